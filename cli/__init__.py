@@ -1,0 +1,48 @@
+"""The command line: one click command a file, options in, one library call, one line out."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import Any
+
+import click
+
+from sartranslate import __version__
+from sartranslate.errors import OptionError, SartranslateError
+
+from .infer import infer
+from .simulate import simulate
+from .train import train
+
+
+class _Group(click.Group):
+    """Turns every error that the library raises on purpose into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OptionError as error:
+            raise click.UsageError(str(error)) from error
+        except SartranslateError as error:
+            raise click.ClickException(str(error)) from error
+        except MemoryError as error:
+            raise click.ClickException("out of memory: try a smaller --batch-size or --window") from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sartranslate")
+def main() -> None:
+    """See a SAR scene: translate it to an RGB GeoTIFF on the same ground, or train the model that does."""
+    # GDAL's own messages repeat, less readably, what the error line says.
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+main.add_command(infer)
+main.add_command(simulate)
+main.add_command(train)

@@ -1,0 +1,203 @@
+"""The one place where the Keras backends differ: choice, gradients, compiled calls, devices, precision.
+
+`select` should run before anything imports keras; TensorFlow is the default, PyTorch the second.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sartranslate.errors import BackendError, OptionError
+
+BACKENDS = ("tensorflow", "torch")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
+
+
+def select(name: str | None = None) -> str:
+    """Make `name` (or $KERAS_BACKEND, or the first one installed) the Keras backend; returns its name.
+
+    Raises `BackendError` if it is not installed or another one is already in use.
+    """
+    name = name or os.environ.get("KERAS_BACKEND") or _first_installed()
+    if name not in BACKENDS:
+        raise BackendError(f"backend {name!r}: expected one of {', '.join(BACKENDS)}")
+    if importlib.util.find_spec(name) is None:
+        raise BackendError(f"backend {name!r} is not installed: pip install {name}")
+    os.environ["KERAS_BACKEND"] = name
+    if "keras" not in sys.modules:
+        _import_keras()
+    if active() != name:
+        raise BackendError(f"backend {name!r}: keras already runs on {active()!r} in this process")
+    return name
+
+
+def active() -> str:
+    """Name of the backend that keras runs on."""
+    import keras
+
+    return str(keras.backend.backend())
+
+
+def device() -> str:
+    """The device that networks run on, in words: "CPU" or "GPU (name)"."""
+    if active() == "torch":
+        import torch
+
+        return f"GPU ({torch.cuda.get_device_name()})" if torch.cuda.is_available() else "CPU"
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "CPU"
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return f"GPU ({details.get('device_name', gpus[0].name)})"
+
+
+def resolve_precision(precision: str) -> str:
+    """Turn "auto" into float16 on a GPU, bfloat16 on processors with native support, else float32."""
+    if precision not in PRECISIONS:
+        raise OptionError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if precision != "auto":
+        return precision
+    if device() != "CPU":
+        return "float16"
+    return "bfloat16" if _has_native_bfloat16() else "float32"
+
+
+@contextmanager
+def policy(precision: str) -> Iterator[None]:
+    """Networks built inside compute in `precision`; their weights and outputs stay float32."""
+    import keras
+
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def seed(value: int) -> None:
+    """Seed everything that draws random numbers in the framework: weights and dropout."""
+    import keras
+
+    keras.utils.set_random_seed(value)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of tensors, as a graph where the backend has graphs."""
+    if active() == "torch":
+        return function
+    import tensorflow as tf
+
+    return tf.function(function)  # type: ignore[no-any-return]
+
+
+def predictor(model: Any) -> Callable[[Any], Any]:
+    """`model` in inference mode: a compiled call from a float32 array to a float32 array.
+
+    The call raises `BackendError` when the framework fails, for example out of memory.
+    """
+    import keras
+
+    if active() == "torch":
+        import torch
+
+        forward = torch.inference_mode()(lambda batch: model(batch, training=False))
+        failures: tuple[type[Exception], ...] = (RuntimeError,)
+    else:
+        import tensorflow as tf
+
+        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        forward = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
+        failures = (tf.errors.OpError,)
+
+    def predict(batch: Any) -> Any:
+        try:
+            return keras.ops.convert_to_numpy(forward(keras.ops.convert_to_tensor(batch)))
+        except failures as error:
+            raise BackendError(f"the generator failed: {str(error).splitlines()[0]}") from error
+
+    return predict
+
+
+def default_batch_size() -> int:
+    """Windows that are worth one call of a generator on this device."""
+    return 8 if device() == "CPU" else 32
+
+
+def gradients(
+    objectives: Callable[[], tuple[Any, ...]], variables: Sequence[Sequence[Any]]
+) -> tuple[tuple[Any, ...], list[list[Any]]]:
+    """Run `objectives` once; returns its values and the gradient of value k to variables[k]."""
+    if active() == "torch":
+        import torch
+
+        values = objectives()
+        grads = [
+            list(torch.autograd.grad(value, [v.value for v in group], retain_graph=True))
+            for value, group in zip(values, variables, strict=False)
+        ]
+        return values, grads
+    import tensorflow as tf
+
+    with tf.GradientTape(persistent=True) as tape:
+        values = objectives()
+    return values, [tape.gradient(value, list(group)) for value, group in zip(values, variables, strict=False)]
+
+
+@contextmanager
+def no_gradients() -> Iterator[None]:
+    """Updates inside are not recorded for differentiation."""
+    if active() == "torch":
+        import torch
+
+        with torch.no_grad():
+            yield
+    else:
+        yield
+
+
+def _import_keras() -> None:
+    """Import keras and its backend without TensorFlow's notes on the processor and absent GPUs.
+
+    TensorFlow writes to file descriptor 2 while it loads, before its log level is in force. Whoever
+    sets that level gets the notes.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        importlib.import_module("keras")
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        importlib.import_module("keras")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _first_installed() -> str:
+    for name in BACKENDS:
+        if importlib.util.find_spec(name) is not None:
+            return name
+    raise BackendError(f"no backend is installed, expected one of {', '.join(BACKENDS)}")
+
+
+def _has_native_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; known on Linux only."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore").split()
+    except OSError:
+        return False
+    return any(flag in flags for flag in BFLOAT16_FLAGS)

@@ -1,0 +1,87 @@
+"""Blending of overlapping patches with weights that sum to one by construction.
+
+Each window's taper is divided, axis by axis, by the sum of all tapers at that pixel, so the blend of
+equal patches is that patch up to the corners, and accumulation is a plain sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from sartranslate.radiometry import Float, Mask
+from sartranslate.windows import Window, WindowGrid, offsets
+
+
+class Strip(NamedTuple):
+    """Finished full-width rows of a scene."""
+
+    row_off: int
+    values: Float  # (rows, width, channels)
+    mask: Mask  # (rows, width), True = valid
+
+
+def taper(size: int, overlap: int) -> Float:
+    """A window's blending profile, (size,): raised-cosine ramps over `overlap` pixels at both ends.
+
+    Strictly positive. With an overlap above half the window the two ramps meet in the middle.
+
+    >>> taper(4, 2).round(3).tolist()
+    [0.146, 0.854, 0.854, 0.146]
+    """
+    distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
+    ramp = np.minimum(distance / max(overlap, 1), 1)
+    return np.asarray(np.sin(ramp * np.pi / 2) ** 2, np.float32)
+
+
+def axis_weights(length: int, size: int, overlap: int) -> Float:
+    """Weights (windows, min(size, length)) of the windows along one axis; they sum to one at every pixel."""
+    size = min(size, length)
+    profile = taper(size, overlap).astype(np.float64)
+    starts = offsets(length, size, overlap)
+    total = np.zeros(length)
+    for start in starts:
+        total[start : start + size] += profile
+    return np.stack([profile / total[start : start + size] for start in starts]).astype(np.float32)
+
+
+class OverlapAdd:
+    """Weighted sum of patches that hands out strips of rows as soon as they are final.
+
+    Windows must arrive in the grid's row-major order; a window may be left out, and its pixels then
+    lack its share. Holds at most one window row: about window height x scene width x channels floats.
+    """
+
+    def __init__(self, grid: WindowGrid, channels: int, strip_height: int | None = None) -> None:
+        """`strip_height` bounds the rows of a strip; the sums do not depend on it."""
+        self._grid = grid
+        self._strip_height = strip_height or grid.size
+        self._row_weights = dict(zip(grid.row_offs, axis_weights(grid.height, grid.size, grid.overlap), strict=True))
+        self._col_weights = dict(zip(grid.col_offs, axis_weights(grid.width, grid.size, grid.overlap), strict=True))
+        rows = min(grid.size, grid.height)
+        self._sum = np.zeros((rows, grid.width, channels), np.float32)
+        self._mask = np.zeros((rows, grid.width), bool)
+        self._top = 0  # scene row of the first row held
+
+    def add(self, window: Window, patch: Float, mask: Mask) -> Iterator[Strip]:
+        """Add a (height, width, channels) patch; yields the strips above `window`, which are final."""
+        yield from self._advance(window.row_off)
+        weights = self._row_weights[window.row_off][:, None] * self._col_weights[window.col_off]
+        rows = slice(window.row_off - self._top, window.row_off - self._top + window.height)
+        self._sum[rows, window.cols] += weights[..., None] * patch
+        self._mask[rows, window.cols] |= mask
+
+    def finish(self) -> Iterator[Strip]:
+        """Yield all strips not yet handed out, down to the last row of the scene."""
+        yield from self._advance(self._grid.height)
+
+    def _advance(self, row_off: int) -> Iterator[Strip]:
+        while self._top < row_off:
+            count = min(row_off - self._top, self._strip_height, len(self._sum))
+            yield Strip(self._top, self._sum[:count].copy(), self._mask[:count].copy())
+            for held in (self._sum, self._mask):
+                held[:-count] = held[count:]
+                held[-count:] = 0
+            self._top += count

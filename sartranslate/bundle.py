@@ -1,0 +1,171 @@
+"""A trained generator in one file, with all that is needed to apply it.
+
+A bundle is a `safetensors` file whose metadata holds a description as JSON: format version,
+architecture, radiometry, and where the training came from. Loading rebuilds the network from the
+description; nothing in the file is executed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as serialize
+
+from sartranslate import __version__
+from sartranslate.architecture import GeneratorConfig
+from sartranslate.errors import BundleError, OptionError, OutputError
+from sartranslate.radiometry import Radiometry
+
+if TYPE_CHECKING:
+    import keras
+
+FORMAT_VERSION = 1
+METADATA_KEY = "sartranslate"
+STORAGES = ("float16", "float32")
+DEFAULT_MODEL = Path(__file__).parent / "models" / "default.safetensors"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a bundle says about its weights."""
+
+    name: str
+    generator: GeneratorConfig
+    radiometry: Radiometry
+    training: Mapping[str, Any] = field(default_factory=dict)  # provenance, for people
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A rebuilt generator and its description."""
+
+    description: Description
+    model: keras.Model
+
+
+def save(path: Path, bundle: Bundle, storage: str = "float16") -> None:
+    """Write the bundle to `path`, whole or not at all.
+
+    With `storage` "float16" the kernels are rounded to half precision; biases and batch-norm
+    statistics stay float32. Raises `OutputError` when the file can not be written.
+    """
+    if storage not in STORAGES:
+        raise OptionError(f"storage {storage!r}: expected one of {', '.join(STORAGES)}")
+    metadata = {METADATA_KEY: json.dumps(_to_json(bundle.description), sort_keys=True)}
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(serialize(_tensors(bundle.model, storage), metadata))
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: can not write the model: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: Path, precision: str = "float32") -> Bundle:
+    """Rebuild the generator stored in `path`, computing in `precision`.
+
+    Raises `BundleError` if the file is absent, broken, foreign or of another format version, or its
+    tensors do not fit the architecture it declares.
+    """
+    from sartranslate import backend
+    from sartranslate.networks import build_generator
+
+    description, tensors = _read(path)
+    with backend.policy(precision):
+        model = build_generator(description.generator)
+    _assign(path, model, tensors)
+    return Bundle(description, model)
+
+
+def describe(path: Path) -> Description:
+    """The description in `path`, without building the network. Raises `BundleError` as `load` does."""
+    return _read(path, with_tensors=False)[0]
+
+
+def _read(path: Path, *, with_tensors: bool = True) -> tuple[Description, dict[str, NDArray[Any]]]:
+    if not path.is_file():
+        raise BundleError(f"{path}: no such model file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            description = _from_json(path, metadata.get(METADATA_KEY))
+            names = file.keys() if with_tensors else ()
+            return description, {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise BundleError(f"{path}: not a readable safetensors file: {error}") from error
+
+
+def _from_json(path: Path, text: str | None) -> Description:
+    if text is None:
+        raise BundleError(f"{path}: a safetensors file, but not a sartranslate model")
+    try:
+        content = json.loads(text)
+        version = content["format_version"]
+        if version != FORMAT_VERSION:
+            raise BundleError(f"{path}: model format {version}, this sartranslate reads {FORMAT_VERSION}")
+        radiometry = dict(content["radiometry"])
+        radiometry["bands"] = tuple(tuple(names) for names in radiometry["bands"])
+        description = Description(
+            name=str(content["name"]),
+            generator=GeneratorConfig(**content["generator"]),
+            radiometry=Radiometry(**radiometry),
+            training=dict(content["training"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(f"{path}: broken model description: {error!r}") from error
+    if len(description.radiometry.bands) != description.generator.source_bands:
+        raise BundleError(
+            f"{path}: {description.generator.source_bands} source bands, "
+            f"but polarisations for {len(description.radiometry.bands)}"
+        )
+    return description
+
+
+def _to_json(description: Description) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "software": f"sartranslate {__version__}",
+        "name": description.name,
+        "generator": description.generator.as_dict(),
+        "radiometry": description.radiometry.as_dict(),
+        "training": dict(description.training),
+    }
+
+
+def _tensors(model: keras.Model, storage: str) -> dict[str, NDArray[Any]]:
+    kernel_dtype = np.dtype(storage)
+    arrays = {variable.path: np.asarray(variable.numpy()) for variable in _stored_variables(model)}
+    return {
+        name: np.ascontiguousarray(array.astype(kernel_dtype if array.ndim > 1 else np.float32))
+        for name, array in arrays.items()
+    }
+
+
+def _stored_variables(model: keras.Model) -> list[Any]:
+    """Weights and batch-norm statistics, but not the state of dropout's random generator."""
+    return [variable for variable in model.variables if "seed_generator" not in variable.path]
+
+
+def _assign(path: Path, model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> None:
+    variables = {variable.path: variable for variable in _stored_variables(model)}
+    if missing := sorted(variables.keys() ^ tensors.keys()):
+        raise BundleError(f"{path}: tensor {missing[0]!r} does not fit the declared architecture")
+    for name, variable in variables.items():
+        array = tensors[name]
+        if array.shape != tuple(variable.shape) or array.dtype.kind != "f":
+            raise BundleError(
+                f"{path}: tensor {name!r} is {array.dtype} {array.shape}, expected float {tuple(variable.shape)}"
+            )
+        if not np.isfinite(array).all():
+            raise BundleError(f"{path}: tensor {name!r} holds values that are not finite")
+        variable.assign(array.astype(np.float32))

@@ -1,0 +1,146 @@
+"""Write an RGB raster strip by strip and end with a Cloud Optimized GeoTIFF under its final name.
+
+The COG driver wants the whole image at once, so strips go to a tiled GeoTIFF in a hidden working
+folder beside the output, which is then copied to a COG there and renamed over the output.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.windows import Window as RasterioWindow
+
+from sartranslate.errors import OptionError, OutputError
+from sartranslate.radiometry import Mask
+from sartranslate.scene import quiet_georeference
+
+BLOCK_SIZE = 512
+COMPRESSIONS: Mapping[str, Mapping[str, Any]] = {
+    "zstd": {"compress": "ZSTD", "level": 9, "predictor": "YES"},
+    "deflate": {"compress": "DEFLATE", "level": 6, "predictor": "YES"},
+    "lzw": {"compress": "LZW", "predictor": "YES"},
+    "webp": {"compress": "WEBP", "quality": 90},
+    "jpeg": {"compress": "JPEG", "quality": 90},
+    "none": {"compress": "NONE"},
+}
+# Strips are written once and read once: the fastest lossless setting.
+STRIP_FILE = {"compress": "zstd", "zstd_level": 1, "predictor": 2}
+
+
+@dataclass(frozen=True)
+class RgbProfile:
+    """Size, place and form of an RGB output."""
+
+    height: int
+    width: int
+    crs: CRS | None
+    transform: Affine
+    compress: str = "zstd"
+    tags: Mapping[str, str] = field(default_factory=dict)  # default domain: others do not survive the copy
+
+    def __post_init__(self) -> None:
+        if self.compress not in COMPRESSIONS:
+            raise OptionError(f"compress {self.compress!r}: expected one of {', '.join(COMPRESSIONS)}")
+
+
+class RgbWriter:
+    """Takes finished strips from the top of the raster to its bottom."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+
+    def write(self, row_off: int, rgb: NDArray[np.uint8], mask: Mask) -> None:
+        """Write (rows, width, 3) uint8 and its validity (rows, width) at row `row_off`."""
+        window = RasterioWindow(0, row_off, rgb.shape[1], rgb.shape[0])
+        self._dataset.write(np.moveaxis(np.where(mask[..., None], rgb, 0), -1, 0), window=window)
+        # Set here and not around the dataset, because the setting belongs to the thread that writes.
+        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+            self._dataset.write_mask(mask.astype(np.uint8) * 255, window=window)
+
+
+@contextmanager
+def rgb_writer(path: Path, profile: RgbProfile) -> Iterator[RgbWriter]:
+    """Open `path` for strips; on normal exit it is a valid COG with overviews and an internal mask.
+
+    On any failure, an exception in the body included, `path` is what it was before and nothing else
+    is left. Raises `OutputError` when the file can not be written.
+    """
+    with _working_folder(path) as folder:
+        strips, finished = folder / "strips.tif", folder / "cog.tif"
+        try:
+            with _create(strips, profile) as dataset:
+                yield RgbWriter(dataset)
+            _copy_to_cog(strips, finished, profile)
+            finished.replace(path)
+        except (RasterioError, OSError) as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(f"{path}: can not be written: {error}") from error
+
+
+@contextmanager
+def _working_folder(path: Path) -> Iterator[Path]:
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist")
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    except OSError as error:
+        raise OutputError(f"{path}: can not write into {path.parent}: {error.strerror}") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _create(path: Path, profile: RgbProfile) -> Iterator[Any]:
+    with (
+        quiet_georeference(),
+        rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            height=profile.height,
+            width=profile.width,
+            count=3,
+            dtype="uint8",
+            crs=profile.crs,
+            transform=profile.transform,
+            photometric="RGB",
+            tiled=True,
+            blockxsize=BLOCK_SIZE,
+            blockysize=BLOCK_SIZE,
+            bigtiff="IF_SAFER",
+            **STRIP_FILE,
+        ) as dataset,
+    ):
+        dataset.update_tags(**profile.tags)
+        yield dataset
+
+
+def _copy_to_cog(source: Path, target: Path, profile: RgbProfile) -> None:
+    with quiet_georeference():
+        rasterio.shutil.copy(
+            source,
+            target,
+            driver="COG",
+            blocksize=BLOCK_SIZE,
+            overviews="IGNORE_EXISTING",
+            overview_resampling="average",
+            bigtiff="IF_SAFER",
+            num_threads="ALL_CPUS",
+            **COMPRESSIONS[profile.compress],
+        )

@@ -1,0 +1,29 @@
+"""Every error the library raises on purpose: one root, a few leaves that also inherit a builtin."""
+
+
+class SartranslateError(Exception):
+    """Root of all errors raised on purpose; its text is one line fit for a user."""
+
+
+class OptionError(SartranslateError, ValueError):
+    """An option is out of its range, or does not fit another option or the model."""
+
+
+class SceneError(SartranslateError, ValueError):
+    """A SAR scene can not be read, or is not what the model expects."""
+
+
+class PairsError(SartranslateError, ValueError):
+    """A folder of training pairs is incomplete or inconsistent."""
+
+
+class BundleError(SartranslateError, ValueError):
+    """A model file is broken, foreign, or of an unknown version."""
+
+
+class OutputError(SartranslateError, OSError):
+    """An output can not be written."""
+
+
+class BackendError(SartranslateError, RuntimeError):
+    """The deep-learning framework asked for is absent or can not do what was asked."""

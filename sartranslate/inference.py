@@ -1,0 +1,229 @@
+"""Translate a SAR scene to an RGB GeoTIFF on the same ground, in memory that does not grow with its height."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sartranslate import __version__
+from sartranslate.blend import Strip
+from sartranslate.cog import RgbProfile, RgbWriter, rgb_writer
+from sartranslate.errors import OptionError, OutputError, SceneError
+from sartranslate.prefetch import BackgroundWriter, prefetch
+from sartranslate.radiometry import Float, Radiometry, SceneScaling, resolve_scaling, to_rgb
+from sartranslate.scene import Scene, block_cache, open_scene, sample_scene, scene_reader
+from sartranslate.sliding import Generator, Patch, Tally, slide
+from sartranslate.windows import WindowGrid
+
+SYNTHETIC = "Synthetic RGB generated from SAR backscatter; not an optical observation"
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A generator and what has to be known to apply it."""
+
+    generator: Generator
+    batch_size: int = 8  # patches in a call, where the options leave it open
+    model: str = "callable"
+    device: str = "CPU"
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """How a scene is cut, read and written; nothing of it but window and overlap changes a pixel."""
+
+    window: int = 256  # pixels, both sides
+    overlap: int = 64  # pixels shared by neighbouring windows
+    batch_size: int | None = None  # windows in a call of the generator; None: the translator's
+    compress: str = "zstd"
+    overwrite: bool = False
+    unit: str | None = None  # of the scene's values; None: guessed
+    bands: tuple[int, ...] = ()  # 1-based; empty: by polarisation name
+    allow_ungeoreferenced: bool = False
+    prefetch: int = 32  # patches read ahead
+    strip_height: int | None = None  # rows handed to the writer at once; None: one row of windows
+
+    def __post_init__(self) -> None:
+        if self.batch_size is not None and self.batch_size < 1:
+            raise OptionError(f"batch size {self.batch_size}: expected at least 1")
+        WindowGrid(1, 1, self.window, self.overlap)
+
+
+@dataclass(frozen=True)
+class InferenceSummary:
+    """What was done, fit for JSON."""
+
+    scene: str
+    out: str
+    height: int  # pixels
+    width: int  # pixels
+    windows: int
+    skipped_windows: int  # without a valid pixel
+    seconds: float
+    megapixels_per_second: float
+    device: str
+    precision: str
+    model: str
+    bands: tuple[str, ...]  # of the scene, one for each channel of the model
+    scaling: dict[str, Any]  # unit, reason and ranges assumed for the scene
+    scaling_text: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked translation: all that is decided before the network is needed."""
+
+    scene: Scene
+    scaling: SceneScaling
+    grid: WindowGrid
+    out: Path
+    options: InferenceOptions
+
+
+def plan(
+    scene_path: str | os.PathLike[str],
+    out: Path,
+    radiometry: Radiometry,
+    options: InferenceOptions | None = None,
+    *,
+    size_multiple: int = 1,
+) -> Plan:
+    """Check scene, output and options against each other and what a model wants, and resolve the scaling.
+
+    Windows must be a multiple of `size_multiple` pixels. Raises `SceneError`, `OptionError` or
+    `OutputError`; nothing is written.
+    """
+    options = options or InferenceOptions()
+    if options.window % size_multiple:
+        raise OptionError(f"window {options.window}: the model needs a multiple of {size_multiple}")
+    scene = open_scene(scene_path, radiometry.bands, options.bands, allow_ungeoreferenced=options.allow_ungeoreferenced)
+    _check_output(out, scene, overwrite=options.overwrite)
+    grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
+    with block_cache(scene, options.window):
+        try:
+            scaling = resolve_scaling(radiometry, sample_scene(scene), options.unit)
+        except SceneError as error:
+            raise SceneError(f"{scene.path}: {error}") from error
+    return Plan(scene, scaling, grid, out, options)
+
+
+def translate(
+    plan: Plan, translator: Translator, watch: Callable[[Tally, int], None] = lambda tally, windows: None
+) -> InferenceSummary:
+    """Write the planned translation: same CRS, transform and size, uint8 RGB with a mask, as a COG.
+
+    `watch` is told windows done and in all after each batch. Raises `SceneError`, `BackendError` or
+    `OutputError`; the output is then what it was before, and no thread is left.
+    """
+    started = time.monotonic()
+    tally = Tally()
+    generator = _watched(translator.generator, lambda: watch(tally, len(plan.grid)))
+    with ExitStack() as stack:
+        stack.enter_context(block_cache(plan.scene, plan.options.window))
+        writer = stack.enter_context(rgb_writer(plan.out, _profile(plan, translator)))
+        pending = stack.enter_context(BackgroundWriter[Strip](lambda strip: _write(writer, strip)))
+        patches = stack.enter_context(closing(prefetch(_patches(plan), plan.options.prefetch)))
+        for strip in slide(
+            patches,
+            generator,
+            plan.grid,
+            batch_size=plan.options.batch_size or translator.batch_size,
+            strip_height=plan.options.strip_height,
+            tally=tally,
+        ):
+            pending.put(strip)
+    return _summary(plan, translator, tally, time.monotonic() - started)
+
+
+def load_translator(path: Path, precision: str = "auto") -> Translator:
+    """The generator of a bundle, compiled, on the fastest device present.
+
+    Raises `BundleError` for an unusable file.
+    """
+    from sartranslate import backend, bundle
+
+    precision = backend.resolve_precision(precision)
+    loaded = bundle.load(path, precision)
+    return Translator(
+        generator=backend.predictor(loaded.model),
+        batch_size=backend.default_batch_size(),
+        model=f"{loaded.description.name} ({path.name})",
+        device=backend.device(),
+        precision=precision,
+    )
+
+
+def _check_output(out: Path, scene: Scene, *, overwrite: bool) -> None:
+    if out.is_dir():
+        raise OutputError(f"{out}: is a folder, expected a file name")
+    if out.exists():
+        if any(os.path.exists(file) and os.path.samefile(out, file) for file in (scene.path, *scene.files)):
+            raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
+        if not overwrite:
+            raise OutputError(f"{out}: exists already; --overwrite replaces it")
+
+
+def _patches(plan: Plan) -> Iterator[Patch]:
+    """Read and scale all windows; runs in the reader thread, on a dataset of its own."""
+    with scene_reader(plan.scene) as reader:
+        for window in plan.grid:
+            values, mask = reader.read(window)
+            yield Patch(window, plan.scaling.apply(values, mask), mask)
+
+
+def _watched(generator: Generator, report: Callable[[], None]) -> Generator:
+    def watched(batch: Float) -> Float:
+        output = generator(batch)
+        report()
+        return output
+
+    return watched
+
+
+def _write(writer: RgbWriter, strip: Strip) -> None:
+    writer.write(strip.row_off, to_rgb(strip.values), strip.mask)
+
+
+def _profile(plan: Plan, translator: Translator) -> RgbProfile:
+    scene = plan.scene
+    tags = {
+        "TIFFTAG_SOFTWARE": f"sartranslate {__version__}",
+        "TIFFTAG_IMAGEDESCRIPTION": SYNTHETIC,
+        "SYNTHETIC": "YES",
+        "SARTRANSLATE_MODEL": translator.model,
+        "SARTRANSLATE_SOURCE": os.path.basename(scene.path),
+        "SARTRANSLATE_SCALING": plan.scaling.describe(),
+        "SARTRANSLATE_WINDOW": f"{plan.grid.size}, overlap {plan.grid.overlap}",
+    }
+    return RgbProfile(scene.height, scene.width, scene.crs, scene.transform, plan.options.compress, tags)
+
+
+def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -> InferenceSummary:
+    scene = plan.scene
+    return InferenceSummary(
+        scene=scene.path,
+        out=os.fspath(plan.out),
+        height=scene.height,
+        width=scene.width,
+        windows=tally.windows,
+        skipped_windows=tally.skipped,
+        seconds=round(seconds, 3),
+        megapixels_per_second=round(scene.height * scene.width / 1e6 / seconds, 3),
+        device=translator.device,
+        precision=translator.precision,
+        model=translator.model,
+        bands=tuple(
+            f"{band} ({name})" if name else str(band) for band, name in zip(scene.bands, scene.names, strict=True)
+        ),
+        scaling=asdict(plan.scaling),
+        scaling_text=plan.scaling.describe(),
+    )

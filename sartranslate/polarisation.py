@@ -1,0 +1,59 @@
+"""Which bands of a scene feed which channels of a model, by polarisation name where names are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sartranslate.errors import SceneError
+
+POLARISATIONS = ("VV", "VH", "HH", "HV")
+
+
+def choose_bands(
+    names: Sequence[str | None], wanted: Sequence[Sequence[str]], told: Sequence[int] = ()
+) -> tuple[int, ...]:
+    """1-based bands, one for each channel of `wanted`, which lists accepted polarisations by preference.
+
+    `names` are the scene's polarisations band by band, None where unknown. `told` overrides the
+    choice. Without names the counts must agree. Raises `SceneError` saying found and expected.
+
+    >>> choose_bands(["VV", "VH"], [["VH", "VV"]])
+    (2,)
+    """
+    found = f"{_count(len(names))} ({', '.join(name or 'unnamed' for name in names)})"
+    expected = f"{len(wanted)} ({', '.join(' or '.join(channel) for channel in wanted)})"
+    if told:
+        if any(not 1 <= band <= len(names) for band in told) or len(told) != len(wanted):
+            raise SceneError(f"bands {', '.join(map(str, told))} of {found} told, the model expects {expected}")
+        return tuple(told)
+    bands = _by_name(names, wanted) if any(names) else None
+    if bands is None:
+        if any(names) or len(names) != len(wanted):
+            raise SceneError(f"{found}, the model expects {expected}; choose with --bidx")
+        return tuple(range(1, len(names) + 1))
+    return bands
+
+
+def polarisation(description: str | None) -> str | None:
+    """The polarisation that a band description names, or None.
+
+    >>> polarisation("Sigma0_VH_db")
+    'VH'
+    """
+    words = "".join(c if c.isalnum() else " " for c in (description or "").upper()).split()
+    named = [word for word in words if word in POLARISATIONS]
+    return named[0] if len(named) == 1 else None
+
+
+def _by_name(names: Sequence[str | None], wanted: Sequence[Sequence[str]]) -> tuple[int, ...] | None:
+    bands = []
+    for channel in wanted:
+        accepted = [name for name in channel if name in names]
+        if not accepted:
+            return None
+        bands.append(names.index(accepted[0]) + 1)
+    return tuple(bands)
+
+
+def _count(bands: int) -> str:
+    return "1 band" if bands == 1 else f"{bands} bands"

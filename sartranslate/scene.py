@@ -1,0 +1,210 @@
+"""A SAR scene on disk: open and check it, read patches through windows.
+
+Here the (bands, rows, columns) of files become channels-last.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from sartranslate.errors import SceneError
+from sartranslate.polarisation import choose_bands, polarisation
+from sartranslate.radiometry import Mask, valid_mask
+from sartranslate.windows import Window
+
+SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
+SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
+CACHE_MARGIN = 128 * 2**20  # bytes of GDAL's block cache for the output
+CACHE_LIMIT = 1024 * 2**20  # bytes
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is to know of a scene without reading its pixels."""
+
+    path: str
+    height: int
+    width: int
+    crs: CRS | None
+    transform: Affine
+    bands: tuple[int, ...]  # 1-based, one for each channel of the model
+    names: tuple[str | None, ...]  # polarisations of these bands, None where unknown
+    nodata: tuple[float | None, ...]  # of these bands
+    has_mask: bool  # a mask band, an alpha band or a mask file
+    pixel_bytes: int  # of these bands together
+    block_height: int  # rows that are stored, and so decoded, together
+    files: tuple[str, ...]  # that the scene is made of
+
+
+def open_scene(
+    path: str | os.PathLike[str],
+    wanted: Sequence[Sequence[str]],
+    bands: Sequence[int] = (),
+    *,
+    allow_ungeoreferenced: bool = False,
+) -> Scene:
+    """Check that `path` is a real-valued raster on known ground with the bands a model wants.
+
+    Raises `SceneError` otherwise, saying what was found and what was expected.
+    """
+    with _opened(path) as dataset:
+        if not allow_ungeoreferenced:
+            _check_georeference(dataset)
+        data = [i for i, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
+        names = [polarisation(dataset.descriptions[i - 1]) for i in data]
+        chosen = tuple(data[band - 1] for band in choose_bands(names, wanted, bands))
+        for band in chosen:
+            if "complex" in dataset.dtypes[band - 1]:
+                raise SceneError(
+                    f"complex values ({dataset.dtypes[band - 1]}), expected detected amplitude, power or dB"
+                )
+        return Scene(
+            path=os.fspath(path),
+            height=dataset.height,
+            width=dataset.width,
+            crs=dataset.crs,
+            transform=dataset.transform,
+            bands=chosen,
+            names=tuple(polarisation(dataset.descriptions[band - 1]) for band in chosen),
+            nodata=tuple(dataset.nodatavals[band - 1] for band in chosen),
+            has_mask=any(_has_mask(dataset.mask_flag_enums[band - 1]) for band in chosen),
+            pixel_bytes=sum(np.dtype(dataset.dtypes[band - 1]).itemsize for band in chosen),
+            block_height=max(dataset.block_shapes[band - 1][0] for band in chosen),
+            files=tuple(dataset.files),
+        )
+
+
+class SceneReader:
+    """Reads patches of a scene through a dataset of its own: one reader for each thread."""
+
+    def __init__(self, scene: Scene, dataset: Any) -> None:
+        self._scene = scene
+        self._dataset = dataset
+
+    def read(self, window: Window) -> tuple[NDArray[Any], Mask]:
+        """Values (height, width, channels) in the scene's unit and dtype, and their validity (height, width)."""
+        values = read_window(self._dataset, window, self._scene.bands)
+        mask = valid_mask(values, self._scene.nodata)
+        if self._scene.has_mask:
+            mask &= self._dataset.dataset_mask(window=_to_rasterio(window)) != 0
+        return values, mask
+
+
+@contextmanager
+def scene_reader(scene: Scene) -> Iterator[SceneReader]:
+    """Open a reader; an error while reading is raised as `SceneError`."""
+    with _opened(scene.path) as dataset:
+        yield SceneReader(scene, dataset)
+
+
+def sample_scene(scene: Scene) -> NDArray[Any]:
+    """(N, channels) valid values from full-resolution windows spread evenly over the scene.
+
+    Overviews are averaged and would hide speckle, so none is used. Raises `SceneError` if no pixel
+    of the scene is valid.
+    """
+    with scene_reader(scene) as reader:
+        values = _valid_values(reader, _spread_windows(scene))
+        if not values.size:
+            values = _valid_values(reader, _all_windows(scene))
+    if not values.size:
+        raise SceneError(f"{scene.path}: no valid pixels")
+    return values
+
+
+@contextmanager
+def block_cache(scene: Scene, window_size: int) -> Iterator[None]:
+    """Inside, GDAL may keep the blocks under one row of windows, so that each is decoded once.
+
+    Its default is a share of the machine's memory, whatever the scene needs.
+    """
+    rows = window_size + 2 * scene.block_height
+    needed = CACHE_MARGIN + rows * scene.width * scene.pixel_bytes
+    with rasterio.Env(GDAL_CACHEMAX=min(needed, CACHE_LIMIT)):
+        yield
+
+
+def read_window(dataset: Any, window: Window, bands: Sequence[int] | None = None) -> NDArray[Any]:
+    """(height, width, bands) of an open dataset, channels last."""
+    indexes = None if bands is None else list(bands)
+    return np.moveaxis(dataset.read(indexes, window=_to_rasterio(window)), 0, -1)
+
+
+@contextmanager
+def quiet_georeference() -> Iterator[None]:
+    """Silence rasterio's warning about rasters without georeference, which is checked here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    try:
+        with quiet_georeference():
+            dataset = rasterio.open(path)
+        with dataset:
+            yield dataset
+    except RasterioError as error:
+        raise SceneError(f"{os.fspath(path)}: can not be read: {_first_line(error)}") from error
+    except SceneError as error:
+        if str(error).startswith(os.fspath(path)):
+            raise
+        raise SceneError(f"{os.fspath(path)}: {error}") from error
+
+
+def _check_georeference(dataset: Any) -> None:
+    if dataset.crs is not None and not dataset.transform.is_identity:
+        return
+    points = len(dataset.gcps[0])
+    found = f"only {points} ground control points" if points else "no georeference"
+    raise SceneError(f"{found}, expected CRS and transform; --allow-ungeoreferenced goes ahead in pixel coordinates")
+
+
+def _has_mask(flags: Sequence[MaskFlags]) -> bool:
+    return MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
+
+
+def _spread_windows(scene: Scene) -> Iterator[Window]:
+    height, width = min(SAMPLED_SIZE, scene.height), min(SAMPLED_SIZE, scene.width)
+    for row_off in _spread(scene.height, height):
+        for col_off in _spread(scene.width, width):
+            yield Window(row_off, col_off, height, width)
+
+
+def _spread(length: int, size: int) -> list[int]:
+    count = min(SAMPLED_WINDOWS, -(-length // size))
+    return sorted({round(offset) for offset in np.linspace(0, length - size, count)})
+
+
+def _all_windows(scene: Scene) -> Iterator[Window]:
+    size = SAMPLED_SIZE * 16
+    for row_off in range(0, scene.height, size):
+        for col_off in range(0, scene.width, size):
+            yield Window(row_off, col_off, min(size, scene.height - row_off), min(size, scene.width - col_off))
+
+
+def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> NDArray[Any]:
+    patches = (reader.read(window) for window in windows)
+    return np.concatenate([values[mask] for values, mask in patches])
+
+
+def _to_rasterio(window: Window) -> rasterio.windows.Window:
+    return rasterio.windows.Window(window.col_off, window.row_off, window.width, window.height)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,95 @@
+"""A generator slid over a scene: patches in, blended strips out, batch by batch.
+
+The generator is any callable `(N, H, W, bands) -> (N, H, W, channels)` whose output for one patch
+depends on that patch alone; nothing here depends on the batch size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from sartranslate.blend import OverlapAdd, Strip
+from sartranslate.errors import BackendError
+from sartranslate.radiometry import Float, Mask
+from sartranslate.windows import Window, WindowGrid
+
+Generator = Callable[[Float], Float]
+
+
+class Patch(NamedTuple):
+    """Scaled values read through a window."""
+
+    window: Window
+    values: Float  # (height, width, bands); empty where no pixel is valid
+    mask: Mask  # (height, width), True = valid
+
+
+@dataclass
+class Tally:
+    """Windows seen so far."""
+
+    windows: int = 0
+    skipped: int = 0  # without a valid pixel
+
+
+def slide(
+    patches: Iterable[Patch],
+    generator: Generator,
+    grid: WindowGrid,
+    *,
+    batch_size: int = 8,
+    channels: int = 3,
+    strip_height: int | None = None,
+    tally: Tally | None = None,
+) -> Iterator[Strip]:
+    """Translate the patches of all windows of `grid`, in its order, and yield blended strips.
+
+    A window is skipped only if none of its pixels is valid, so a valid pixel never loses a
+    contribution. Patches smaller than a window (a small scene) are mirrored up to its size.
+    """
+    tally = tally or Tally()
+    blend = OverlapAdd(grid, channels, strip_height)
+    for batch in _batches(patches, batch_size, tally):
+        outputs = _generate(generator, np.stack([_pad(patch, grid.size) for patch in batch]), channels)
+        tally.windows += len(batch)
+        for patch, output in zip(batch, outputs, strict=True):
+            height, width = patch.mask.shape
+            yield from blend.add(patch.window, output[:height, :width], patch.mask)
+    yield from blend.finish()
+
+
+def _batches(patches: Iterable[Patch], batch_size: int, tally: Tally) -> Iterator[list[Patch]]:
+    """Lists of up to `batch_size` patches that have values, across row borders."""
+    batch: list[Patch] = []
+    for patch in patches:
+        if not patch.mask.any():
+            tally.windows += 1
+            tally.skipped += 1
+            continue
+        batch.append(patch)
+        if len(batch) == batch_size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _generate(generator: Generator, batch: Float, channels: int) -> Float:
+    outputs = np.asarray(generator(batch))
+    expected = (*batch.shape[:3], channels)
+    if outputs.shape != expected:
+        raise BackendError(f"the generator returned an array of {outputs.shape}, expected {expected}")
+    if not np.isfinite(outputs).all():
+        raise BackendError("the generator returned values that are not finite; try --precision float32")
+    return outputs
+
+
+def _pad(patch: Patch, size: int) -> Float:
+    height, width = patch.mask.shape
+    if (height, width) == (size, size):
+        return patch.values
+    return np.pad(patch.values, ((0, size - height), (0, size - width), (0, 0)), mode="symmetric")

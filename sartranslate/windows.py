@@ -1,0 +1,81 @@
+"""The overlapping windows of a scene, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sartranslate.errors import OptionError
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels, named as in rasterio; row before column, height before width."""
+
+    row_off: int
+    col_off: int
+    height: int
+    width: int
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.row_off, self.row_off + self.height)
+
+    @property
+    def cols(self) -> slice:
+        return slice(self.col_off, self.col_off + self.width)
+
+
+def offsets(length: int, size: int, overlap: int) -> list[int]:
+    """First pixels of the windows that cover one axis; the last window snaps back to the edge.
+
+    An axis shorter than a window has the single offset 0.
+
+    >>> offsets(1000, 256, 64)
+    [0, 192, 384, 576, 744]
+    """
+    if length <= size:
+        return [0]
+    stride = size - overlap
+    return [*range(0, length - size, stride), length - size]
+
+
+@dataclass(frozen=True)
+class WindowGrid:
+    """All windows of a scene, in row-major order; every pixel lies in at least one of them.
+
+    Raises `OptionError` unless 0 <= overlap < size and the scene has pixels.
+    """
+
+    height: int  # pixels
+    width: int  # pixels
+    size: int = 256  # pixels, both sides of a window
+    overlap: int = 64  # pixels shared by neighbours
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise OptionError(f"a scene of {self.height} x {self.width} pixels has no windows")
+        if self.size < 1:
+            raise OptionError(f"window {self.size}: expected at least 1 pixel")
+        if not 0 <= self.overlap < self.size:
+            raise OptionError(
+                f"overlap {self.overlap}: expected 0 to {self.size - 1}, less than the window ({self.size})"
+            )
+
+    @property
+    def row_offs(self) -> list[int]:
+        return offsets(self.height, self.size, self.overlap)
+
+    @property
+    def col_offs(self) -> list[int]:
+        return offsets(self.width, self.size, self.overlap)
+
+    def __len__(self) -> int:
+        return len(self.row_offs) * len(self.col_offs)
+
+    def __iter__(self) -> Iterator[Window]:
+        height, width = min(self.size, self.height), min(self.size, self.width)
+        col_offs = self.col_offs
+        for row_off in self.row_offs:
+            for col_off in col_offs:
+                yield Window(row_off, col_off, height, width)

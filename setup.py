@@ -1,0 +1,59 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def version() -> str:
+    for line in (ROOT / "sartranslate" / "__init__.py").read_text(encoding="utf-8").splitlines():
+        if line.startswith("__version__"):
+            return line.split('"')[1]
+    raise RuntimeError("sartranslate/__init__.py: no __version__")
+
+
+setup(
+    name="sartranslate",
+    version=version(),
+    description="Translate SAR scenes to georeferenced RGB GeoTIFFs with a Pix2Pix GAN, and train it",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="the sartranslate contributors",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.14",
+    # The folder cli/ is installed as sartranslate.cli, so that the top-level name "cli" stays free.
+    packages=[*find_packages(include=["sartranslate", "sartranslate.*"]), "sartranslate.cli"],
+    package_dir={"sartranslate.cli": "cli"},
+    package_data={"sartranslate": ["py.typed", "models/*"]},
+    entry_points={"console_scripts": ["sartranslate = sartranslate.cli:main"]},
+    install_requires=[
+        "click>=8.1",
+        "keras>=3.12",
+        "numpy>=1.26",
+        "pyproj>=3.6",
+        "rasterio>=1.4",
+        "safetensors>=0.5",
+        "shapely>=2.0",
+        "tensorflow>=2.21",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "test": ["hypothesis>=6.100", "psutil>=5.9", "pytest>=8", "rio-cogeo>=5.3"],
+        "lint": ["mypy>=1.15", "ruff>=0.9"],
+        "cuda": ["tensorflow[and-cuda]>=2.21"],
+        "torch": ["torch>=2.6"],
+    },
+    classifiers=[
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: GIS",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Typing :: Typed",
+    ],
+)
