@@ -16,6 +16,10 @@ from .simulate import simulate
 from .train import train
 
 
+class _WrongUsage(click.ClickException):
+    exit_code = 2
+
+
 class _Group(click.Group):
     """Turns every error that the library raises on purpose into one line and an exit code."""
 
@@ -23,7 +27,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except OptionError as error:
-            raise click.UsageError(str(error)) from error
+            raise _WrongUsage(str(error)) from error
         except SartranslateError as error:
             raise click.ClickException(str(error)) from error
         except MemoryError as error:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
-    return None if value == "auto" else click.IntRange(min=1).convert(value, param, ctx)
+    if value == "auto":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r}: expected auto or a whole number from 1")
+    return int(value)
 
 
 @click.command()

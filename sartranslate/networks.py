@@ -68,9 +68,7 @@ def _encode(x: Any, filters: int, level: int) -> Any:
         x = layers.LeakyReLU(LEAK, name=f"{name}_leaky")(x)
     # Normalising the bottleneck's single pixel would erase it at batch size 1 (the paper's erratum).
     normalised = not (outermost or bottleneck)
-    x = layers.Conv2D(filters, 4, 2, padding="same", use_bias=not normalised, kernel_initializer=_normal(), name=name)(
-        x
-    )
+    x = layers.Conv2D(filters, 4, 2, padding="same", use_bias=False, kernel_initializer=_normal(), name=name)(x)
     return _batch_norm(f"{name}_norm")(x) if normalised else x
 
 

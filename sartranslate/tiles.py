@@ -41,8 +41,11 @@ def find_pairs(folder: Path) -> list[Pair]:
     """All pairs below `folder`, by name. Raises `PairsError` for a tile without partner or of other size."""
     sar, optical = _tiles(folder / "sar"), _tiles(folder / "optical")
     if lonely := sorted(sar.keys() ^ optical.keys()):
-        side = "optical" if lonely[0] in sar else "sar"
-        raise PairsError(f"{folder}: {len(lonely)} tiles without partner, the first one is {side}/{lonely[0]}")
+        here, there = ("sar", "optical") if lonely[0] in sar else ("optical", "sar")
+        raise PairsError(
+            f"{folder}: {len(lonely)} of {len(sar | optical)} tiles have no partner, "
+            f"the first one is {here}/{lonely[0]}, which {there}/ lacks"
+        )
     if not sar:
         raise PairsError(f"{folder}: no tiles, expected sar/NAME and optical/NAME as {', '.join(SUFFIXES)}")
     pairs = [_check(sar[stem], optical[stem]) for stem in sorted(sar)]

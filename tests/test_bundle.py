@@ -1,0 +1,132 @@
+"""Bundles come back as they were saved, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from sartranslate import bundle
+from sartranslate.errors import BundleError, OutputError
+
+SOURCE = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 1)).astype(np.float32)
+
+
+def contents(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, json.loads(file.metadata()["sartranslate"])
+
+
+def rewritten(tiny_model: Path, folder: Path, tensors: dict[str, Any], description: object) -> Path:
+    path = folder / "changed.safetensors"
+    save_file(tensors, path, {"sartranslate": json.dumps(description)})
+    return path
+
+
+def test_a_bundle_comes_back_with_description_and_output(tiny_model: Path, tmp_path: Path) -> None:
+    first = bundle.load(tiny_model)
+    again = tmp_path / "again.safetensors"
+    bundle.save(again, first)
+    second = bundle.load(again)
+    assert second.description == first.description
+    assert np.array_equal(first.model(SOURCE), second.model(SOURCE))
+
+
+def test_float16_storage_changes_the_output_by_less_than_a_grey_level(tiny_model: Path, tmp_path: Path) -> None:
+    full = tmp_path / "full.safetensors"
+    loaded = bundle.load(tiny_model)
+    rng = np.random.default_rng(0)
+    loaded.model.set_weights([w + rng.normal(0, 0.05, w.shape) ** 2 for w in loaded.model.get_weights()])
+    half = tmp_path / "half.safetensors"
+    bundle.save(full, loaded, storage="float32")
+    bundle.save(half, loaded, storage="float16")
+    assert half.stat().st_size < 0.6 * full.stat().st_size
+    difference = np.abs(bundle.load(full).model(SOURCE) - bundle.load(half).model(SOURCE))
+    assert 0 < difference.max() < 1 / 127.5
+
+
+def test_the_description_is_read_without_building_the_network(tiny_model: Path) -> None:
+    assert bundle.describe(tiny_model).generator.filters == 2
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"absent\.safetensors: no such model file"):
+        bundle.load(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("keep", [0, 7, 100, -1000])
+def test_a_truncated_file_is_refused(tiny_model: Path, tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes(tiny_model.read_bytes()[:keep])
+    with pytest.raises(BundleError, match="not a readable safetensors file"):
+        bundle.load(path)
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    save_file({"weight": np.zeros(3, np.float32)}, path)
+    with pytest.raises(BundleError, match="not a sartranslate model"):
+        bundle.load(path)
+
+
+def test_another_format_version_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    tensors, description = contents(tiny_model)
+    path = rewritten(tiny_model, tmp_path, tensors, {**description, "format_version": 99})
+    with pytest.raises(BundleError, match="model format 99, this sartranslate reads 1"):
+        bundle.load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("generator", {"filters": -1}),
+        ("generator", {"depth": 9}),
+        ("radiometry", {"scaling": "magic"}),
+        ("radiometry", {}),
+        ("training", 3),
+    ],
+)
+def test_a_description_out_of_range_is_refused(tiny_model: Path, tmp_path: Path, key: str, value: object) -> None:
+    tensors, description = contents(tiny_model)
+    with pytest.raises(BundleError, match="broken model description"):
+        bundle.load(rewritten(tiny_model, tmp_path, tensors, {**description, key: value}))
+
+
+def test_tensors_must_fit_the_declared_architecture(tiny_model: Path, tmp_path: Path) -> None:
+    tensors, description = contents(tiny_model)
+    description["generator"]["filters"] = 3
+    with pytest.raises(BundleError, match="expected float"):
+        bundle.load(rewritten(tiny_model, tmp_path, tensors, description))
+
+
+def test_a_missing_tensor_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    tensors, description = contents(tiny_model)
+    del tensors["down0/kernel"]
+    with pytest.raises(BundleError, match="'down0/kernel' does not fit"):
+        bundle.load(rewritten(tiny_model, tmp_path, tensors, description))
+
+
+def test_weights_that_are_not_finite_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    tensors, description = contents(tiny_model)
+    tensors["down0/kernel"][0] = np.nan
+    with pytest.raises(BundleError, match="not finite"):
+        bundle.load(rewritten(tiny_model, tmp_path, tensors, description))
+
+
+def test_bands_must_agree_with_the_network(tiny_model: Path, tmp_path: Path) -> None:
+    tensors, description = contents(tiny_model)
+    description["radiometry"]["bands"] = [["VV"], ["VH"]]
+    with pytest.raises(BundleError, match="1 source bands, but polarisations for 2"):
+        bundle.load(rewritten(tiny_model, tmp_path, tensors, description))
+
+
+def test_a_failed_save_leaves_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="can not write the model"):
+        bundle.save(tmp_path / "no folder" / "model.safetensors", bundle.load(tiny_model))
+    assert list(tmp_path.iterdir()) == []

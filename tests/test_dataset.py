@@ -1,0 +1,85 @@
+"""Batches: the same geometry on both sides, whole epochs, one scaling for a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sartranslate.dataset import Crops, open_folder
+from sartranslate.errors import OptionError, PairsError
+from sartranslate.radiometry import Radiometry, from_rgb
+from tests.test_tiles import write_pair
+
+
+def ramp_pair(folder: Path, name: str, size: int, start: int = 0) -> None:
+    """A pair whose optical bands repeat the SAR values, which are decibels stretched to bytes."""
+    ramp = (np.arange(size * size).reshape(1, size, size) * 7 + start) % 251
+    write_pair(folder, name, ramp.astype(np.uint8), np.repeat(ramp, 3, axis=0).astype(np.uint8))
+
+
+def test_source_and_target_get_the_same_place_mirror_and_turn(tmp_path: Path) -> None:
+    ramp_pair(tmp_path, "a.tif", 24)
+    folder = open_folder(tmp_path, Radiometry(low=0, high=100), unit="byte")
+    for batch in Crops([folder], 8, 2).epoch(np.random.default_rng(0)):
+        assert batch.source.shape == (2, 8, 8, 1)
+        restored = (batch.source + 1) * 125  # 0..250
+        assert np.allclose(from_rgb(restored), batch.target[..., :1], atol=1e-5)
+
+
+def test_augmentation_shows_all_eight_orientations(tmp_path: Path) -> None:
+    ramp_pair(tmp_path, "a.tif", 8)
+    crops = Crops([open_folder(tmp_path, Radiometry(), unit="byte")], 8, 1)
+    rng = np.random.default_rng(0)
+    seen = {next(crops.epoch(rng)).source.tobytes() for _ in range(100)}
+    assert len(seen) == 8
+
+
+def test_an_epoch_visits_each_tile_as_often_as_crops_fit(tmp_path: Path) -> None:
+    ramp_pair(tmp_path, "large.tif", 32)
+    ramp_pair(tmp_path, "small.tif", 16)
+    folder = open_folder(tmp_path, Radiometry(), unit="byte")
+    assert Crops([folder], 16, 1).batches_per_epoch == 5
+    assert len(list(Crops([folder], 16, 2).epoch(np.random.default_rng(0)))) == 2
+
+
+def test_the_same_seed_gives_the_same_batches(tmp_path: Path) -> None:
+    ramp_pair(tmp_path, "a.tif", 32)
+    crops = Crops([open_folder(tmp_path, Radiometry(), unit="byte")], 16, 2)
+    first, second = (list(crops.epoch(np.random.default_rng(9))) for _ in range(2))
+    assert all(np.array_equal(a.source, b.source) for a, b in zip(first, second, strict=True))
+
+
+def test_a_dark_tile_stays_dark_beside_a_bright_one(tmp_path: Path) -> None:
+    """Tiles are scaled by their folder, as a window is by its scene, not each by its own pixels."""
+    rng = np.random.default_rng(0)
+    for name, level in (("dark.tif", 20), ("bright.tif", 2000)):
+        power = level * rng.gamma(4.4, 1 / 4.4, (1, 16, 16))
+        write_pair(tmp_path, name, power.astype(np.float32), np.full((3, 16, 16), level // 8, np.uint8))
+    folder = open_folder(tmp_path, Radiometry())
+    batch = next(iter(Crops([folder], 16, 2).epoch(rng)))
+    by_brightness = np.argsort(batch.target.mean(axis=(1, 2, 3)))
+    dark, bright = batch.source[by_brightness].mean(axis=(1, 2, 3))
+    assert dark < -0.3 < 0.3 < bright
+
+
+def test_tiles_smaller_than_a_crop_are_refused(tmp_path: Path) -> None:
+    ramp_pair(tmp_path, "a.tif", 16)
+    with pytest.raises(PairsError, match="16 x 16 pixels, expected at least 32 x 32"):
+        Crops([open_folder(tmp_path, Radiometry())], 32, 1)
+
+
+def test_a_batch_larger_than_the_folder_is_refused(tmp_path: Path) -> None:
+    ramp_pair(tmp_path, "a.tif", 16)
+    folder = open_folder(tmp_path, Radiometry())
+    with pytest.raises(PairsError, match="1 crops of 16 pixels are less than a batch of 2"):
+        Crops([folder], 16, 2)
+    with pytest.raises(OptionError, match="batch size 0"):
+        Crops([folder], 16, 0)
+
+
+def test_tiles_need_the_bands_of_the_model(tmp_path: Path) -> None:
+    ramp_pair(tmp_path, "a.tif", 16)
+    with pytest.raises(PairsError, match="SAR tiles with 1 bands, expected 2"):
+        open_folder(tmp_path, Radiometry(bands=(("VV",), ("VH",))))

@@ -1,0 +1,231 @@
+"""From a scene on disk to an RGB GeoTIFF, with callables in place of networks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+
+from sartranslate import cog, inference
+from sartranslate.errors import BackendError, OptionError, OutputError, SceneError
+from sartranslate.inference import InferenceOptions, Translator, plan, translate
+from sartranslate.radiometry import Radiometry, to_rgb
+from tests.conftest import TRANSFORM, UTM, WriteScene
+
+FULL_RANGE = Radiometry(low=0, high=100)
+SMALL = InferenceOptions(window=64, overlap=16, unit="db")
+
+
+def grey(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The identity, for three output bands."""
+    return np.repeat(batch[..., :1], 3, axis=-1)
+
+
+def run(
+    scene: Path,
+    out: Path,
+    generator: Callable[[Any], Any] = grey,
+    options: InferenceOptions = SMALL,
+    radiometry: Radiometry = FULL_RANGE,
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], inference.InferenceSummary]:
+    """Translate; returns RGB (H, W, 3), validity (H, W) and the summary."""
+    summary = translate(plan(scene, out, radiometry, options), Translator(generator, batch_size=5))
+    with rasterio.open(out) as dataset:
+        return np.moveaxis(dataset.read(), 0, -1), dataset.dataset_mask() > 0, summary
+
+
+@pytest.fixture()
+def noise() -> NDArray[np.float32]:
+    return np.random.default_rng(1).normal(-12, 3, (150, 211, 1)).astype(np.float32)
+
+
+def test_the_output_lies_on_the_same_ground_and_says_what_it_is(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.tif"
+    _, mask, summary = run(write_scene("scene.tif", noise), out)
+    assert mask.all()
+    with rasterio.open(out) as dataset:
+        assert (dataset.crs, dataset.transform, dataset.shape) == (UTM, TRANSFORM, (150, 211))
+        assert dataset.profile["interleave"] == "pixel"
+        # GDAL reports these only for photometric RGB.
+        assert [band.name for band in dataset.colorinterp] == ["red", "green", "blue"]
+        assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        tags = dataset.tags()
+    assert tags["SYNTHETIC"] == "YES"
+    assert "not an optical observation" in tags["TIFFTAG_IMAGEDESCRIPTION"]
+    assert tags["TIFFTAG_SOFTWARE"].startswith("sartranslate ")
+    assert tags["SARTRANSLATE_SOURCE"] == "scene.tif"
+    assert tags["SARTRANSLATE_SCALING"] == summary.scaling_text
+    assert (summary.windows, summary.skipped_windows) == (15, 0)
+
+
+def test_the_identity_gives_the_scaled_scene_to_the_grey_level(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    rgb, _, _ = run(write_scene("scene.tif", noise), tmp_path / "out.tif")
+    scaled = (noise - noise.min()) / (noise.max() - noise.min()) * 2 - 1
+    assert np.abs(rgb.astype(int) - to_rgb(scaled)).max() <= 1
+    assert (rgb == to_rgb(scaled)).mean() > 0.999  # a tie may round to either side
+
+
+def test_a_constant_comes_out_constant_up_to_the_corners(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    rgb, _, _ = run(
+        write_scene("scene.tif", noise), tmp_path / "out.tif", lambda batch: np.full((*batch.shape[:3], 3), 0.3)
+    )
+    assert (rgb == to_rgb(0.3)).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_coordinate_raster_lands_where_it_came_from(write_scene: WriteScene, tmp_path: Path, axis: int) -> None:
+    coordinates = np.indices((256, 256), np.float32)[axis][..., None] - 300
+    rgb, _, _ = run(write_scene("scene.tif", coordinates), tmp_path / "out.tif")
+    assert np.array_equal(rgb[..., 0], np.indices((256, 256))[axis])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 300), (63, 64), (64, 64), (65, 64), (127, 131)])
+def test_scenes_of_any_size_come_out_whole(write_scene: WriteScene, tmp_path: Path, shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(-20, -5, (*shape, 1)).astype(np.float32)
+    radiometry = Radiometry(scaling="fixed", low=-25, high=0)
+    rgb, mask, _ = run(write_scene("scene.tif", values), tmp_path / "out.tif", radiometry=radiometry)
+    assert mask.all()
+    assert np.abs(rgb[..., :1].astype(int) - to_rgb(values / 12.5 + 1)).max() <= 1
+
+
+def test_nodata_stays_nodata_and_empty_windows_are_skipped(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    noise[:115, :115] = -99
+    noise[120, 200] = np.nan
+    seen = []
+
+    def count(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen.append(len(batch))
+        assert np.isfinite(batch).all()
+        return grey(batch)
+
+    rgb, mask, summary = run(write_scene("scene.tif", noise, nodata=-99), tmp_path / "out.tif", count)
+    assert np.array_equal(mask, (noise[..., 0] != -99) & np.isfinite(noise[..., 0]))
+    assert (rgb[~mask] == 0).all()
+    assert (summary.windows, summary.skipped_windows, sum(seen)) == (15, 4, 11)
+
+
+def test_skipping_empty_windows_changes_no_valid_pixel(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that feeds the empty windows to the generator too is the reference."""
+    noise[:115, :115] = -99
+    scene = write_scene("scene.tif", noise, nodata=-99)
+    skipping, mask, _ = run(scene, tmp_path / "skipping.tif")
+
+    def unskipped(planned: inference.Plan) -> Any:
+        for patch in original(planned):
+            yield patch._replace(mask=np.ones_like(patch.mask))
+
+    original = inference._patches
+    monkeypatch.setattr(inference, "_patches", unskipped)
+    feeding, _, summary = run(scene, tmp_path / "feeding.tif")
+    assert summary.skipped_windows == 0
+    assert np.array_equal(skipping[mask], feeding[mask])
+
+
+@pytest.mark.parametrize(
+    "change", [{"batch_size": 1}, {"batch_size": 100}, {"prefetch": 1}, {"strip_height": 7}, {"strip_height": 1000}]
+)
+def test_the_file_does_not_depend_on_batches_threads_or_strips(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path, change: dict[str, int]
+) -> None:
+    scene = write_scene("scene.tif", noise)
+    run(scene, tmp_path / "a.tif")
+    run(scene, tmp_path / "b.tif", options=replace(SMALL, **change))
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+
+
+def fail_in_the_generator(monkeypatch: pytest.MonkeyPatch, scene: Path) -> Callable[[Any], Any]:
+    calls = []
+
+    def generator(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        calls.append(1)
+        if len(calls) == 3:
+            raise BackendError("provoked")
+        return grey(batch)
+
+    return generator
+
+
+def fail_in_the_writer(monkeypatch: pytest.MonkeyPatch, scene: Path) -> Callable[[Any], Any]:
+    def write(self: object, row_off: int, rgb: object, mask: object) -> None:
+        raise OSError("provoked")
+
+    monkeypatch.setattr(cog.RgbWriter, "write", write)
+    return grey
+
+
+def fail_in_the_reader(monkeypatch: pytest.MonkeyPatch, scene: Path) -> Callable[[Any], Any]:
+    """Cut the scene's file short once it has been sampled."""
+    whole = scene.read_bytes()
+    scene.write_bytes(whole[: len(whole) // 2])
+    return grey
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(fail_in_the_generator, BackendError), (fail_in_the_writer, OutputError), (fail_in_the_reader, SceneError)],
+)
+def test_a_fault_in_the_middle_leaves_no_file_and_no_thread(
+    write_scene: WriteScene,
+    noise: NDArray[np.float32],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Callable[..., Any],
+    error: type[Exception],
+) -> None:
+    scene = write_scene("scene.tif", noise)
+    out = tmp_path / "out.tif"
+    out.write_text("precious")
+    planned = plan(scene, out, FULL_RANGE, replace(SMALL, overwrite=True))
+    generator = fault(monkeypatch, scene)
+    with pytest.raises(error):
+        translate(planned, Translator(generator, batch_size=2))
+    assert out.read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tif", "scene.tif"]
+    assert [thread.name for thread in threading.enumerate() if thread.name in ("prefetch", "writer")] == []
+
+
+def test_windows_must_fit_the_model(write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="window 64: the model needs a multiple of 256"):
+        plan(write_scene("scene.tif", noise), tmp_path / "out.tif", FULL_RANGE, SMALL, size_multiple=256)
+
+
+def test_a_source_of_a_virtual_scene_is_not_overwritten(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    source = write_scene("scene.tif", noise)
+    rasterio.shutil.copy(source, tmp_path / "scene.vrt", driver="VRT")
+    with pytest.raises(OutputError, match="part of"):
+        plan(tmp_path / "scene.vrt", source, FULL_RANGE, replace(SMALL, overwrite=True))
+
+
+def test_a_bundle_translates_as_its_network_does(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16], tmp_path: Path, tiny_model: Path
+) -> None:
+    from sartranslate import bundle
+
+    values = amplitudes[:256, :256]
+    scene = write_scene("scene.tif", values)
+    planned = plan(scene, tmp_path / "out.tif", Radiometry())
+    translate(planned, inference.load_translator(tiny_model, "float32"))
+    source = planned.scaling.apply(values, np.ones(values.shape[:2], bool))
+    expected = to_rgb(bundle.load(tiny_model).model(source[None], training=False).numpy()[0])
+    with rasterio.open(tmp_path / "out.tif") as dataset:
+        assert np.abs(np.moveaxis(dataset.read(), 0, -1).astype(int) - expected).max() <= 1

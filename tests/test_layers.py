@@ -1,0 +1,224 @@
+"""Imports point one way: cli -> verbs -> raster layer | keras layer -> numpy layer -> errors."""
+
+import ast
+import json
+import subprocess
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FRAMEWORKS = {"tensorflow", "torch"}
+
+
+class Layer(NamedTuple):
+    modules: set[str]
+    below: set[str]  # the layers it may import, besides itself
+    packages: set[str]  # outside the standard library
+
+
+LAYERS = {
+    "errors": Layer({"__init__", "errors"}, set(), set()),
+    "numpy": Layer(
+        {
+            "architecture",
+            "blend",
+            "landcover",
+            "materials",
+            "noise",
+            "objective",
+            "polarisation",
+            "prefetch",
+            "radiometry",
+            "simulator",
+            "sliding",
+            "windows",
+        },
+        {"errors"},
+        {"numpy"},
+    ),
+    "raster": Layer(
+        {"cog", "geotiff", "scene", "tiles"},
+        {"errors", "numpy"},
+        {"affine", "numpy", "pyproj", "rasterio", "shapely"},
+    ),
+    "keras": Layer(
+        {"backend", "bundle", "dataset", "losses", "networks", "pix2pix"},
+        {"errors", "numpy"},
+        {"keras", "numpy", "safetensors"},
+    ),
+    "verbs": Layer(
+        {"inference", "simulation", "training"},
+        {"errors", "numpy", "raster", "keras"},
+        {"affine", "numpy"},
+    ),
+}
+LAYER_OF = {module: name for name, layer in LAYERS.items() for module in layer.modules}
+# What crosses the layers on purpose: training reads its tiles, and one module knows the frameworks.
+EXTRA_MODULES = {"dataset": {"tiles"}}
+EXTRA_PACKAGES = {"backend": FRAMEWORKS}
+
+LIBRARY = sorted(path.stem for path in (ROOT / "sartranslate").glob("*.py"))
+COMMANDS = sorted(path.stem for path in (ROOT / "cli").glob("*.py"))
+
+
+@cache
+def tree(folder: str, module: str) -> ast.Module:
+    return ast.parse((ROOT / folder / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def imported(folder: str, module: str) -> list[str]:
+    """Dotted names of all absolute imports, those within functions and for type checkers too."""
+    names: list[str] = []
+    for node in ast.walk(tree(folder, module)):
+        if isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.extend(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def own(module: str) -> set[str]:
+    """Modules of the library that a module of the library imports."""
+    parts = [name.split(".") for name in imported("sartranslate", module)]
+    return {part[1] if part[1] in LIBRARY else "__init__" for part in parts if part[0] == "sartranslate"}
+
+
+def foreign(folder: str, module: str) -> set[str]:
+    """Packages outside the standard library and the project."""
+    return {name.split(".")[0] for name in imported(folder, module)} - set(sys.stdlib_module_names) - {"sartranslate"}
+
+
+def test_every_module_of_the_library_is_placed_in_exactly_one_layer() -> None:
+    placed = [module for layer in LAYERS.values() for module in layer.modules]
+    assert sorted(placed) == LIBRARY, "place a new module in LAYERS, above in this file"
+
+
+def test_the_library_has_no_subfolders_that_escape_these_rules() -> None:
+    assert [str(path) for path in (ROOT / "sartranslate").glob("*/**/*.py")] == []
+    assert [str(path) for path in (ROOT / "cli").glob("*/**/*.py")] == []
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_a_module_imports_only_from_its_own_layer_and_those_below(module: str) -> None:
+    layer = LAYER_OF[module]
+    allowed = LAYERS[layer].below | {layer}
+    upward = {name for name in own(module) if LAYER_OF[name] not in allowed} - EXTRA_MODULES.get(module, set())
+    assert upward == set()
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_a_module_imports_only_the_packages_of_its_layer(module: str) -> None:
+    allowed = LAYERS[LAYER_OF[module]].packages | EXTRA_PACKAGES.get(module, set())
+    assert foreign("sartranslate", module) - allowed == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    order = list(TopologicalSorter({module: own(module) for module in LIBRARY}).static_order())
+    assert sorted(order) == LIBRARY
+
+
+@pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
+def test_a_framework_is_imported_in_one_module_only(framework: str) -> None:
+    assert [module for module in LIBRARY if framework in foreign("sartranslate", module)] == ["backend"]
+    assert [module for module in COMMANDS if framework in foreign("cli", module)] == []
+
+
+def test_no_module_but_the_backend_imports_by_a_computed_name() -> None:
+    places = {
+        (folder, module) for folder, modules in (("sartranslate", LIBRARY), ("cli", COMMANDS)) for module in modules
+    }
+    hidden = {
+        place
+        for place in places
+        if any(name.split(".")[0] == "importlib" for name in imported(*place))
+        or any(isinstance(node, ast.Name) and node.id == "__import__" for node in ast.walk(tree(*place)))
+    }
+    assert hidden == {("sartranslate", "backend")}
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_the_library_neither_prints_nor_exits_nor_knows_click(module: str) -> None:
+    nodes = list(ast.walk(tree("sartranslate", module)))
+    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert called & {"print", "input", "exit", "quit"} == set()
+    assert foreign("sartranslate", module) & {"click", "tqdm", "cli"} == set()
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_the_library_imports_itself_absolutely(module: str) -> None:
+    nodes = ast.walk(tree("sartranslate", module))
+    assert [node.lineno for node in nodes if isinstance(node, ast.ImportFrom) and node.level] == []
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_the_command_line_imports_its_own_modules_relatively_and_the_library_absolutely(module: str) -> None:
+    assert foreign("cli", module) <= {"click", "tqdm"}
+    nodes = [node for node in ast.walk(tree("cli", module)) if isinstance(node, ast.ImportFrom) and node.level]
+    named = {node.module or alias.name for node in nodes for alias in node.names}
+    assert {node.level for node in nodes} <= {1}
+    assert named <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_the_command_line_imports_nothing_heavy_before_a_command_runs(module: str) -> None:
+    """At the top of a module only click, the errors and the version; for type checkers anything."""
+    names: list[str] = []
+    for node in tree("cli", module).body:
+        if isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(str(node.module))
+    outside = {name for name in names if name.split(".")[0] not in sys.stdlib_module_names}
+    assert outside <= {"click", "sartranslate", "sartranslate.errors"}
+
+
+HELP = """
+import json, sys
+import cli
+try:
+    cli.main({arguments})
+except SystemExit as end:
+    assert not end.code, end.code
+sys.stderr.write(json.dumps(sorted({{name.split(".")[0] for name in sys.modules}})))
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["infer", "--help"], ["train", "--help"]])
+def test_help_and_version_load_no_framework_and_no_numbers(arguments: list[str]) -> None:
+    script = HELP.format(arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stderr))
+    assert done.stdout.startswith(("Usage:", "sartranslate"))
+    assert {"cli", "click", "sartranslate"} <= loaded
+    assert loaded & {*FRAMEWORKS, "jax", "keras", "numpy", "rasterio", "safetensors", "shapely", "tqdm"} == set()
+
+
+# What each layer may load when its modules are imported, looked at from outside: what an import hides shows here.
+@pytest.mark.parametrize(
+    ("layer", "absent"),
+    [
+        ("numpy", {*FRAMEWORKS, "keras", "rasterio", "affine", "shapely", "pyproj"}),
+        ("raster", {*FRAMEWORKS, "keras", "safetensors"}),
+    ],
+)
+def test_importing_a_whole_layer_loads_nothing_of_those_beside_and_above(layer: str, absent: set[str]) -> None:
+    imports = "\n".join(f"import sartranslate.{module}" for module in sorted(LAYERS[layer].modules))
+    script = f"import json, sys\n{imports}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = set(json.loads(done.stdout))
+    assert {name.split(".")[0] for name in names} & absent == set()
+    above = {
+        f"sartranslate.{module}" for name in {"raster", "keras", "verbs"} - {layer} for module in LAYERS[name].modules
+    }
+    assert names & above == set()
+
+
+def test_the_verbs_load_no_framework_until_they_need_one() -> None:
+    script = "import sys, sartranslate.inference, sartranslate.simulation\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {name.split(".")[0] for name in done.stdout.split()} & {*FRAMEWORKS, "keras"} == set()

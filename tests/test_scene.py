@@ -1,0 +1,135 @@
+"""Scenes as files: what is read, what counts as valid, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp, Resampling
+
+from sartranslate.errors import SceneError
+from sartranslate.scene import open_scene, sample_scene, scene_reader
+from sartranslate.windows import Window
+from tests.conftest import TRANSFORM, UTM, WriteScene
+
+ONE = (("VH", "VV"),)
+TWO = (("VV",), ("VH",))
+RAMP = np.arange(30 * 40 * 2, dtype=np.float32).reshape(30, 40, 2) + 1
+
+
+def test_patches_are_channels_last_and_from_their_place(write_scene: WriteScene) -> None:
+    scene = open_scene(write_scene("s.tif", RAMP), TWO)
+    with scene_reader(scene) as reader:
+        values, mask = reader.read(Window(5, 7, 10, 12))
+    assert np.array_equal(values, RAMP[5:15, 7:19])
+    assert mask.all()
+    assert (scene.height, scene.width, scene.crs, scene.transform) == (30, 40, UTM, TRANSFORM)
+
+
+def test_bands_are_taken_by_name_whatever_their_order(write_scene: WriteScene) -> None:
+    scene = open_scene(write_scene("s.tif", RAMP, names=("Sigma0_VH", "Sigma0_VV")), TWO)
+    assert (scene.bands, scene.names) == ((2, 1), ("VV", "VH"))
+    with scene_reader(scene) as reader:
+        assert np.array_equal(reader.read(Window(0, 0, 30, 40))[0], RAMP[..., ::-1])
+
+
+def test_nodata_nan_and_infinity_are_invalid_in_any_band(write_scene: WriteScene) -> None:
+    values = RAMP.copy()
+    values[0, 0, 0] = -99
+    values[1, 1, 1] = np.nan
+    values[2, 2, 0] = np.inf
+    with scene_reader(open_scene(write_scene("s.tif", values, nodata=-99), TWO)) as reader:
+        mask = reader.read(Window(0, 0, 30, 40))[1]
+    assert list(zip(*np.nonzero(~mask), strict=True)) == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_a_mask_band_is_respected(write_scene: WriteScene) -> None:
+    path = write_scene("s.tif", RAMP)
+    valid = np.ones((30, 40), bool)
+    valid[10:20, 5:9] = False
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(valid)
+    with scene_reader(open_scene(path, TWO)) as reader:
+        assert np.array_equal(reader.read(Window(5, 0, 20, 40))[1], valid[5:25])
+
+
+def test_an_alpha_band_is_validity_and_no_polarisation(write_scene: WriteScene) -> None:
+    values = np.full((30, 40, 2), 9, np.uint8)
+    values[3:6, :, 1] = 0
+    values[6:, :, 1] = 255
+    path = write_scene("s.tif", values)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.colorinterp = (ColorInterp.gray, ColorInterp.alpha)
+    scene = open_scene(path, ONE)
+    assert scene.bands == (1,)
+    with scene_reader(scene) as reader:
+        assert np.array_equal(reader.read(Window(0, 0, 30, 40))[1], values[..., 1] > 0)
+
+
+def test_the_sample_is_at_full_resolution_even_where_overviews_exist(write_scene: WriteScene) -> None:
+    """Averaged overviews would narrow the distribution of speckle."""
+    rng = np.random.default_rng(0)
+    values = rng.gamma(4.4, 1, (3000, 2500, 1)).astype(np.float32)
+    path = write_scene("s.tif", values, tiled=True, blockxsize=256, blockysize=256)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.build_overviews([2, 4, 8, 16], Resampling.average)
+    sample = sample_scene(open_scene(path, ONE))
+    assert sample.std() == pytest.approx(values.std(), rel=0.01)
+    assert np.percentile(sample, [1, 99]) == pytest.approx(np.percentile(values, [1, 99]), rel=0.01)
+
+
+def test_a_few_valid_pixels_between_the_sampled_windows_are_found(write_scene: WriteScene) -> None:
+    values = np.zeros((4000, 90, 1), np.float32)
+    scene = open_scene(write_scene("s.tif", values, nodata=0), ONE)
+    with pytest.raises(SceneError, match=r"s\.tif: no valid pixels"):
+        sample_scene(scene)
+    values[100, 40:50] = 7
+    sample = sample_scene(open_scene(write_scene("t.tif", values, nodata=0), ONE))
+    assert sample.tolist() == [[7]] * 10
+
+
+def test_a_missing_polarisation_is_named_with_what_is_expected(write_scene: WriteScene) -> None:
+    path = write_scene("s.tif", RAMP[..., :1], names=("VH",))
+    with pytest.raises(SceneError, match=r"s\.tif: 1 band \(VH\), the model expects 2 \(VV, VH\)"):
+        open_scene(path, TWO)
+
+
+def test_complex_values_are_refused(write_scene: WriteScene) -> None:
+    with pytest.raises(SceneError, match=r"complex values \(complex64\), expected detected amplitude"):
+        open_scene(write_scene("slc.tif", RAMP[..., :1].astype(np.complex64)), ONE)
+
+
+def test_ground_control_points_alone_are_not_taken_for_a_grid(write_scene: WriteScene) -> None:
+    points = [GroundControlPoint(row, col, 10 + col / 1e3, 50 - row / 1e3) for row in (0, 30) for col in (0, 40)]
+    path = write_scene("grd.tif", RAMP[..., :1], transform=Affine.identity(), crs=None)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.gcps = (points, rasterio.crs.CRS.from_epsg(4326))
+    with pytest.raises(SceneError, match="only 4 ground control points, expected CRS and transform"):
+        open_scene(path, ONE)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_scene_on_unknown_ground_needs_permission(write_scene: WriteScene) -> None:
+    path = write_scene("s.tif", RAMP[..., :1], crs=None, transform=Affine.identity())
+    with pytest.raises(SceneError, match="no georeference"):
+        open_scene(path, ONE)
+    assert open_scene(path, ONE, allow_ungeoreferenced=True).crs is None
+
+
+@pytest.mark.parametrize("name", ["absent.tif", "text.tif"])
+def test_what_is_no_raster_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text.tif").write_text("not a raster")
+    with pytest.raises(SceneError, match=f"{name}: can not be read"):
+        open_scene(tmp_path / name, ONE)
+
+
+def test_a_truncated_scene_fails_in_reading_with_its_name(write_scene: WriteScene) -> None:
+    rng = np.random.default_rng(0)
+    path = write_scene("cut.tif", rng.integers(0, 9999, (600, 600, 1)).astype(np.uint16), tiled=True)
+    path.write_bytes(path.read_bytes()[:-200_000])
+    with pytest.raises(SceneError, match=r"cut\.tif: can not be read"), scene_reader(open_scene(path, ONE)) as reader:
+        reader.read(Window(344, 344, 256, 256))

@@ -1,0 +1,117 @@
+"""Pairing of tiles: what is found, what is refused and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+
+from sartranslate import tiles
+from sartranslate.errors import PairsError
+from sartranslate.scene import quiet_georeference
+from sartranslate.windows import Window
+
+PLACE = {"crs": CRS.from_epsg(32632), "transform": Affine(10, 0, 0, 0, -10, 0)}
+SAR = np.arange(12 * 10, dtype=np.uint16).reshape(1, 12, 10)
+RGB = np.arange(3 * 12 * 10, dtype=np.uint16).astype(np.uint8).reshape(3, 12, 10)
+
+
+def write(path: Path, values: np.ndarray, **profile: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    driver = "PNG" if path.suffix == ".png" else "GTiff"
+    size = {"count": values.shape[0], "height": values.shape[1], "width": values.shape[2]}
+    with quiet_georeference(), rasterio.open(path, "w", driver=driver, dtype=values.dtype, **size, **profile) as file:
+        file.write(values)
+
+
+def write_pair(folder: Path, name: str, sar: np.ndarray = SAR, rgb: np.ndarray = RGB, **profile: Any) -> None:
+    write(folder / "sar" / name, sar, **{**PLACE, **profile})
+    write(folder / "optical" / name, rgb, **PLACE)
+
+
+def test_pairs_are_found_by_stem_across_formats(tmp_path: Path) -> None:
+    write(tmp_path / "sar" / "b.tif", SAR.astype(np.float32))
+    write(tmp_path / "optical" / "b.png", RGB)
+    write(tmp_path / "sar" / "a.png", SAR.astype(np.uint8))
+    write(tmp_path / "optical" / "a.TIF", RGB)
+    (tmp_path / "sar" / "notes.txt").write_text("not a tile")
+    found = tiles.find_pairs(tmp_path)
+    assert [pair.sar.name for pair in found] == ["a.png", "b.tif"]
+    assert {(pair.height, pair.width, pair.bands) for pair in found} == {(12, 10, 1)}
+
+
+def test_both_sides_of_a_window_come_from_the_same_place(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a.tif", nodata=35)
+    (pair,) = tiles.find_pairs(tmp_path)
+    sar, mask, rgb = tiles.read_pair(pair, Window(3, 4, 2, 5))
+    assert np.array_equal(sar[..., 0], SAR[0, 3:5, 4:9])
+    assert np.array_equal(rgb, np.moveaxis(RGB[:, 3:5, 4:9], 0, -1))
+    assert np.array_equal(mask, sar[..., 0] != 35)
+
+
+def test_the_sample_holds_valid_values_only(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a.tif", nodata=0)
+    write_pair(tmp_path, "b.tif", sar=SAR + 500)
+    values = tiles.sample(tiles.find_pairs(tmp_path))
+    assert values.shape == (239, 1)
+    assert values.min() == 1
+
+
+def test_a_tile_without_partner_is_named(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a.tif")
+    write(tmp_path / "sar" / "lonely.tif", SAR, **PLACE)
+    with pytest.raises(PairsError, match="1 of 2 tiles have no partner, the first one is sar/lonely, which optical/ lacks"):
+        tiles.find_pairs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sar", "rgb", "profile", "message"),
+    [
+        (SAR[:, :6], RGB, {}, r"12 x 10 pixels, its SAR tile 6 x 10"),
+        (SAR, RGB[:1], {}, "1 bands of uint8, expected RGB uint8"),
+        (SAR, RGB.astype(np.uint16), {}, "3 bands of uint16, expected RGB uint8"),
+        (SAR, RGB, {"transform": Affine(10, 0, 10, 0, -10, 0)}, "lies on other ground"),
+        (SAR, RGB, {"crs": CRS.from_epsg(32633)}, "lies on other ground"),
+        (SAR.astype(np.complex64), RGB, {}, "complex values"),
+    ],
+)
+def test_a_pair_that_does_not_fit_is_refused(
+    tmp_path: Path, sar: np.ndarray, rgb: np.ndarray, profile: dict[str, Any], message: str
+) -> None:
+    write_pair(tmp_path, "a.tif", sar, rgb, **profile)
+    with pytest.raises(PairsError, match=message):
+        tiles.find_pairs(tmp_path)
+
+
+def test_all_tiles_of_a_folder_have_the_same_bands(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a.tif")
+    write_pair(tmp_path, "b.tif", np.concatenate([SAR, SAR]))
+    with pytest.raises(PairsError, match=r"2 bands, a\.tif has 1"):
+        tiles.find_pairs(tmp_path)
+
+
+def test_two_tiles_of_one_stem_are_refused(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a.tif")
+    write(tmp_path / "sar" / "a.png", SAR.astype(np.uint8))
+    with pytest.raises(PairsError, match="same stem"):
+        tiles.find_pairs(tmp_path)
+
+
+@pytest.mark.parametrize("sides", [(), ("sar",), ("sar", "optical")])
+def test_a_folder_without_tiles_says_what_is_expected(tmp_path: Path, sides: tuple[str, ...]) -> None:
+    for side in sides:
+        (tmp_path / side).mkdir()
+    with pytest.raises(PairsError, match="expected"):
+        tiles.find_pairs(tmp_path)
+
+
+def test_a_file_that_is_no_raster_is_named(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a.tif")
+    (tmp_path / "sar" / "a.tif").write_text("hello")
+    with pytest.raises(PairsError, match=r"a\.tif: this tile or its partner can not be read"):
+        tiles.find_pairs(tmp_path)
