@@ -28,8 +28,8 @@ def taper(size: int, overlap: int) -> Float:
 
     Strictly positive. With an overlap above half the window the two ramps meet in the middle.
 
-    >>> taper(4, 2).round(3).tolist()
-    [0.146, 0.854, 0.854, 0.146]
+    >>> (1000 * taper(4, 2)).round().astype(int).tolist()
+    [146, 854, 854, 146]
     """
     distance = np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5
     ramp = np.minimum(distance / max(overlap, 1), 1)

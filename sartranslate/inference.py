@@ -52,6 +52,8 @@ class InferenceOptions:
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch size {self.batch_size}: expected at least 1")
+        if self.prefetch < 1 or (self.strip_height is not None and self.strip_height < 1):
+            raise OptionError(f"prefetch {self.prefetch}, strip height {self.strip_height}: expected at least 1")
         WindowGrid(1, 1, self.window, self.overlap)
 
 

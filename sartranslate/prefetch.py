@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -86,14 +87,21 @@ class BackgroundWriter(Generic[Item]):
 
 
 def _produce(items: Iterable[object], ready: queue.Queue[object], stopped: threading.Event) -> None:
-    iterator = iter(items)
     try:
-        for item in iterator:
-            if not _offer(ready, item, stopped):
-                return
+        with _closing_if_possible(iter(items)) as iterator:
+            for item in iterator:
+                if not _offer(ready, item, stopped):
+                    return
         _offer(ready, _END, stopped)
     except BaseException as error:
         _offer(ready, _Failure(error), stopped)
+
+
+@contextmanager
+def _closing_if_possible(iterator: Iterator[object]) -> Iterator[Iterator[object]]:
+    """Generators are closed where they ran; other iterators have nothing to close."""
+    try:
+        yield iterator
     finally:
         close = getattr(iterator, "close", None)
         if close is not None:

@@ -111,7 +111,7 @@ def scene_reader(scene: Scene) -> Iterator[SceneReader]:
 
 
 def sample_scene(scene: Scene) -> NDArray[Any]:
-    """(N, channels) valid values from full-resolution windows spread evenly over the scene.
+    """(N, channels) valid values in scan order from full-resolution windows spread evenly over the scene.
 
     Overviews are averaged and would hide speckle, so none is used. Raises `SceneError` if no pixel
     of the scene is valid.

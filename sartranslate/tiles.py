@@ -62,15 +62,15 @@ def read_pair(pair: Pair, window: Window) -> tuple[NDArray[Any], Mask, NDArray[n
 
 
 def sample(pairs: Sequence[Pair]) -> NDArray[Any]:
-    """(N, bands) valid SAR values, evenly drawn from evenly spread tiles, for statistics."""
+    """(N, bands) valid SAR values, evenly spread rows of evenly spread tiles in scan order, for statistics."""
     chosen = pairs[:: -(-len(pairs) // SAMPLED_TILES)]
     return np.concatenate([_sample_tile(pair) for pair in chosen])
 
 
 def _sample_tile(pair: Pair) -> NDArray[Any]:
-    sar = _read(pair.sar, Window(0, 0, pair.height, pair.width))
-    values = sar[valid_mask(sar, pair.nodata)]
-    return values[:: -(-len(values) // SAMPLED_PIXELS) or 1]
+    step = -(-pair.height * pair.width // SAMPLED_PIXELS)
+    rows = _read(pair.sar, Window(0, 0, pair.height, pair.width))[::step]
+    return rows[valid_mask(rows, pair.nodata)]
 
 
 def _tiles(folder: Path) -> dict[str, Path]:

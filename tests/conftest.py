@@ -25,7 +25,7 @@ UTM = CRS.from_epsg(32632)
 WriteScene = Callable[..., Path]
 
 
-@pytest.fixture()
+@pytest.fixture
 def write_scene(tmp_path: Path) -> WriteScene:
     """Write (H, W, bands) values as a GeoTIFF in UTM; keywords override its profile."""
 
@@ -50,7 +50,7 @@ def write_scene(tmp_path: Path) -> WriteScene:
     return write
 
 
-@pytest.fixture()
+@pytest.fixture
 def amplitudes() -> NDArray[np.uint16]:
     """Speckled digital numbers, (300, 420, 1)."""
     rng = np.random.default_rng(5)
@@ -80,7 +80,7 @@ def save_tiny_model(path: Path, bands: tuple[tuple[str, ...], ...]) -> Path:
     return path
 
 
-@pytest.fixture()
+@pytest.fixture
 def sartranslate() -> Callable[..., Result]:
     """Run the command line in this process."""
 

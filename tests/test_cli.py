@@ -20,7 +20,7 @@ from tests.conftest import WriteScene
 Run = Callable[..., Result]
 
 
-@pytest.fixture()
+@pytest.fixture
 def scene(write_scene: WriteScene, amplitudes: NDArray[np.uint16]) -> Path:
     return write_scene("scene.tif", amplitudes)
 

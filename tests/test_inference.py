@@ -41,7 +41,7 @@ def run(
         return np.moveaxis(dataset.read(), 0, -1), dataset.dataset_mask() > 0, summary
 
 
-@pytest.fixture()
+@pytest.fixture
 def noise() -> NDArray[np.float32]:
     return np.random.default_rng(1).normal(-12, 3, (150, 211, 1)).astype(np.float32)
 

@@ -117,7 +117,6 @@ class Unopenable:
         raise OSError("can not be opened")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_iterable_that_fails_before_its_first_item_is_an_error_not_an_endless_wait() -> None:
     outcome: list[str] = []
 

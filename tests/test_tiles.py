@@ -65,7 +65,9 @@ def test_the_sample_holds_valid_values_only(tmp_path: Path) -> None:
 def test_a_tile_without_partner_is_named(tmp_path: Path) -> None:
     write_pair(tmp_path, "a.tif")
     write(tmp_path / "sar" / "lonely.tif", SAR, **PLACE)
-    with pytest.raises(PairsError, match="1 of 2 tiles have no partner, the first one is sar/lonely, which optical/ lacks"):
+    with pytest.raises(
+        PairsError, match="1 of 2 tiles have no partner, the first one is sar/lonely, which optical/ lacks"
+    ):
         tiles.find_pairs(tmp_path)
 
 

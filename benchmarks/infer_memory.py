@@ -1,0 +1,78 @@
+"""Peak memory of `translate` does not grow with the height of a scene.
+
+Simulates two scenes of equal width, translates each in a process of its own with a cheap callable in
+place of a network, and prints the peak resident memory above what the imports need.
+
+    python benchmarks/infer_memory.py [--width 20000] [--heights 2000 8000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+MEGABYTE = 1e6
+
+
+def main() -> None:
+    arguments = _parse()
+    if arguments.child:
+        print(json.dumps(_measure(Path(arguments.child))))
+        return
+    peaks = []
+    for height in arguments.heights:
+        with tempfile.TemporaryDirectory() as folder:
+            figures = _in_child(_simulate(Path(folder), arguments.width, height))
+        peaks.append(figures["above_baseline_mb"])
+        print(f"{arguments.width} x {height} px: {json.dumps(figures)}")
+    print(f"growth from the first to the last: {100 * (peaks[-1] / peaks[0] - 1):+.1f} %")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--width", type=int, default=20_000)
+    parser.add_argument("--heights", type=int, nargs="+", default=[2_000, 8_000])
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _simulate(folder: Path, width: int, height: int) -> Path:
+    from sartranslate.simulation import SimulationOptions, simulate
+
+    simulate(folder, SimulationOptions(pairs=0, scene=(height, width), nodata_rim=200))
+    return folder / "scene.tif"
+
+
+def _in_child(scene: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, "--child", str(scene)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {name: float(value) for name, value in json.loads(output).items()}
+
+
+def _measure(scene: Path) -> dict[str, float]:
+    import numpy as np
+    import psutil
+
+    from sartranslate.inference import Translator, plan, translate
+    from sartranslate.radiometry import Radiometry
+
+    baseline = psutil.Process().memory_info().rss
+    generator = Translator(lambda batch: np.repeat(batch, 3, axis=-1))
+    summary = translate(plan(scene, scene.with_name("out.tif"), Radiometry()), generator)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "import_baseline_mb": round(baseline / MEGABYTE, 1),
+        "above_baseline_mb": round((peak - baseline) / MEGABYTE, 1),
+        "windows": summary.windows,
+        "skipped_windows": summary.skipped_windows,
+        "seconds": summary.seconds,
+    }
+
+
+if __name__ == "__main__":
+    main()
