@@ -30,6 +30,8 @@ class _Group(click.Group):
             raise _WrongUsage(str(error)) from error
         except SartranslateError as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            raise SystemExit(128 + signal.SIGINT) from None
         except MemoryError as error:
             raise click.ClickException("out of memory: try a smaller --batch-size or --window") from error
 

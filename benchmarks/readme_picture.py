@@ -1,0 +1,68 @@
+"""The picture of the README: the sample scene as SAR, its translation by the embedded model, and the truth.
+
+    python benchmarks/readme_picture.py docs/images/sample.jpg
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from sartranslate import backend
+from sartranslate.bundle import DEFAULT_MODEL
+from sartranslate.inference import load_translator, plan, translate
+from sartranslate.radiometry import Radiometry, to_rgb
+from sartranslate.scene import quiet_georeference
+from sartranslate.simulation import SimulationOptions, simulate
+
+HEIGHT, WIDTH = 900, 1200  # of sample_tiles/scene.tif, and the seed of that folder
+SEED = 1
+REDUCTION = 2
+GAP = 6  # white pixels between the panels
+
+Picture = NDArray[np.uint8]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        simulate(folder, SimulationOptions(pairs=0, scene=(HEIGHT, WIDTH), seed=SEED, truth=True))
+        backend.select()
+        planned = plan(folder / "scene.tif", folder / "out.tif", Radiometry())
+        translate(planned, load_translator(DEFAULT_MODEL))
+        values = np.moveaxis(_read(folder / "scene.tif"), 0, -1)
+        sar = to_rgb(planned.scaling.apply(values, np.ones(values.shape[:2], bool)))
+        panels = [np.repeat(sar, 3, axis=-1)]
+        panels += [np.moveaxis(_read(folder / file), 0, -1) for file in ("out.tif", "scene_optical.tif")]
+    _write(Path(sys.argv[1]), _side_by_side([_reduced(panel) for panel in panels]))
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    with rasterio.open(path) as dataset:
+        return np.asarray(dataset.read())
+
+
+def _reduced(panel: Picture) -> Picture:
+    blocks = panel.reshape(HEIGHT // REDUCTION, REDUCTION, WIDTH // REDUCTION, REDUCTION, 3)
+    return np.asarray(np.rint(blocks.mean(axis=(1, 3))), np.uint8)
+
+
+def _side_by_side(panels: list[Picture]) -> Picture:
+    gap = np.full((panels[0].shape[0], GAP, 3), 255, np.uint8)
+    return np.concatenate([panels[0], gap, panels[1], gap, panels[2]], axis=1)
+
+
+def _write(path: Path, picture: Picture) -> None:
+    height, width, bands = picture.shape
+    size = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
+    with quiet_georeference(), rasterio.open(path, "w", driver="JPEG", quality=88, **size) as dataset:
+        dataset.write(np.moveaxis(picture, -1, 0))
+
+
+if __name__ == "__main__":
+    main()
