@@ -1,6 +1,6 @@
 """The picture of the README: the sample scene as SAR, its translation by the embedded model, and the truth.
 
-    python benchmarks/readme_picture.py docs/images/sample.jpg
+python benchmarks/readme_picture.py docs/images/sample.jpg
 """
 
 from __future__ import annotations

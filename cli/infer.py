@@ -38,7 +38,7 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     callback=_batch_size,
     help="Windows translated in one call.",
 )
-@options.precision
+@options.precision("float32", "bfloat16", "float16")
 @options.backend
 @click.option(
     "--compress",

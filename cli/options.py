@@ -13,13 +13,18 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
-precision: Decorator = click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-    default="auto",
-    show_default=True,
-    help="Arithmetic of the networks; auto takes what the device is fast at.",
-)
+
+def precision(*choices: str) -> Decorator:
+    """`--precision`, with what the command can compute in."""
+    return click.option(
+        "--precision",
+        type=click.Choice(["auto", *choices]),
+        default="auto",
+        show_default=True,
+        help="Arithmetic of the networks; auto takes what the device is fast at.",
+    )
+
+
 backend: Decorator = click.option(
     "--backend",
     type=click.Choice(["tensorflow", "torch"]),

@@ -41,7 +41,7 @@ from .progress import progress_bar
 @click.option("--l1-weight", default=100.0, show_default=True, help="Weight of the L1 loss.")
 @click.option("--seed", default=0, show_default=True, help="Of weights, dropout, order and augmentation.")
 @options.unit
-@options.precision
+@options.precision("float32", "bfloat16")
 @options.backend
 @options.overwrite
 @options.quiet

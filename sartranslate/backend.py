@@ -62,14 +62,14 @@ def device() -> str:
     return f"GPU ({details.get('device_name', gpus[0].name)})"
 
 
-def resolve_precision(precision: str) -> str:
-    """Turn "auto" into float16 on a GPU, bfloat16 on processors with native support, else float32."""
+def resolve_precision(precision: str, *, on_gpu: str = "float16") -> str:
+    """Turn "auto" into `on_gpu` on a GPU, bfloat16 on processors with native support, else float32."""
     if precision not in PRECISIONS:
         raise OptionError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
     if precision != "auto":
         return precision
     if device() != "CPU":
-        return "float16"
+        return on_gpu
     return "bfloat16" if _has_native_bfloat16() else "float32"
 
 

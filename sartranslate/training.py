@@ -47,6 +47,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise OptionError(f"epochs {self.epochs}: expected at least 1")
+        if self.precision == "float16":
+            raise OptionError("precision float16: its gradients vanish, expected auto, float32 or bfloat16")
         multiple = self.generator.size_multiple
         if self.crop < multiple or self.crop % multiple:
             raise OptionError(f"crop {self.crop}: the network needs a multiple of {multiple}")
@@ -88,7 +90,8 @@ def train(
     crops = Crops(opened, options.crop, options.batch_size)
     _make_folder(run, overwrite=options.overwrite)
     backend.seed(options.seed)
-    trainer = Pix2Pix(options.generator, options.objective, backend.resolve_precision(options.precision))
+    precision = backend.resolve_precision(options.precision, on_gpu="bfloat16")
+    trainer = Pix2Pix(options.generator, options.objective, precision)
     updates, history = 0, []
     for epoch in range(1, options.epochs + 1):
         trainer.set_learning_rate(options.objective.learning_rate * decay(epoch, options.epochs))

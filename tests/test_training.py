@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_the_learning_rate_is_constant_then_falls_to_zero() -> None:
     assert np.diff(factors[100:]) == pytest.approx(-1 / 101)
 
 
-@pytest.mark.parametrize("options", [{"epochs": 0}, {"crop": 200}])
-def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
+@pytest.mark.parametrize("options", [{"epochs": 0}, {"crop": 200}, {"precision": "float16"}])
+def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         TrainingOptions(**options)
