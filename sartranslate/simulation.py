@@ -26,6 +26,7 @@ REACH = 12_000  # pixels around (0, 0) in which places are drawn; keeps them wit
 AMPLITUDE_GAIN = 1000.0  # digital numbers; land at VH -20..-10 dB becomes 100..316
 BLOCK = 2 * TILE  # pixels, the side of the squares a scene is made in
 TRIALS = 60
+FREE_TRIALS = 1000
 VIEW = (900, 1200)  # pixels, height and width of the part of a scene in which all kinds of land should show
 MIXED_TILE = 3  # classes that each fill a part of a tile worth seeing
 WORTH_SEEING = 0.03
@@ -196,13 +197,19 @@ def _draw(rng: np.random.Generator, height: int, width: int) -> Window:
 def _find_tile(plane: Landscape, rng: np.random.Generator, size: int, taken: list[Window]) -> Window:
     """Draw places until one holds a mix of land covers; the last one drawn has to do for tiny tiles."""
     for _ in range(TRIALS):
-        place = _draw(rng, size, size)
-        while any(_overlap(place, other) for other in taken):
-            place = _draw(rng, size, size)
+        place = _draw_free(rng, size, taken)
         shares = np.bincount(plane.cover(place).ravel(), minlength=len(Cover)) / size**2
         if np.count_nonzero(shares >= WORTH_SEEING) >= MIXED_TILE:
             break
     return place
+
+
+def _draw_free(rng: np.random.Generator, size: int, taken: list[Window]) -> Window:
+    for _ in range(FREE_TRIALS):
+        place = _draw(rng, size, size)
+        if not any(_overlap(place, other) for other in taken):
+            return place
+    raise OptionError(f"tile size {size}: no place found beside the scene and {len(taken)} tiles; make them smaller")
 
 
 def _overlap(one: Window, two: Window) -> bool:

@@ -171,3 +171,8 @@ def test_the_command_takes_width_before_height_and_both_polarisations_at_once(tm
     values, profile, descriptions = read(tmp_path / "scene.tif")
     assert values.shape == (40, 70, 2)
     assert (descriptions, profile["dtype"]) == (("VV", "VH"), "float32")
+
+
+def test_a_tile_that_finds_no_room_beside_the_scene_is_refused() -> None:
+    with pytest.raises(OptionError, match="no place found"):
+        simulation._draw_free(np.random.default_rng(0), 16, [Window(-20_000, -20_000, 40_000, 40_000)])
