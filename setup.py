@@ -28,6 +28,7 @@ setup(
     package_data={"sartranslate": ["py.typed", "models/*"]},
     entry_points={"console_scripts": ["sartranslate = sartranslate.cli:main"]},
     install_requires=[
+        "affine>=2.4",
         "click>=8.1",
         "keras>=3.12",
         "numpy>=1.26",

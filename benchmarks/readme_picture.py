@@ -14,9 +14,9 @@ import rasterio
 from numpy.typing import NDArray
 
 from sartranslate import backend
-from sartranslate.bundle import DEFAULT_MODEL
+from sartranslate.bundle import DEFAULT_MODEL, describe
 from sartranslate.inference import load_translator, plan, translate
-from sartranslate.radiometry import Radiometry, to_rgb
+from sartranslate.radiometry import to_rgb
 from sartranslate.scene import quiet_georeference
 from sartranslate.simulation import SimulationOptions, simulate
 
@@ -33,7 +33,7 @@ def main() -> None:
         folder = Path(name)
         simulate(folder, SimulationOptions(pairs=0, scene=(HEIGHT, WIDTH), seed=SEED, truth=True))
         backend.select()
-        planned = plan(folder / "scene.tif", folder / "out.tif", Radiometry())
+        planned = plan(folder / "scene.tif", folder / "out.tif", describe(DEFAULT_MODEL).radiometry)
         translate(planned, load_translator(DEFAULT_MODEL))
         values = np.moveaxis(_read(folder / "scene.tif"), 0, -1)
         sar = to_rgb(planned.scaling.apply(values, np.ones(values.shape[:2], bool)))

@@ -70,9 +70,10 @@ def train(
     from sartranslate import training
     from sartranslate.architecture import GeneratorConfig
     from sartranslate.objective import Objective
+    from sartranslate.polarisation import parse_channels
     from sartranslate.radiometry import Radiometry
 
-    channels = tuple(tuple(names.split("|")) for names in bands.split(","))
+    channels = parse_channels(bands)
     chosen = training.TrainingOptions(
         generator=GeneratorConfig(source_bands=len(channels), filters=filters, upsampling=upsampling),
         radiometry=Radiometry(bands=channels),

@@ -32,8 +32,8 @@ def select(name: str | None = None) -> str:
         raise BackendError(f"backend {name!r}: expected one of {', '.join(BACKENDS)}")
     if importlib.util.find_spec(name) is None:
         raise BackendError(f"backend {name!r} is not installed: pip install {name}")
-    os.environ["KERAS_BACKEND"] = name
     if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = name
         _import_keras()
     if active() != name:
         raise BackendError(f"backend {name!r}: keras already runs on {active()!r} in this process")

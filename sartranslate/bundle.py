@@ -20,6 +20,7 @@ from safetensors.numpy import save as serialize
 
 from sartranslate import __version__
 from sartranslate.architecture import GeneratorConfig
+from sartranslate.atomic import replaced_when_whole
 from sartranslate.errors import BundleError, OptionError, OutputError
 from sartranslate.radiometry import Radiometry
 
@@ -59,14 +60,11 @@ def save(path: Path, bundle: Bundle, storage: str = "float16") -> None:
     if storage not in STORAGES:
         raise OptionError(f"storage {storage!r}: expected one of {', '.join(STORAGES)}")
     metadata = {METADATA_KEY: json.dumps(_to_json(bundle.description), sort_keys=True)}
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(serialize(_tensors(bundle.model, storage), metadata))
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: can not write the model: {error}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with replaced_when_whole(path) as unfinished:
+        try:
+            unfinished.write_bytes(serialize(_tensors(bundle.model, storage), metadata))
+        except OSError as error:
+            raise OutputError(f"{path}: can not write the model: {error}") from error
 
 
 def load(path: Path, precision: str = "float32") -> Bundle:

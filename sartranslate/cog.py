@@ -6,8 +6,6 @@ folder beside the output, which is then copied to a COG there and renamed over t
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,10 +18,11 @@ import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from sartranslate.errors import OptionError, OutputError
+from sartranslate.atomic import replaced_when_whole
+from sartranslate.errors import OptionError
+from sartranslate.geotiff import write_errors
 from sartranslate.radiometry import Mask
 from sartranslate.scene import quiet_georeference
 
@@ -59,16 +58,18 @@ class RgbProfile:
 class RgbWriter:
     """Takes finished strips from the top of the raster to its bottom."""
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, path: Path, dataset: Any) -> None:
+        self._path = path
         self._dataset = dataset
 
     def write(self, row_off: int, rgb: NDArray[np.uint8], mask: Mask) -> None:
         """Write (rows, width, 3) uint8 and its validity (rows, width) at row `row_off`."""
         window = RasterioWindow(0, row_off, rgb.shape[1], rgb.shape[0])
-        self._dataset.write(np.moveaxis(np.where(mask[..., None], rgb, 0), -1, 0), window=window)
-        # Set here and not around the dataset, because the setting belongs to the thread that writes.
-        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
-            self._dataset.write_mask(mask.astype(np.uint8) * 255, window=window)
+        with write_errors(self._path):
+            self._dataset.write(np.moveaxis(np.where(mask[..., None], rgb, 0), -1, 0), window=window)
+            # Set here and not around the dataset, because the setting belongs to the thread that writes.
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+                self._dataset.write_mask(mask.astype(np.uint8) * 255, window=window)
 
 
 @contextmanager
@@ -78,38 +79,22 @@ def rgb_writer(path: Path, profile: RgbProfile) -> Iterator[RgbWriter]:
     On any failure, an exception in the body included, `path` is what it was before and nothing else
     is left. Raises `OutputError` when the file can not be written.
     """
-    with _working_folder(path) as folder:
-        strips, finished = folder / "strips.tif", folder / "cog.tif"
+    with replaced_when_whole(path) as finished:
+        strips = finished.with_name("strips.tif")
+        with write_errors(path):
+            dataset = _create(strips, profile)
         try:
-            with _create(strips, profile) as dataset:
-                yield RgbWriter(dataset)
+            yield RgbWriter(path, dataset)
+        finally:
+            with write_errors(path):
+                dataset.close()
+        with write_errors(path):
             _copy_to_cog(strips, finished, profile)
-            finished.replace(path)
-        except (RasterioError, OSError) as error:
-            if isinstance(error, OutputError):
-                raise
-            raise OutputError(f"{path}: can not be written: {error}") from error
 
 
-@contextmanager
-def _working_folder(path: Path) -> Iterator[Path]:
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist")
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-    except OSError as error:
-        raise OutputError(f"{path}: can not write into {path.parent}: {error.strerror}") from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _create(path: Path, profile: RgbProfile) -> Iterator[Any]:
-    with (
-        quiet_georeference(),
-        rasterio.open(
+def _create(path: Path, profile: RgbProfile) -> Any:
+    with quiet_georeference():
+        dataset = rasterio.open(
             path,
             "w",
             driver="GTiff",
@@ -125,10 +110,9 @@ def _create(path: Path, profile: RgbProfile) -> Iterator[Any]:
             blockysize=BLOCK_SIZE,
             bigtiff="IF_SAFER",
             **STRIP_FILE,
-        ) as dataset,
-    ):
-        dataset.update_tags(**profile.tags)
-        yield dataset
+        )
+    dataset.update_tags(**profile.tags)
+    return dataset
 
 
 def _copy_to_cog(source: Path, target: Path, profile: RgbProfile) -> None:

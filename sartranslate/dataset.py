@@ -10,10 +10,12 @@ import numpy as np
 from numpy.random import Generator
 
 from sartranslate import tiles
-from sartranslate.errors import OptionError, PairsError
+from sartranslate.errors import OptionError, PairsError, SceneError
 from sartranslate.radiometry import Float, Radiometry, SceneScaling, from_rgb, resolve_scaling
 from sartranslate.tiles import Pair
 from sartranslate.windows import Window
+
+CROP_TRIALS = 100
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,14 @@ class Batch:
 def open_folder(path: Path, radiometry: Radiometry, unit: str | None = None) -> PairFolder:
     """Find and check the pairs in `path` and resolve the scaling they share.
 
-    Raises `PairsError` for unusable tiles, `SceneError` for values that can not be scaled.
+    Raises `PairsError` or `SceneError` for unusable tiles.
     """
-    pairs = tiles.find_pairs(path)
-    if pairs[0].bands != len(radiometry.bands):
-        raise PairsError(f"{path}: SAR tiles with {pairs[0].bands} bands, expected {len(radiometry.bands)}")
-    return PairFolder(path, tuple(pairs), resolve_scaling(radiometry, tiles.sample(pairs), unit))
+    pairs = tiles.find_pairs(path, radiometry.bands)
+    try:
+        scaling = resolve_scaling(radiometry, tiles.sample(pairs), unit)
+    except SceneError as error:
+        raise PairsError(f"{path}: {error}") from error
+    return PairFolder(path, tuple(pairs), scaling)
 
 
 class Crops:
@@ -56,7 +60,7 @@ class Crops:
             for pair in folder.pairs:
                 if min(pair.height, pair.width) < size:
                     raise PairsError(
-                        f"{pair.sar}: {pair.height} x {pair.width} pixels, expected at least {size} x {size}"
+                        f"{pair.sar.path}: {pair.height} x {pair.width} pixels, expected at least {size} x {size}"
                     )
                 visits = pair.height * pair.width // size**2
                 self._visits += [(pair, folder.scaling)] * visits
@@ -77,15 +81,17 @@ class Crops:
             yield Batch(*(np.stack(side) for side in zip(*crops, strict=True)))
 
     def _crop(self, index: int, rng: Generator) -> tuple[Float, Float]:
-        pair, scaling = self._visits[index]
-        row_off = int(rng.integers(pair.height - self._size + 1))
-        col_off = int(rng.integers(pair.width - self._size + 1))
-        sar, mask, rgb = tiles.read_pair(pair, Window(row_off, col_off, self._size, self._size))
-        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        return (
-            _turn(scaling.apply(sar, mask), turns, mirror),
-            _turn(from_rgb(rgb[..., :3]), turns, mirror),
-        )
+        """A crop of the given tile or, where that has no valid pixel, of another one."""
+        for _ in range(CROP_TRIALS):
+            pair, scaling = self._visits[index]
+            row_off = int(rng.integers(pair.height - self._size + 1))
+            col_off = int(rng.integers(pair.width - self._size + 1))
+            sar, mask, rgb = tiles.read_pair(pair, Window(row_off, col_off, self._size, self._size))
+            if mask.any():
+                turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+                return _turn(scaling.apply(sar, mask), turns, mirror), _turn(from_rgb(rgb), turns, mirror)
+            index = int(rng.integers(len(self._visits)))
+        raise PairsError(f"no valid pixel in {CROP_TRIALS} random crops of {self._size} pixels")
 
 
 def _turn(patch: Float, turns: int, mirror: bool) -> Float:

@@ -10,9 +10,11 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
+from sartranslate.atomic import replaced_when_whole
 from sartranslate.errors import OutputError
 from sartranslate.windows import Window
 
@@ -52,7 +54,13 @@ def write_blocks(path: Path, profile: RasterProfile, blocks: Iterable[tuple[Wind
     it is complete; after any failure, `path` is what it was before. Raises `OutputError` if the file can not be
     written.
     """
-    with _renamed_when_done(path) as unfinished, rasterio.open(unfinished, "w", **profile.creation()) as raster:
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        replaced_when_whole(path) as unfinished,
+        write_errors(path),
+        rasterio.open(unfinished, "w", **profile.creation()) as raster,
+    ):
         raster.update_tags(**profile.tags)
         if profile.descriptions:
             raster.descriptions = profile.descriptions
@@ -62,14 +70,10 @@ def write_blocks(path: Path, profile: RasterProfile, blocks: Iterable[tuple[Wind
 
 
 @contextmanager
-def _renamed_when_done(path: Path) -> Iterator[Path]:
-    unfinished = path.with_name(f"{path.stem}.part{path.suffix}")
+def write_errors(path: Path) -> Iterator[None]:
+    """Raise GDAL's and the system's errors inside as `OutputError`, naming `path`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield unfinished
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except (RasterioError, OSError) as error:
+        yield
+    # A full disk comes as the exception of GDAL's that rasterio does not translate.
+    except (RasterioError, CPLE_BaseError, OSError) as error:
         raise OutputError(f"{path}: can not be written: {error}") from error

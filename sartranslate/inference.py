@@ -15,7 +15,7 @@ from sartranslate.blend import Strip
 from sartranslate.cog import RgbProfile, RgbWriter, rgb_writer
 from sartranslate.errors import OptionError, OutputError, SceneError
 from sartranslate.prefetch import BackgroundWriter, prefetch
-from sartranslate.radiometry import Float, Radiometry, SceneScaling, resolve_scaling, to_rgb
+from sartranslate.radiometry import Radiometry, SceneScaling, resolve_scaling, to_rgb
 from sartranslate.scene import Scene, block_cache, open_scene, sample_scene, scene_reader
 from sartranslate.sliding import Generator, Patch, Tally, slide
 from sartranslate.windows import WindowGrid
@@ -36,7 +36,7 @@ class Translator:
 
 @dataclass(frozen=True)
 class InferenceOptions:
-    """How a scene is cut, read and written; nothing of it but window and overlap changes a pixel."""
+    """How a scene is cut, read and written. Batch size, prefetch depth and strip height change no pixel."""
 
     window: int = 256  # pixels, both sides
     overlap: int = 64  # pixels shared by neighbouring windows
@@ -111,10 +111,11 @@ def plan(
     _check_output(out, scene, overwrite=options.overwrite)
     grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
     with block_cache(scene, options.window):
-        try:
-            scaling = resolve_scaling(radiometry, sample_scene(scene), options.unit)
-        except SceneError as error:
-            raise SceneError(f"{scene.path}: {error}") from error
+        sample = sample_scene(scene)
+    try:
+        scaling = resolve_scaling(radiometry, sample, options.unit)
+    except SceneError as error:
+        raise SceneError(f"{scene.path}: {error}") from error
     return Plan(scene, scaling, grid, out, options)
 
 
@@ -128,7 +129,6 @@ def translate(
     """
     started = time.monotonic()
     tally = Tally()
-    generator = _watched(translator.generator, lambda: watch(tally, len(plan.grid)))
     with ExitStack() as stack:
         stack.enter_context(block_cache(plan.scene, plan.options.window))
         writer = stack.enter_context(rgb_writer(plan.out, _profile(plan, translator)))
@@ -136,11 +136,12 @@ def translate(
         patches = stack.enter_context(closing(prefetch(_patches(plan), plan.options.prefetch)))
         for strip in slide(
             patches,
-            generator,
+            translator.generator,
             plan.grid,
             batch_size=plan.options.batch_size or translator.batch_size,
             strip_height=plan.options.strip_height,
             tally=tally,
+            watch=lambda: watch(tally, len(plan.grid)),
         ):
             pending.put(strip)
     return _summary(plan, translator, tally, time.monotonic() - started)
@@ -167,6 +168,8 @@ def load_translator(path: Path, precision: str = "auto") -> Translator:
 def _check_output(out: Path, scene: Scene, *, overwrite: bool) -> None:
     if out.is_dir():
         raise OutputError(f"{out}: is a folder, expected a file name")
+    if not out.parent.is_dir():
+        raise OutputError(f"{out}: the folder {out.parent} does not exist")
     if out.exists():
         if any(os.path.exists(file) and os.path.samefile(out, file) for file in (scene.path, *scene.files)):
             raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
@@ -180,15 +183,6 @@ def _patches(plan: Plan) -> Iterator[Patch]:
         for window in plan.grid:
             values, mask = reader.read(window)
             yield Patch(window, plan.scaling.apply(values, mask), mask)
-
-
-def _watched(generator: Generator, report: Callable[[], None]) -> Generator:
-    def watched(batch: Float) -> Float:
-        output = generator(batch)
-        report()
-        return output
-
-    return watched
 
 
 def _write(writer: RgbWriter, strip: Strip) -> None:

@@ -14,26 +14,28 @@ from keras import layers
 from sartranslate.architecture import DOWNSAMPLINGS, GeneratorConfig
 
 LEAK = 0.2
+MOMENTUM = 0.9  # Keras' sense; 0.1 in PyTorch's
+EPSILON = 1e-5
 DROPOUT = 0.5
 DROPOUT_LAYERS = 3  # the innermost decoder layers
 MAX_FILTER_FACTOR = 8  # channels stop growing at 8 times the base filters
 
 
-def build_generator(config: GeneratorConfig) -> keras.Model:
+def build_generator(config: GeneratorConfig, *, dropout: float = DROPOUT, momentum: float = MOMENTUM) -> keras.Model:
     """U-Net: (N, H, W, source_bands) in [-1, 1] -> (N, H, W, target_bands) in (-1, 1), float32.
 
     H and W are multiples of 256. With 64 filters and 3 -> 3 bands it has 54,413,955 trainable
-    parameters. Batch normalisation uses epsilon 1e-5 and momentum 0.1 (PyTorch's sense).
+    parameters. `momentum` is the share that the stored batch-norm statistics keep in an update.
     """
     source = keras.Input((None, None, config.source_bands), name="source")
     channels = [config.filters * min(2**level, MAX_FILTER_FACTOR) for level in range(DOWNSAMPLINGS)]
     x, skips = source, []
     for level, filters in enumerate(channels):
-        x = _encode(x, filters, level)
+        x = _encode(x, filters, level, momentum)
         skips.append(x)
     skips.pop()
     for level in reversed(range(1, DOWNSAMPLINGS)):
-        x = _decode(x, channels[level - 1], level, config.upsampling)
+        x = _decode(x, channels[level - 1], level, config.upsampling, dropout, momentum)
         x = layers.Concatenate(name=f"skip{level}")([skips.pop(), x])
     x = layers.ReLU(name="up0_relu")(x)
     x = _upsample(x, config.target_bands, "up0", config.upsampling, use_bias=True)
@@ -61,7 +63,7 @@ def build_discriminator(source_bands: int = 1, target_bands: int = 3, filters: i
     return keras.Model([source, target], logits, name="patchgan_70")
 
 
-def _encode(x: Any, filters: int, level: int) -> Any:
+def _encode(x: Any, filters: int, level: int, momentum: float) -> Any:
     outermost, bottleneck = level == 0, level == DOWNSAMPLINGS - 1
     name = f"down{level}"
     if not outermost:
@@ -69,16 +71,16 @@ def _encode(x: Any, filters: int, level: int) -> Any:
     # Normalising the bottleneck's single pixel would erase it at batch size 1 (the paper's erratum).
     normalised = not (outermost or bottleneck)
     x = layers.Conv2D(filters, 4, 2, padding="same", use_bias=False, kernel_initializer=_normal(), name=name)(x)
-    return _batch_norm(f"{name}_norm")(x) if normalised else x
+    return _batch_norm(f"{name}_norm", momentum)(x) if normalised else x
 
 
-def _decode(x: Any, filters: int, level: int, upsampling: str) -> Any:
+def _decode(x: Any, filters: int, level: int, upsampling: str, dropout: float, momentum: float) -> Any:
     name = f"up{level}"
     x = layers.ReLU(name=f"{name}_relu")(x)
     x = _upsample(x, filters, name, upsampling, use_bias=False)
-    x = _batch_norm(f"{name}_norm")(x)
+    x = _batch_norm(f"{name}_norm", momentum)(x)
     if level >= DOWNSAMPLINGS - DROPOUT_LAYERS:
-        x = layers.Dropout(DROPOUT, name=f"{name}_dropout")(x)
+        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
     return x
 
 
@@ -97,8 +99,8 @@ def _patch_convolution(x: Any, filters: int, stride: int, name: str, *, use_bias
     return layers.Conv2D(filters, 4, stride, use_bias=use_bias, kernel_initializer=_normal(), name=name)(x)
 
 
-def _batch_norm(name: str) -> keras.layers.Layer:
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(mean=1.0), name=name)
+def _batch_norm(name: str, momentum: float = MOMENTUM) -> keras.layers.Layer:
+    return layers.BatchNormalization(momentum=momentum, epsilon=EPSILON, gamma_initializer=_normal(mean=1.0), name=name)
 
 
 def _normal(mean: float = 0.0) -> keras.initializers.Initializer:

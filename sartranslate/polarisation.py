@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sartranslate.errors import SceneError
+from sartranslate.errors import OptionError, SceneError
 
 POLARISATIONS = ("VV", "VH", "HH", "HV")
 
@@ -32,6 +32,19 @@ def choose_bands(
             raise SceneError(f"{found}, the model expects {expected}; choose with --bidx")
         return tuple(range(1, len(names) + 1))
     return bands
+
+
+def parse_channels(text: str) -> tuple[tuple[str, ...], ...]:
+    """The polarisations that each channel of a model accepts. Raises `OptionError` for an unknown one.
+
+    >>> parse_channels("vv,VH|HV")
+    (('VV',), ('VH', 'HV'))
+    """
+    channels = tuple(tuple(name.strip().upper() for name in names.split("|")) for names in text.split(","))
+    for name in (name for channel in channels for name in channel):
+        if name not in POLARISATIONS:
+            raise OptionError(f"bands {text!r}: {name!r} is none of {', '.join(POLARISATIONS)}")
+    return channels
 
 
 def polarisation(description: str | None) -> str | None:

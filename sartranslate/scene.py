@@ -27,8 +27,10 @@ from sartranslate.windows import Window
 
 SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
-CACHE_MARGIN = 128 * 2**20  # bytes of GDAL's block cache for the output
+CACHE_MARGIN = 64 * 2**20  # bytes of GDAL's block cache
 CACHE_LIMIT = 1024 * 2**20  # bytes
+OUTPUT_ROWS = 1024  # two rows of the output's blocks
+OUTPUT_PIXEL_BYTES = 4  # RGB and mask
 
 
 @dataclass(frozen=True)
@@ -120,19 +122,19 @@ def sample_scene(scene: Scene) -> NDArray[Any]:
         values = _valid_values(reader, _spread_windows(scene))
         if not values.size:
             values = _valid_values(reader, _all_windows(scene))
-    if not values.size:
-        raise SceneError(f"{scene.path}: no valid pixels")
+        if not values.size:
+            raise SceneError("no valid pixels")
     return values
 
 
 @contextmanager
 def block_cache(scene: Scene, window_size: int) -> Iterator[None]:
-    """Inside, GDAL may keep the blocks under one row of windows, so that each is decoded once.
+    """Inside, GDAL may keep the blocks of the scene and the output under one row of windows: each is coded once.
 
     Its default is a share of the machine's memory, whatever the scene needs.
     """
-    rows = window_size + 2 * scene.block_height
-    needed = CACHE_MARGIN + rows * scene.width * scene.pixel_bytes
+    source = (window_size + 2 * scene.block_height) * scene.width * scene.pixel_bytes
+    needed = CACHE_MARGIN + source + OUTPUT_ROWS * scene.width * OUTPUT_PIXEL_BYTES
     with rasterio.Env(GDAL_CACHEMAX=min(needed, CACHE_LIMIT)):
         yield
 
@@ -159,10 +161,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
         with dataset:
             yield dataset
     except RasterioError as error:
-        raise SceneError(f"{os.fspath(path)}: can not be read: {_first_line(error)}") from error
+        reason = _first_line(error).removeprefix(f"{os.fspath(path)}: ")
+        raise SceneError(f"{os.fspath(path)}: can not be read: {reason}") from error
     except SceneError as error:
-        if str(error).startswith(os.fspath(path)):
-            raise
         raise SceneError(f"{os.fspath(path)}: {error}") from error
 
 

@@ -81,7 +81,7 @@ def simulate(folder: Path, options: SimulationOptions) -> SimulationReport:
     uint8 RGB. The same options write the same pixels. Raises `OutputError` if the folder holds results already and
     `overwrite` is off.
     """
-    _refuse_leftovers(folder, options.overwrite)
+    _clear_the_way(folder, options)
     plane = Landscape(options.seed, options.looks)
     rng = np.random.default_rng(options.seed)
     taken: list[Window] = []
@@ -105,12 +105,13 @@ def _require(fine: bool, complaint: str) -> None:
         raise OptionError(complaint)
 
 
-def _refuse_leftovers(folder: Path, overwrite: bool) -> None:
-    """Raise, or with `overwrite` remove, what an earlier run left: stale tiles would mix with the new ones."""
-    names = ["sar/*", "optical/*", "scene.tif", "scene_optical.tif"]
+def _clear_the_way(folder: Path, options: SimulationOptions) -> None:
+    """Raise, or with `overwrite` remove, what would mix with the new results: stale tiles, and an old scene."""
+    names = ["sar/*", "optical/*"] if options.pairs else []
+    names += ["scene.tif", "scene_optical.tif"] if options.scene else []
     found = sorted(path for name in names for path in folder.glob(name))
-    if found and not overwrite:
-        raise OutputError(f"{folder}: {found[0].relative_to(folder)} exists already, expected an empty folder")
+    if found and not options.overwrite:
+        raise OutputError(f"{folder}: {found[0].relative_to(folder)} exists already; --overwrite replaces it")
     for path in found:
         if path.match("tile_*.tif") or path.parent == folder:  # anything else is not ours to remove
             path.unlink()

@@ -24,7 +24,7 @@ class Patch(NamedTuple):
     """Scaled values read through a window."""
 
     window: Window
-    values: Float  # (height, width, bands); empty where no pixel is valid
+    values: Float  # (height, width, bands); not looked at where no pixel is valid
     mask: Mask  # (height, width), True = valid
 
 
@@ -45,11 +45,13 @@ def slide(
     channels: int = 3,
     strip_height: int | None = None,
     tally: Tally | None = None,
+    watch: Callable[[], None] = lambda: None,
 ) -> Iterator[Strip]:
     """Translate the patches of all windows of `grid`, in its order, and yield blended strips.
 
     A window is skipped only if none of its pixels is valid, so a valid pixel never loses a
-    contribution. Patches smaller than a window (a small scene) are mirrored up to its size.
+    contribution. Patches smaller than a window (a small scene) are mirrored up to its size. `tally`
+    is kept up to date, and `watch` called after each batch and at the end.
     """
     tally = tally or Tally()
     blend = OverlapAdd(grid, channels, strip_height)
@@ -59,7 +61,9 @@ def slide(
         for patch, output in zip(batch, outputs, strict=True):
             height, width = patch.mask.shape
             yield from blend.add(patch.window, output[:height, :width], patch.mask)
+        watch()
     yield from blend.finish()
+    watch()
 
 
 def _batches(patches: Iterable[Patch], batch_size: int, tally: Tally) -> Iterator[list[Patch]]:

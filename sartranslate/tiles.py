@@ -5,40 +5,52 @@ A folder holds `sar/` and `optical/` with the same stems; GeoTIFF, PNG or JPEG, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from sartranslate.errors import PairsError
-from sartranslate.radiometry import Mask, valid_mask
-from sartranslate.scene import quiet_georeference, read_window
+from sartranslate.radiometry import Mask
+from sartranslate.scene import Scene, open_scene, quiet_georeference, read_window, scene_reader
 from sartranslate.windows import Window
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 SAMPLED_TILES = 256  # of a folder, evenly spread, for its statistics
 SAMPLED_PIXELS = 65_536  # of each of them
+RGB_BANDS = (1, 2, 3)
+SAME_GROUND = 0.1  # pixels that the corners of two tiles may be apart
 
 
 @dataclass(frozen=True)
 class Pair:
     """A SAR tile and an optical tile of the same ground."""
 
-    sar: Path
+    sar: Scene  # with the bands that a model wants
     optical: Path
-    height: int  # pixels
-    width: int  # pixels
-    bands: int  # of the SAR tile
-    nodata: tuple[float | None, ...]  # of the SAR tile, band by band
+
+    @property
+    def height(self) -> int:
+        return self.sar.height
+
+    @property
+    def width(self) -> int:
+        return self.sar.width
 
 
-def find_pairs(folder: Path) -> list[Pair]:
-    """All pairs below `folder`, by name. Raises `PairsError` for a tile without partner or of other size."""
+def find_pairs(folder: Path, wanted: Sequence[Sequence[str]]) -> list[Pair]:
+    """All pairs below `folder`, by name; `wanted` lists the polarisations that each channel accepts.
+
+    Raises `PairsError` for a tile without partner or of other size or place than it, and `SceneError`
+    for a SAR tile without the bands wanted.
+    """
     sar, optical = _tiles(folder / "sar"), _tiles(folder / "optical")
     if lonely := sorted(sar.keys() ^ optical.keys()):
         here, there = ("sar", "optical") if lonely[0] in sar else ("optical", "sar")
@@ -48,29 +60,28 @@ def find_pairs(folder: Path) -> list[Pair]:
         )
     if not sar:
         raise PairsError(f"{folder}: no tiles, expected sar/NAME and optical/NAME as {', '.join(SUFFIXES)}")
-    pairs = [_check(sar[stem], optical[stem]) for stem in sorted(sar)]
-    for pair in pairs:
-        if pair.bands != pairs[0].bands:
-            raise PairsError(f"{pair.sar}: {pair.bands} bands, {pairs[0].sar.name} has {pairs[0].bands}")
-    return pairs
+    return [_pair(sar[stem], optical[stem], wanted) for stem in sorted(sar)]
 
 
 def read_pair(pair: Pair, window: Window) -> tuple[NDArray[Any], Mask, NDArray[np.uint8]]:
-    """SAR (H, W, bands) in its own unit, its validity (H, W), and RGB (H, W, 3) uint8 of one window."""
-    sar = _read(pair.sar, window)
-    return sar, valid_mask(sar, pair.nodata), _read(pair.optical, window)
+    """SAR (H, W, channels) in its own unit, its validity (H, W), and RGB (H, W, 3) uint8 of one window."""
+    with scene_reader(pair.sar) as reader:
+        sar, mask = reader.read(window)
+    with _opened(pair.optical) as dataset:
+        return sar, mask, read_window(dataset, window, RGB_BANDS)
 
 
 def sample(pairs: Sequence[Pair]) -> NDArray[Any]:
-    """(N, bands) valid SAR values, evenly spread rows of evenly spread tiles in scan order, for statistics."""
+    """(N, channels) valid SAR values, evenly spread rows of evenly spread tiles in scan order, for statistics."""
     chosen = pairs[:: -(-len(pairs) // SAMPLED_TILES)]
     return np.concatenate([_sample_tile(pair) for pair in chosen])
 
 
 def _sample_tile(pair: Pair) -> NDArray[Any]:
     step = -(-pair.height * pair.width // SAMPLED_PIXELS)
-    rows = _read(pair.sar, Window(0, 0, pair.height, pair.width))[::step]
-    return rows[valid_mask(rows, pair.nodata)]
+    with scene_reader(pair.sar) as reader:
+        sar, mask = reader.read(Window(0, 0, pair.height, pair.width))
+    return sar[::step][mask[::step]]
 
 
 def _tiles(folder: Path) -> dict[str, Path]:
@@ -85,28 +96,34 @@ def _tiles(folder: Path) -> dict[str, Path]:
     return tiles
 
 
-def _check(sar_path: Path, optical_path: Path) -> Pair:
-    try:
-        with quiet_georeference(), rasterio.open(sar_path) as sar, rasterio.open(optical_path) as optical:
-            if sar.shape != optical.shape:
-                raise PairsError(
-                    f"{optical_path}: {optical.height} x {optical.width} pixels, "
-                    f"its SAR tile {sar.height} x {sar.width}"
-                )
-            if optical.count < 3 or optical.dtypes[0] != "uint8":
-                raise PairsError(f"{optical_path}: {optical.count} bands of {optical.dtypes[0]}, expected RGB uint8")
-            if sar.crs != optical.crs or not sar.transform.almost_equals(optical.transform, 1e-3):
-                raise PairsError(f"{optical_path}: lies on other ground than its SAR tile")
-            if "complex" in sar.dtypes[0]:
-                raise PairsError(f"{sar_path}: complex values ({sar.dtypes[0]}), expected amplitude, power or dB")
-            return Pair(sar_path, optical_path, sar.height, sar.width, sar.count, sar.nodatavals)
-    except RasterioError as error:
-        raise PairsError(f"{sar_path}: this tile or its partner can not be read: {error}") from error
+def _pair(sar_path: Path, optical_path: Path, wanted: Sequence[Sequence[str]]) -> Pair:
+    sar = open_scene(sar_path, wanted, allow_ungeoreferenced=True)
+    with _opened(optical_path) as optical:
+        if (sar.height, sar.width) != optical.shape:
+            raise PairsError(
+                f"{optical_path}: {optical.height} x {optical.width} pixels, its SAR tile {sar.height} x {sar.width}"
+            )
+        if optical.count < 3 or optical.dtypes[0] != "uint8":
+            raise PairsError(f"{optical_path}: {optical.count} bands of {optical.dtypes[0]}, expected RGB uint8")
+        if sar.crs != optical.crs or _shift(sar, optical.transform) > SAME_GROUND:
+            raise PairsError(f"{optical_path}: lies on other ground than its SAR tile")
+    return Pair(sar, optical_path)
 
 
-def _read(path: Path, window: Window) -> NDArray[Any]:
+def _shift(sar: Scene, transform: Affine) -> float:
+    """How far, in pixels, another transform puts the corners of a tile from where its own puts them."""
+    own, other = (np.reshape(tuple(matrix), (3, 3)) for matrix in (sar.transform, transform))
+    corners = np.array([(0, 0, 1), (sar.width, 0, 1), (0, sar.height, 1), (sar.width, sar.height, 1)]).T
+    shifts = np.linalg.solve(own, other @ corners) - corners
+    return float(np.abs(shifts).max())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
-        with quiet_georeference(), rasterio.open(path) as dataset:
-            return read_window(dataset, window)
+        with quiet_georeference():
+            dataset = rasterio.open(path)
+        with dataset:
+            yield dataset
     except RasterioError as error:
         raise PairsError(f"{path}: can not be read: {error}") from error

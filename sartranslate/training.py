@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,16 @@ import numpy as np
 
 from sartranslate import backend, bundle
 from sartranslate.architecture import GeneratorConfig
-from sartranslate.dataset import Batch, Crops, PairFolder, open_folder
+from sartranslate.dataset import Crops, PairFolder, open_folder
 from sartranslate.errors import OptionError, OutputError
 from sartranslate.objective import Objective
 from sartranslate.pix2pix import Pix2Pix, StepLosses
 from sartranslate.prefetch import prefetch
 from sartranslate.radiometry import Float, Radiometry
 
-logger = logging.getLogger(__name__)
-
 MODEL_NAME = "model.safetensors"
 HISTORY_NAME = "history.csv"
+BATCHES_AHEAD = 4  # read and scaled in advance
 RECALIBRATION_BATCHES = 24
 RECALIBRATION_BATCH = 16  # crops, at least
 
@@ -47,6 +46,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise OptionError(f"epochs {self.epochs}: expected at least 1")
+        if not 0 <= self.seed < 2**32:
+            raise OptionError(f"seed {self.seed}: expected 0 to {2**32 - 1}")
         if self.precision == "float16":
             raise OptionError("precision float16: its gradients vanish, expected auto, float32 or bfloat16")
         multiple = self.generator.size_multiple
@@ -92,20 +93,19 @@ def train(
     backend.seed(options.seed)
     precision = backend.resolve_precision(options.precision, on_gpu="bfloat16")
     trainer = Pix2Pix(options.generator, options.objective, precision)
-    updates, history = 0, []
+    history: list[StepLosses] = []
     for epoch in range(1, options.epochs + 1):
-        trainer.set_learning_rate(options.objective.learning_rate * decay(epoch, options.epochs))
-        epoch_losses = []
-        for batch in _batches(crops, options, epoch):
-            epoch_losses.append(trainer.step(batch.source, batch.target))
-            updates += 1
-            watch(Progress(epoch, updates, options.epochs * crops.batches_per_epoch, epoch_losses[-1]))
-        history.append(StepLosses(*np.mean(epoch_losses, axis=0).tolist()))
+        history.append(_train_epoch(trainer, crops, options, epoch, watch))
         _write_history(run / HISTORY_NAME, history)
-        _save(run / MODEL_NAME, trainer, crops, _describe(options, opened, epoch, updates))
-    scalings = tuple(f"{folder.path}: {folder.scaling.describe()}" for folder in opened)
+        trainer.recalibrate(_recalibration_sources(crops))
+        description = _describe(options, opened, epoch, epoch * crops.batches_per_epoch)
+        bundle.save(run / MODEL_NAME, bundle.Bundle(description, trainer.average))
     return TrainingSummary(
-        run / MODEL_NAME, sum(len(folder.pairs) for folder in opened), updates, history[-1].l1, scalings
+        model=run / MODEL_NAME,
+        pairs=sum(len(folder.pairs) for folder in opened),
+        updates=options.epochs * crops.batches_per_epoch,
+        final_l1=history[-1].l1,
+        scalings=tuple(f"{folder.path}: {folder.scaling.describe()}" for folder in opened),
     )
 
 
@@ -119,25 +119,33 @@ def decay(epoch: int, epochs: int) -> float:
     return 1 - max(0, epoch - constant) / (epochs - constant + 1)
 
 
-def _batches(crops: Crops, options: TrainingOptions, epoch: int) -> Iterator[Batch]:
-    return prefetch(crops.epoch(np.random.default_rng((options.seed, epoch))), depth=4)
-
-
-def _save(path: Path, trainer: Pix2Pix, crops: Crops, description: bundle.Description) -> None:
-    with trainer.averaged(_recalibration_sources(crops)) as generator:
-        bundle.save(path, bundle.Bundle(description, generator))
+def _train_epoch(
+    trainer: Pix2Pix, crops: Crops, options: TrainingOptions, epoch: int, watch: Callable[[Progress], None]
+) -> StepLosses:
+    """Pass over all crops once; returns the mean losses."""
+    trainer.set_learning_rate(options.objective.learning_rate * decay(epoch, options.epochs))
+    before, planned = (epoch - 1) * crops.batches_per_epoch, options.epochs * crops.batches_per_epoch
+    losses: list[StepLosses] = []
+    batches = crops.epoch(np.random.default_rng((options.seed, epoch)))
+    with closing(prefetch(batches, BATCHES_AHEAD)) as ahead:
+        for batch in ahead:
+            losses.append(trainer.step(batch.source, batch.target))
+            watch(Progress(epoch, before + len(losses), planned, losses[-1]))
+    return StepLosses(*np.mean(losses, axis=0).tolist())
 
 
 def _recalibration_sources(crops: Crops) -> Iterator[Float]:
-    """Source batches that stay the same over the run, so that epochs are comparable.
+    """Source batches from at most one epoch, the same in the whole run, so that its epochs are comparable.
 
     They are larger than a training batch may be, because its statistics are then too noisy.
     """
-    rng = np.random.default_rng(0)
-    batches = chain.from_iterable(crops.epoch(rng) for _ in iter(int, 1))
-    per_batch = -(-RECALIBRATION_BATCH // crops.batch_size)
+    batches = crops.epoch(np.random.default_rng(0))
+    per_source = -(-RECALIBRATION_BATCH // crops.batch_size)
     for _ in range(RECALIBRATION_BATCHES):
-        yield np.concatenate([batch.source for batch in islice(batches, per_batch)])
+        sources = [batch.source for batch in islice(batches, per_source)]
+        if not sources:
+            return
+        yield np.concatenate(sources)
 
 
 def _describe(options: TrainingOptions, folders: list[PairFolder], epoch: int, updates: int) -> bundle.Description:

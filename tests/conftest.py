@@ -22,6 +22,8 @@ from sartranslate.scene import quiet_georeference
 TRANSFORM = Affine(10, 0, 500_000, 0, -10, 5_300_000)
 UTM = CRS.from_epsg(32632)
 
+KERNEL_GAIN = 8  # untrained kernels are too small for a picture with contrast
+
 WriteScene = Callable[..., Path]
 
 
@@ -76,7 +78,11 @@ def save_tiny_model(path: Path, bands: tuple[tuple[str, ...], ...]) -> Path:
     backend.seed(3)
     config = GeneratorConfig(source_bands=len(bands), filters=2)
     description = bundle.Description("tiny", config, Radiometry(bands=bands))
-    bundle.save(path, bundle.Bundle(description, build_generator(config)))
+    model = build_generator(config)
+    for variable in model.trainable_variables:
+        if len(variable.shape) > 1:
+            variable.assign(variable * KERNEL_GAIN)
+    bundle.save(path, bundle.Bundle(description, model))
     return path
 
 

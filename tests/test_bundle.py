@@ -41,8 +41,8 @@ def test_a_bundle_comes_back_with_description_and_output(tiny_model: Path, tmp_p
 def test_float16_storage_changes_the_output_by_less_than_a_grey_level(tiny_model: Path, tmp_path: Path) -> None:
     full = tmp_path / "full.safetensors"
     loaded = bundle.load(tiny_model)
-    rng = np.random.default_rng(0)
-    loaded.model.set_weights([w + rng.normal(0, 0.05, w.shape) ** 2 for w in loaded.model.get_weights()])
+    for variable in loaded.model.trainable_variables:
+        variable.assign(variable * 1.01)  # now it has more digits than half precision
     half = tmp_path / "half.safetensors"
     bundle.save(full, loaded, storage="float32")
     bundle.save(half, loaded, storage="float16")
@@ -127,6 +127,6 @@ def test_bands_must_agree_with_the_network(tiny_model: Path, tmp_path: Path) -> 
 
 
 def test_a_failed_save_leaves_nothing(tiny_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="can not write the model"):
+    with pytest.raises(OutputError, match="no folder does not exist"):
         bundle.save(tmp_path / "no folder" / "model.safetensors", bundle.load(tiny_model))
     assert list(tmp_path.iterdir()) == []

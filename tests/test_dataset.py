@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sartranslate.dataset import Crops, open_folder
-from sartranslate.errors import OptionError, PairsError
+from sartranslate.errors import OptionError, PairsError, SceneError
 from sartranslate.radiometry import Radiometry, from_rgb
 from tests.test_tiles import write_pair
 
@@ -81,5 +81,19 @@ def test_a_batch_larger_than_the_folder_is_refused(tmp_path: Path) -> None:
 
 def test_tiles_need_the_bands_of_the_model(tmp_path: Path) -> None:
     ramp_pair(tmp_path, "a.tif", 16)
-    with pytest.raises(PairsError, match="SAR tiles with 1 bands, expected 2"):
+    with pytest.raises(SceneError, match=r"1 band \(unnamed\), the model expects 2 \(VV, VH\)"):
         open_folder(tmp_path, Radiometry(bands=(("VV",), ("VH",))))
+
+
+def test_crops_without_a_valid_pixel_are_drawn_again(tmp_path: Path) -> None:
+    sar = np.zeros((1, 64, 64), np.uint8)
+    sar[:, 20:40, 20:40] = np.arange(1, 401).reshape(20, 20) % 250 + 1
+    write_pair(tmp_path, "a.tif", sar, np.repeat(sar, 3, axis=0), nodata=0)
+    crops = Crops([open_folder(tmp_path, Radiometry(), unit="byte")], 16, 1)
+    assert all((batch.target > -1).any() for batch in crops.epoch(np.random.default_rng(0)))
+
+
+def test_values_that_can_not_be_scaled_are_reported_with_their_folder(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a.tif", np.full((1, 16, 16), 7, np.uint8), np.zeros((3, 16, 16), np.uint8))
+    with pytest.raises(PairsError, match="same value"):
+        open_folder(tmp_path, Radiometry())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,11 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
-from sartranslate import cog, inference
+from sartranslate import inference
 from sartranslate.errors import BackendError, OptionError, OutputError, SceneError
 from sartranslate.inference import InferenceOptions, Translator, plan, translate
 from sartranslate.radiometry import Radiometry, to_rgb
+from sartranslate.sliding import Generator
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 FULL_RANGE = Radiometry(low=0, high=100)
@@ -151,7 +154,8 @@ def test_the_file_does_not_depend_on_batches_threads_or_strips(
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
 
 
-def fail_in_the_generator(monkeypatch: pytest.MonkeyPatch, scene: Path) -> Callable[[Any], Any]:
+@contextmanager
+def failing_generator(scene: Path) -> Iterator[Generator]:
     calls = []
 
     def generator(batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -160,46 +164,59 @@ def fail_in_the_generator(monkeypatch: pytest.MonkeyPatch, scene: Path) -> Calla
             raise BackendError("provoked")
         return grey(batch)
 
-    return generator
+    yield generator
 
 
-def fail_in_the_writer(monkeypatch: pytest.MonkeyPatch, scene: Path) -> Callable[[Any], Any]:
-    def write(self: object, row_off: int, rgb: object, mask: object) -> None:
-        raise OSError("provoked")
+@contextmanager
+def full_disk(scene: Path) -> Iterator[Generator]:
+    """No file may grow beyond 20 kB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        yield grey
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    monkeypatch.setattr(cog.RgbWriter, "write", write)
-    return grey
 
-
-def fail_in_the_reader(monkeypatch: pytest.MonkeyPatch, scene: Path) -> Callable[[Any], Any]:
-    """Cut the scene's file short once it has been sampled."""
+@contextmanager
+def truncated_scene(scene: Path) -> Iterator[Generator]:
+    """The file gets shorter once it has been sampled."""
     whole = scene.read_bytes()
     scene.write_bytes(whole[: len(whole) // 2])
-    return grey
+    yield grey
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"),
-    [(fail_in_the_generator, BackendError), (fail_in_the_writer, OutputError), (fail_in_the_reader, SceneError)],
+    ("fault", "error"), [(failing_generator, BackendError), (full_disk, OutputError), (truncated_scene, SceneError)]
 )
 def test_a_fault_in_the_middle_leaves_no_file_and_no_thread(
     write_scene: WriteScene,
     noise: NDArray[np.float32],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: Callable[..., Any],
+    fault: Callable[[Path], AbstractContextManager[Generator]],
     error: type[Exception],
 ) -> None:
     scene = write_scene("scene.tif", noise)
     out = tmp_path / "out.tif"
     out.write_text("precious")
     planned = plan(scene, out, FULL_RANGE, replace(SMALL, overwrite=True))
-    generator = fault(monkeypatch, scene)
-    with pytest.raises(error):
+    with fault(scene) as generator, pytest.raises(error):
         translate(planned, Translator(generator, batch_size=2))
     assert out.read_text() == "precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tif", "scene.tif"]
     assert [thread.name for thread in threading.enumerate() if thread.name in ("prefetch", "writer")] == []
+
+
+def test_a_watcher_sees_the_windows_go_by_up_to_the_last(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    noise[:115, :115] = -99
+    planned = plan(write_scene("scene.tif", noise, nodata=-99), tmp_path / "out.tif", FULL_RANGE, SMALL)
+    seen = []
+    translate(planned, Translator(grey, batch_size=4), lambda tally, windows: seen.append((tally.windows, windows)))
+    assert seen[-1] == (15, 15)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert len(seen) == 4
 
 
 def test_windows_must_fit_the_model(write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path) -> None:
@@ -229,3 +246,4 @@ def test_a_bundle_translates_as_its_network_does(
     expected = to_rgb(bundle.load(tiny_model).model(source[None], training=False).numpy()[0])
     with rasterio.open(tmp_path / "out.tif") as dataset:
         assert np.abs(np.moveaxis(dataset.read(), 0, -1).astype(int) - expected).max() <= 1
+    assert np.ptp(expected) > 100

@@ -1,0 +1,35 @@
+"""Files that appear under their final name when they are whole, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sartranslate.errors import OutputError
+
+
+@contextmanager
+def replaced_when_whole(path: Path) -> Iterator[Path]:
+    """Yield a file name in a hidden folder beside `path`; on normal exit that file takes the place of `path`.
+
+    On any exception `path` is what it was before; the hidden folder is gone in either case. Raises
+    `OutputError` when the folder of `path` is missing or can not be written.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist")
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    except OSError as error:
+        raise OutputError(f"{path}: can not write into {path.parent}: {error.strerror}") from error
+    try:
+        unfinished = folder / path.name
+        yield unfinished
+        try:
+            unfinished.replace(path)
+        except OSError as error:
+            raise OutputError(f"{path}: can not be replaced: {error.strerror}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
