@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 from typing import Any
@@ -32,6 +33,10 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             raise SystemExit(128 + signal.SIGINT) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly when the reader of a pipe has gone
+            raise click.ClickException(str(error)) from error
         except MemoryError as error:
             raise click.ClickException("out of memory: try a smaller --batch-size or --window") from error
 
@@ -42,7 +47,8 @@ def main() -> None:
     """See a SAR scene: translate it to an RGB GeoTIFF on the same ground, or train the model that does."""
     # GDAL's own messages repeat, less readably, what the error line says.
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, _terminate)
 
 
 def _terminate(number: int, frame: object) -> None:

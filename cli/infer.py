@@ -67,8 +67,8 @@ def infer(
     from sartranslate import backend as framework
     from sartranslate import bundle, inference
 
-    chosen = inference.InferenceOptions(**settings)  # type: ignore[arg-type]
     model = model or bundle.DEFAULT_MODEL
+    chosen = inference.InferenceOptions(keep=(model,), **settings)  # type: ignore[arg-type]
     wanted = bundle.describe(model)
     plan = inference.plan(scene, out, wanted.radiometry, chosen, size_multiple=wanted.generator.size_multiple)
     framework.select(backend)

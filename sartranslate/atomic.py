@@ -12,12 +12,14 @@ from sartranslate.errors import OutputError
 
 
 @contextmanager
-def replaced_when_whole(path: Path) -> Iterator[Path]:
+def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a file name in a hidden folder beside `path`; on normal exit that file takes the place of `path`.
 
-    On any exception `path` is what it was before; the hidden folder is gone in either case. Raises
-    `OutputError` when the folder of `path` is missing or can not be written.
+    Of a symbolic link, the file it points to is replaced. On any exception `path` is what it was
+    before; the hidden folder is gone in either case. Raises `OutputError` when the folder of `path` is
+    missing or can not be written, or `path` has come into being meanwhile and `overwrite` is off.
     """
+    path = path.resolve()
     if not path.parent.is_dir():
         raise OutputError(f"{path}: the folder {path.parent} does not exist")
     try:
@@ -27,6 +29,8 @@ def replaced_when_whole(path: Path) -> Iterator[Path]:
     try:
         unfinished = folder / path.name
         yield unfinished
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path}: was made by someone else meanwhile; --overwrite replaces it")
         try:
             unfinished.replace(path)
         except OSError as error:

@@ -173,7 +173,7 @@ def _import_keras() -> None:
     TensorFlow writes to file descriptor 2 while it loads, before its log level is in force. Whoever
     sets that level gets the notes.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or sys.stderr is None:
         importlib.import_module("keras")
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

@@ -117,7 +117,7 @@ def _from_json(path: Path, text: str | None) -> Description:
             radiometry=Radiometry(**radiometry),
             training=dict(content["training"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"{path}: broken model description: {error!r}") from error

@@ -21,12 +21,13 @@ from rasterio.crs import CRS
 from rasterio.windows import Window as RasterioWindow
 
 from sartranslate.atomic import replaced_when_whole
-from sartranslate.errors import OptionError
+from sartranslate.errors import OptionError, OutputError
 from sartranslate.geotiff import write_errors
 from sartranslate.radiometry import Mask
 from sartranslate.scene import quiet_georeference
 
 BLOCK_SIZE = 512
+SIDE_FILES = (".aux.xml", ".ovr", ".msk")  # GDAL reads them with a raster, whoever wrote them
 COMPRESSIONS: Mapping[str, Mapping[str, Any]] = {
     "zstd": {"compress": "ZSTD", "level": 9, "predictor": "YES"},
     "deflate": {"compress": "DEFLATE", "level": 6, "predictor": "YES"},
@@ -73,13 +74,14 @@ class RgbWriter:
 
 
 @contextmanager
-def rgb_writer(path: Path, profile: RgbProfile) -> Iterator[RgbWriter]:
+def rgb_writer(path: Path, profile: RgbProfile, *, overwrite: bool = True) -> Iterator[RgbWriter]:
     """Open `path` for strips; on normal exit it is a valid COG with overviews and an internal mask.
 
     On any failure, an exception in the body included, `path` is what it was before and nothing else
-    is left. Raises `OutputError` when the file can not be written.
+    is left. Side files of what was there before go with it. Raises `OutputError` when the file can not
+    be written, or `path` has come into being meanwhile and `overwrite` is off.
     """
-    with replaced_when_whole(path) as finished:
+    with replaced_when_whole(path, overwrite=overwrite) as finished:
         strips = finished.with_name("strips.tif")
         with write_errors(path):
             dataset = _create(strips, profile)
@@ -90,6 +92,9 @@ def rgb_writer(path: Path, profile: RgbProfile) -> Iterator[RgbWriter]:
                 dataset.close()
         with write_errors(path):
             _copy_to_cog(strips, finished, profile)
+            _check_place(path, finished, profile)
+    for suffix in SIDE_FILES:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _create(path: Path, profile: RgbProfile) -> Any:
@@ -113,6 +118,16 @@ def _create(path: Path, profile: RgbProfile) -> Any:
         )
     dataset.update_tags(**profile.tags)
     return dataset
+
+
+def _check_place(path: Path, finished: Path, profile: RgbProfile) -> None:
+    """GeoTIFF has no way to write down some CRS; GDAL puts those into a side file, which is easily lost."""
+    finished.with_name(f"{finished.name}.aux.xml").unlink(missing_ok=True)
+    with quiet_georeference(), rasterio.open(finished) as dataset:
+        if profile.crs is not None and dataset.crs is None:
+            raise OutputError(f"{path}: GeoTIFF can not hold the scene's CRS, {profile.crs.to_string()}")
+        if not dataset.transform.almost_equals(profile.transform, precision=1e-9):
+            raise OutputError(f"{path}: GeoTIFF can not hold the scene's transform, {tuple(profile.transform)[:6]}")
 
 
 def _copy_to_cog(source: Path, target: Path, profile: RgbProfile) -> None:

@@ -25,5 +25,9 @@ class OutputError(SartranslateError, OSError):
     """An output can not be written."""
 
 
+class TrainingError(SartranslateError, ArithmeticError):
+    """A training run has left the range of numbers."""
+
+
 class BackendError(SartranslateError, RuntimeError):
     """The deep-learning framework asked for is absent or can not do what was asked."""

@@ -76,4 +76,6 @@ def write_errors(path: Path) -> Iterator[None]:
         yield
     # A full disk comes as the exception of GDAL's that rasterio does not translate.
     except (RasterioError, CPLE_BaseError, OSError) as error:
+        if isinstance(error, OutputError):
+            raise
         raise OutputError(f"{path}: can not be written: {error}") from error

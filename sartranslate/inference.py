@@ -43,6 +43,7 @@ class InferenceOptions:
     batch_size: int | None = None  # windows in a call of the generator; None: the translator's
     compress: str = "zstd"
     overwrite: bool = False
+    keep: tuple[Path, ...] = ()  # files that must never be the output: the model
     unit: str | None = None  # of the scene's values; None: guessed
     bands: tuple[int, ...] = ()  # 1-based; empty: by polarisation name
     allow_ungeoreferenced: bool = False
@@ -108,7 +109,7 @@ def plan(
     if options.window % size_multiple:
         raise OptionError(f"window {options.window}: the model needs a multiple of {size_multiple}")
     scene = open_scene(scene_path, radiometry.bands, options.bands, allow_ungeoreferenced=options.allow_ungeoreferenced)
-    _check_output(out, scene, overwrite=options.overwrite)
+    _check_output(out, scene, options)
     grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
     with block_cache(scene, options.window):
         sample = sample_scene(scene)
@@ -131,7 +132,7 @@ def translate(
     tally = Tally()
     with ExitStack() as stack:
         stack.enter_context(block_cache(plan.scene, plan.options.window))
-        writer = stack.enter_context(rgb_writer(plan.out, _profile(plan, translator)))
+        writer = stack.enter_context(rgb_writer(plan.out, _profile(plan, translator), overwrite=plan.options.overwrite))
         pending = stack.enter_context(BackgroundWriter[Strip](lambda strip: _write(writer, strip)))
         patches = stack.enter_context(closing(prefetch(_patches(plan), plan.options.prefetch)))
         for strip in slide(
@@ -165,16 +166,27 @@ def load_translator(path: Path, precision: str = "auto") -> Translator:
     )
 
 
-def _check_output(out: Path, scene: Scene, *, overwrite: bool) -> None:
-    if out.is_dir():
-        raise OutputError(f"{out}: is a folder, expected a file name")
-    if not out.parent.is_dir():
+def _check_output(out: Path, scene: Scene, options: InferenceOptions) -> None:
+    try:
+        exists, regular, placed = out.exists(), out.is_file(), out.parent.is_dir()
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror}") from error
+    if exists and not regular:
+        raise OutputError(f"{out}: is a folder or a device, expected a file name")
+    if not placed:
         raise OutputError(f"{out}: the folder {out.parent} does not exist")
-    if out.exists():
-        if any(os.path.exists(file) and os.path.samefile(out, file) for file in (scene.path, *scene.files)):
-            raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
-        if not overwrite:
-            raise OutputError(f"{out}: exists already; --overwrite replaces it")
+    if not exists:
+        return
+    if os.fspath(out.resolve()) in scene.path or any(_same_file(out, file) for file in (scene.path, *scene.files)):
+        raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
+    if any(_same_file(out, file) for file in options.keep):
+        raise OutputError(f"{out}: is the model, expected another file name")
+    if not options.overwrite:
+        raise OutputError(f"{out}: exists already; --overwrite replaces it")
+
+
+def _same_file(out: Path, file: str | Path) -> bool:
+    return os.path.exists(file) and os.path.samefile(out, file)
 
 
 def _patches(plan: Plan) -> Iterator[Patch]:

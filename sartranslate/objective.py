@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sartranslate.errors import OptionError
@@ -20,9 +21,9 @@ class Objective:
     average: float = 0.999  # decay of the moving average of the generator's weights, per update
 
     def __post_init__(self) -> None:
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise OptionError(f"learning rate {self.learning_rate}: expected a number above 0")
-        if not self.l1_weight >= 0:
+        if not 0 <= self.l1_weight < math.inf:
             raise OptionError(f"L1 weight {self.l1_weight}: expected 0 or more")
         if not 1 <= self.discriminator_filters <= 512:
             raise OptionError(f"discriminator filters {self.discriminator_filters}: expected 1 to 512")

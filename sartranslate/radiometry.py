@@ -30,6 +30,7 @@ SCALINGS = ("scene", "fixed")
 FILLS = ("mean",)
 NEIGHBOURS = 16  # values that follow each other in a sample and are compared
 LINEAR_GROWTH = 0.5  # of speckle with brightness, see `speckle_growth`; halfway between both cases
+BELOW_NOISE = 0.1  # of the bright end: linear values fall below 0 by subtracted noise only, which is little
 DECIBEL_SPREAD = 2.5  # bright over dark: speckled power spreads by 8 and more, shifted decibels by less than 2
 LEAST_SPAN = 1e-3  # decibels or byte values; a scene with less has nothing to scale
 
@@ -53,7 +54,7 @@ class Radiometry:
             raise OptionError(f"scaling {self.scaling!r}: expected one of {', '.join(SCALINGS)}")
         if self.fill not in FILLS:
             raise OptionError(f"fill {self.fill!r}: expected one of {', '.join(FILLS)}")
-        if not self.bands or not all(self.bands):
+        if not self.bands or not all(self.bands) or not all(isinstance(n, str) for names in self.bands for n in names):
             raise OptionError("bands: expected at least one polarisation for each channel")
         if not self.low < self.high:
             raise OptionError(f"scaling range {self.low} to {self.high}: expected low < high")
@@ -103,17 +104,16 @@ def valid_mask(patch: NDArray[Any], nodata: Sequence[float | None]) -> Mask:
 def guess_unit(sample: NDArray[Any]) -> tuple[str, str]:
     """Unit of (N, C) valid scene values in scan order and the reason in words; dtype and distribution decide."""
     dtype = sample.dtype
-    low, middle, high = np.percentile(sample.astype(np.float64), [2, 50, 98])
-    if middle < 0:
-        return "db", f"{dtype}, half of the values below 0"
+    low, high = np.percentile(sample.astype(np.float64), [2, 98])
+    if low < -BELOW_NOISE * abs(high):
+        return "db", f"{dtype}, values below 0"
     if dtype.kind in "iu" and dtype.itemsize > 1:
         return "amplitude", f"{dtype} digital numbers"
-    if dtype != np.uint8:
-        spread = high > DECIBEL_SPREAD * low
-        return ("power", f"{dtype} above 0") if spread else ("db", f"{dtype}, a narrow range above 0")
+    if dtype != np.uint8 and high < DECIBEL_SPREAD * low:
+        return "db", f"{dtype}, a narrow range above 0"
     if speckle_growth(sample) > LINEAR_GROWTH:
-        return "power", "uint8, speckle grows with brightness"
-    return "byte", "uint8, speckle alike in dark and bright parts"
+        return "power", f"{dtype}, speckle grows with brightness"
+    return "byte" if dtype == np.uint8 else "db", f"{dtype}, speckle alike in dark and bright parts"
 
 
 def speckle_growth(sample: NDArray[Any]) -> float:
@@ -128,8 +128,9 @@ def speckle_growth(sample: NDArray[Any]) -> float:
     if count == 0:
         return 0.0
     runs = sample[: count * NEIGHBOURS].astype(np.float64).reshape(count, NEIGHBOURS, -1)
-    mean = np.maximum(runs.mean(axis=1), 0.5)
-    deviation = np.maximum(runs.std(axis=1), 0.5)  # less than a byte's rounding is no measurement
+    # Less than the rounding of whole numbers is no measurement.
+    least = 0.5 if sample.dtype.kind in "iu" else float(np.finfo(np.float32).tiny)
+    mean, deviation = np.maximum(runs.mean(axis=1), least), np.maximum(runs.std(axis=1), least)
     dark, bright = np.percentile(mean, [100 / 3, 200 / 3])
     contrast = np.log(np.median(mean[mean >= bright]) / np.median(mean[mean <= dark]))
     growth = np.log(np.percentile(deviation[mean >= bright], 10) / np.percentile(deviation[mean <= dark], 10))
@@ -146,6 +147,11 @@ def resolve_scaling(radiometry: Radiometry, sample: NDArray[Any], unit: str | No
         raise OptionError(f"unit {unit!r}: expected one of {', '.join(UNITS)}")
     if sample.size == 0:
         raise SceneError("no valid pixels")
+    if sample.dtype.kind == "f":
+        # An exact zero among measured floats is fill that nobody declared: it says nothing about unit and range.
+        sample = sample[(sample != 0).all(axis=1)]
+        if sample.size == 0:
+            raise SceneError("all valid pixels are 0")
     unit, reason = (unit, "as told") if unit else guess_unit(sample)
     if radiometry.scaling == "fixed":
         if unit == "byte":
@@ -162,7 +168,8 @@ def to_decibels(values: ArrayLike, unit: str) -> Float:
     >>> to_decibels([1.0, 10.0], "amplitude").tolist()
     [0.0, 20.0]
     """
-    values = np.asarray(values, np.float32)
+    with np.errstate(over="ignore"):
+        values = np.asarray(values, np.float32)
     if unit not in DECIBELS_PER_DECADE:
         return values
     floor = np.finfo(np.float32).tiny

@@ -25,6 +25,7 @@ from sartranslate.polarisation import choose_bands, polarisation
 from sartranslate.radiometry import Mask, valid_mask
 from sartranslate.windows import Window
 
+UNSCALED = (1.0, 0.0)
 SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
 CACHE_MARGIN = 64 * 2**20  # bytes of GDAL's block cache
@@ -45,7 +46,9 @@ class Scene:
     bands: tuple[int, ...]  # 1-based, one for each channel of the model
     names: tuple[str | None, ...]  # polarisations of these bands, None where unknown
     nodata: tuple[float | None, ...]  # of these bands
-    has_mask: bool  # a mask band, an alpha band or a mask file
+    scales: tuple[tuple[float, float], ...]  # factor and offset from stored values to the unit, band by band
+    has_mask: bool  # a mask band or a mask file
+    alpha: tuple[int, ...]  # alpha bands, 1-based
     pixel_bytes: int  # of these bands together
     block_height: int  # rows that are stored, and so decoded, together
     files: tuple[str, ...]  # that the scene is made of
@@ -82,10 +85,12 @@ def open_scene(
             bands=chosen,
             names=tuple(polarisation(dataset.descriptions[band - 1]) for band in chosen),
             nodata=tuple(dataset.nodatavals[band - 1] for band in chosen),
+            scales=tuple((dataset.scales[band - 1], dataset.offsets[band - 1]) for band in chosen),
             has_mask=any(_has_mask(dataset.mask_flag_enums[band - 1]) for band in chosen),
+            alpha=tuple(band for band in range(1, dataset.count + 1) if band not in data),
             pixel_bytes=sum(np.dtype(dataset.dtypes[band - 1]).itemsize for band in chosen),
             block_height=max(dataset.block_shapes[band - 1][0] for band in chosen),
-            files=tuple(dataset.files),
+            files=tuple(_all_files(dataset)),
         )
 
 
@@ -97,11 +102,20 @@ class SceneReader:
         self._dataset = dataset
 
     def read(self, window: Window) -> tuple[NDArray[Any], Mask]:
-        """Values (height, width, channels) in the scene's unit and dtype, and their validity (height, width)."""
+        """Values (height, width, channels) in the scene's unit, and their validity (height, width).
+
+        The dtype is that of the file, or float32 where the file stores a scale or an offset.
+        """
         values = read_window(self._dataset, window, self._scene.bands)
         mask = valid_mask(values, self._scene.nodata)
         if self._scene.has_mask:
-            mask &= self._dataset.dataset_mask(window=_to_rasterio(window)) != 0
+            masks = self._dataset.read_masks(list(self._scene.bands), window=_to_rasterio(window))
+            mask &= (masks != 0).all(axis=0)
+        if self._scene.alpha:
+            mask &= (read_window(self._dataset, window, self._scene.alpha) != 0).all(axis=-1)
+        if any(scale != UNSCALED for scale in self._scene.scales):
+            factor, offset = np.asarray(self._scene.scales, np.float32).T
+            values = values * factor + offset
         return values, mask
 
 
@@ -120,7 +134,7 @@ def sample_scene(scene: Scene) -> NDArray[Any]:
     """
     with scene_reader(scene) as reader:
         values = _valid_values(reader, _spread_windows(scene))
-        if not values.size:
+        if not values.size or (values == values[0]).all():
             values = _valid_values(reader, _all_windows(scene))
         if not values.size:
             raise SceneError("no valid pixels")
@@ -160,8 +174,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
             dataset = rasterio.open(path)
         with dataset:
             yield dataset
-    except RasterioError as error:
-        reason = _first_line(error).removeprefix(f"{os.fspath(path)}: ")
+    except (RasterioError, UnicodeError) as error:
+        # rasterio's own text often only points to GDAL's, which is its cause.
+        reason = _first_line(error.__cause__ or error).removeprefix(f"{os.fspath(path)}: ")
         raise SceneError(f"{os.fspath(path)}: can not be read: {reason}") from error
     except SceneError as error:
         raise SceneError(f"{os.fspath(path)}: {error}") from error
@@ -176,7 +191,17 @@ def _check_georeference(dataset: Any) -> None:
 
 
 def _has_mask(flags: Sequence[MaskFlags]) -> bool:
-    return MaskFlags.per_dataset in flags or MaskFlags.alpha in flags
+    """Whether a band has a mask that neither its nodata value nor an alpha band gives; one of its own has no flag."""
+    return not flags or (MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags)
+
+
+def _all_files(dataset: Any) -> Iterator[str]:
+    """The files of a dataset, those of virtual rasters within it included."""
+    for file in dataset.files:
+        yield file
+        if file.lower().endswith(".vrt") and file != dataset.name:
+            with quiet_georeference(), rasterio.open(file) as nested:
+                yield from _all_files(nested)
 
 
 def _spread_windows(scene: Scene) -> Iterator[Window]:

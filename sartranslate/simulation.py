@@ -54,9 +54,10 @@ class SimulationOptions:
         _require(min(self.scene or (1, 1)) > 0, f"scene {self.scene}: expected a height and a width above 0")
         _require(self.nodata_rim >= 0, f"nodata rim {self.nodata_rim}: expected 0 or more")
         _require(self.unit in UNITS, f"unit {self.unit}: expected one of {', '.join(UNITS)}")
-        known = bool(self.polarisations) and set(self.polarisations) <= set(POLARISATIONS)
+        once = 0 < len(self.polarisations) == len(set(self.polarisations))
         found = ", ".join(self.polarisations) or "none"
-        _require(known, f"polarisations {found}: expected some of {', '.join(POLARISATIONS)}")
+        known = set(self.polarisations) <= set(POLARISATIONS)
+        _require(once and known, f"polarisations {found}: expected some of {', '.join(POLARISATIONS)}, each once")
         Landscape(self.seed, self.looks)
 
 

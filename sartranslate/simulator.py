@@ -48,7 +48,7 @@ class Landscape:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise OptionError(f"seed {self.seed}: expected 0 or more")
-        if not self.looks > 0:
+        if not 0 < self.looks < math.inf:
             raise OptionError(f"looks {self.looks}: expected a number above 0")
 
     def cover(self, window: Window) -> NDArray[np.uint8]:

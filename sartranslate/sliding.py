@@ -88,7 +88,7 @@ def _generate(generator: Generator, batch: Float, channels: int) -> Float:
     if outputs.shape != expected:
         raise BackendError(f"the generator returned an array of {outputs.shape}, expected {expected}")
     if not np.isfinite(outputs).all():
-        raise BackendError("the generator returned values that are not finite; try --precision float32")
+        raise BackendError("the generator returned values that are not finite")
     return outputs
 
 

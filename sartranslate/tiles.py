@@ -89,7 +89,7 @@ def _tiles(folder: Path) -> dict[str, Path]:
         raise PairsError(f"{folder}: no such folder, expected tiles in it")
     tiles: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             if path.stem in tiles:
                 raise PairsError(f"{path}: {tiles[path.stem].name} has the same stem")
             tiles[path.stem] = path
@@ -105,7 +105,8 @@ def _pair(sar_path: Path, optical_path: Path, wanted: Sequence[Sequence[str]]) -
             )
         if optical.count < 3 or optical.dtypes[0] != "uint8":
             raise PairsError(f"{optical_path}: {optical.count} bands of {optical.dtypes[0]}, expected RGB uint8")
-        if sar.crs != optical.crs or _shift(sar, optical.transform) > SAME_GROUND:
+        placed = sar.crs is not None and optical.crs is not None  # a PNG knows of no place
+        if placed and (sar.crs != optical.crs or _shift(sar, optical.transform) > SAME_GROUND):
             raise PairsError(f"{optical_path}: lies on other ground than its SAR tile")
     return Pair(sar, optical_path)
 

@@ -15,7 +15,7 @@ import numpy as np
 from sartranslate import backend, bundle
 from sartranslate.architecture import GeneratorConfig
 from sartranslate.dataset import Crops, PairFolder, open_folder
-from sartranslate.errors import OptionError, OutputError
+from sartranslate.errors import OptionError, OutputError, TrainingError
 from sartranslate.objective import Objective
 from sartranslate.pix2pix import Pix2Pix, StepLosses
 from sartranslate.prefetch import prefetch
@@ -130,6 +130,10 @@ def _train_epoch(
     with closing(prefetch(batches, BATCHES_AHEAD)) as ahead:
         for batch in ahead:
             losses.append(trainer.step(batch.source, batch.target))
+            if not np.isfinite(losses[-1]).all():
+                raise TrainingError(
+                    f"update {before + len(losses)}: the losses are not finite, lower the learning rate"
+                )
             watch(Progress(epoch, before + len(losses), planned, losses[-1]))
     return StepLosses(*np.mean(losses, axis=0).tolist())
 

@@ -90,6 +90,7 @@ def test_another_format_version_is_refused(tiny_model: Path, tmp_path: Path) -> 
         ("radiometry", {"scaling": "magic"}),
         ("radiometry", {}),
         ("training", 3),
+        ("radiometry", {"bands": [[1]]}),
     ],
 )
 def test_a_description_out_of_range_is_refused(tiny_model: Path, tmp_path: Path, key: str, value: object) -> None:

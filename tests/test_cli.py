@@ -91,6 +91,13 @@ def test_the_scene_itself_is_never_the_output(
     assert scene.read_bytes() == before
 
 
+def test_the_model_is_never_the_output(sartranslate: Run, scene: Path, tmp_path: Path, tiny_model: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(tiny_model.read_bytes())
+    assert_refused(sartranslate("infer", scene, model, "--model", model, "--overwrite"), "is the model")
+    assert model.read_bytes() == tiny_model.read_bytes()
+
+
 def scene_that_is(kind: str, write_scene: WriteScene, amplitudes: NDArray[np.uint16]) -> Path:
     path = write_scene("bad.tif", amplitudes)
     if kind == "absent":
@@ -211,7 +218,8 @@ def test_a_broken_model_is_refused(sartranslate: Run, scene: Path, tmp_path: Pat
     ("out", "message"),
     [
         ("absent/out.tif", "does not exist"),
-        (".", "is a folder, expected a file name"),
+        (".", "is a folder or a device, expected a file name"),
+        ("x" * 300, "File name too long"),
         pytest.param(
             "/proc/out.tif",
             "can not write into /proc",

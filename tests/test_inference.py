@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -231,6 +232,75 @@ def test_a_source_of_a_virtual_scene_is_not_overwritten(
     rasterio.shutil.copy(source, tmp_path / "scene.vrt", driver="VRT")
     with pytest.raises(OutputError, match="part of"):
         plan(tmp_path / "scene.vrt", source, FULL_RANGE, replace(SMALL, overwrite=True))
+
+
+def test_sources_of_sources_are_not_overwritten(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    source = write_scene("scene.tif", noise)
+    rasterio.shutil.copy(source, tmp_path / "inner.vrt", driver="VRT")
+    inner = (tmp_path / "inner.vrt").read_text()
+    (tmp_path / "outer.vrt").write_text(inner.replace(">scene.tif<", ">inner.vrt<"))
+    with pytest.raises(OutputError, match="part of"):
+        plan(tmp_path / "outer.vrt", source, FULL_RANGE, replace(SMALL, overwrite=True))
+
+
+def test_side_files_of_the_replaced_raster_go_with_it(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    """GDAL would take georeference, nodata and overviews from them."""
+    (tmp_path / "out.tif").write_text("old")
+    for suffix in (".aux.xml", ".ovr", ".msk"):
+        (tmp_path / f"out.tif{suffix}").write_text("old")
+    run(write_scene("scene.tif", noise), tmp_path / "out.tif", options=replace(SMALL, overwrite=True))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tif", "scene.tif"]
+
+
+def test_an_output_that_appears_during_the_run_is_kept(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.tif"
+
+    def slow(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        out.write_text("precious")
+        return grey(batch)
+
+    with pytest.raises(OutputError, match="meanwhile"):
+        run(write_scene("scene.tif", noise), out, slow)
+    assert out.read_text() == "precious"
+
+
+def test_a_link_keeps_pointing_to_the_replaced_file(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    target, link = tmp_path / "real" / "out.tif", tmp_path / "link.tif"
+    target.write_text("old")
+    link.symlink_to(target)
+    run(write_scene("scene.tif", noise), link, options=replace(SMALL, overwrite=True))
+    assert link.is_symlink()
+    assert target.read_bytes()[:2] == b"II"
+
+
+def test_a_pipe_is_no_output(write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "out.tif")
+    with pytest.raises(OutputError, match="is a folder or a device"):
+        plan(write_scene("scene.tif", noise), tmp_path / "out.tif", FULL_RANGE, replace(SMALL, overwrite=True))
+
+
+def test_a_crs_that_geotiff_can_not_hold_is_refused(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    rotated_pole = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=40 +lon_0=10 +datum=WGS84"
+    source = write_scene("source.tif", noise)
+    rasterio.shutil.copy(source, tmp_path / "scene.vrt", driver="VRT")
+    text = (tmp_path / "scene.vrt").read_text()
+    wkt = rasterio.crs.CRS.from_string(rotated_pole).to_wkt()
+    start, end = text.index("<SRS"), text.index("</SRS>")
+    (tmp_path / "scene.vrt").write_text(f"{text[:start]}<SRS>{wkt}{text[end:]}")
+    with pytest.raises(OutputError, match="GeoTIFF can not hold the scene's CRS"):
+        run(tmp_path / "scene.vrt", tmp_path / "out.tif")
+    assert not (tmp_path / "out.tif").exists()
 
 
 def test_a_bundle_translates_as_its_network_does(

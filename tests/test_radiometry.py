@@ -90,6 +90,19 @@ def test_places_with_other_land_are_recognised_too(seed: int) -> None:
     assert [guess_unit(values)[0] for values in forms] == ["power", "amplitude", "db", "power"]
 
 
+@pytest.mark.parametrize("offset", [20, 60, 83])
+@pytest.mark.parametrize("seed", [0, 1, 2, 7])
+def test_decibels_with_an_offset_are_not_taken_for_power(seed: int, offset: float) -> None:
+    decibels = 10 * np.log10(Landscape(seed).sar(Window(-300, 500, 300, 300))).reshape(-1, 1)
+    assert guess_unit(decibels + np.float32(offset))[0] == "db"
+
+
+def test_undeclared_zero_fill_of_floats_changes_neither_unit_nor_range() -> None:
+    decibels = DECIBELS[..., :1].reshape(-1, 1)
+    filled = np.concatenate([np.zeros_like(decibels), decibels, np.zeros_like(decibels)])
+    assert resolve_scaling(Radiometry(), filled) == resolve_scaling(Radiometry(), decibels)
+
+
 def test_signed_integers_with_values_below_zero_are_decibels() -> None:
     assert guess_unit(np.rint(DECIBELS).astype(np.int16).reshape(-1, 2))[0] == "db"
 

@@ -70,6 +70,51 @@ def test_an_alpha_band_is_validity_and_no_polarisation(write_scene: WriteScene) 
         assert np.array_equal(reader.read(Window(0, 0, 30, 40))[1], values[..., 1] > 0)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "bands", "nodata"), [("float32", 1, None), ("uint16", 2, None), ("uint16", 1, 0), ("float32", 2, -99)]
+)
+def test_an_alpha_band_is_respected_whatever_gdal_makes_of_it(
+    write_scene: WriteScene, dtype: str, bands: int, nodata: float | None
+) -> None:
+    """GDAL tells of alpha masks for one or three bands of 8 or 16 bits without nodata only."""
+    values = np.concatenate([RAMP[..., :bands], np.full((30, 40, 1), 255)], axis=-1).astype(dtype)
+    values[3:6, :, -1] = 0
+    path = write_scene("s.tif", values, nodata=nodata)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.colorinterp = (*[ColorInterp.gray] * bands, ColorInterp.alpha)
+    with scene_reader(open_scene(path, (ONE, TWO)[bands - 1])) as reader:
+        assert np.array_equal(reader.read(Window(0, 0, 30, 40))[1], values[..., -1] > 0)
+
+
+def test_a_mask_of_a_later_band_alone_is_respected(write_scene: WriteScene, tmp_path: Path) -> None:
+    mask = np.full((30, 40, 1), 255, np.uint8)
+    mask[4:9] = 0
+    write_scene("s.tif", RAMP)
+    write_scene("mask.tif", mask)
+    source = (
+        "<SimpleSource><SourceFilename relativeToVRT='1'>{}</SourceFilename><SourceBand>{}</SourceBand></SimpleSource>"
+    )
+    (tmp_path / "s.vrt").write_text(
+        "<VRTDataset rasterXSize='40' rasterYSize='30'><SRS>EPSG:32632</SRS>"
+        "<GeoTransform>500000,10,0,5300000,0,-10</GeoTransform>"
+        f"<VRTRasterBand dataType='Float32' band='1'>{source.format('s.tif', 1)}</VRTRasterBand>"
+        f"<VRTRasterBand dataType='Float32' band='2'>{source.format('s.tif', 2)}<MaskBand>"
+        f"<VRTRasterBand dataType='Byte'>{source.format('mask.tif', 1)}</VRTRasterBand></MaskBand></VRTRasterBand>"
+        "</VRTDataset>"
+    )
+    with scene_reader(open_scene(tmp_path / "s.vrt", TWO)) as reader:
+        assert np.array_equal(reader.read(Window(0, 0, 30, 40))[1], mask[..., 0] > 0)
+
+
+def test_a_stored_scale_and_offset_are_applied(write_scene: WriteScene) -> None:
+    path = write_scene("s.tif", (RAMP[..., :1] * 10).astype(np.uint16))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets = (0.1,), (-50,)
+    with scene_reader(open_scene(path, ONE)) as reader:
+        values, _ = reader.read(Window(0, 0, 30, 40))
+    np.testing.assert_allclose(values, RAMP[..., :1] - 50, rtol=1e-5)
+
+
 def test_the_sample_is_at_full_resolution_even_where_overviews_exist(write_scene: WriteScene) -> None:
     """Averaged overviews would narrow the distribution of speckle."""
     rng = np.random.default_rng(0)
