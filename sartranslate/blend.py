@@ -7,12 +7,16 @@ equal patches is that patch up to the corners, and accumulation is a plain sum.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sartranslate.radiometry import Float, Mask
 from sartranslate.windows import Window, WindowGrid, offsets
+
+# Rows of a strip. Taller strips are allocated and freed in pieces so large that the heap fragments.
+STRIP_HEIGHT = 16
 
 
 class Strip(NamedTuple):
@@ -54,10 +58,10 @@ class OverlapAdd:
     lack its share. Holds at most one window row: about window height x scene width x channels floats.
     """
 
-    def __init__(self, grid: WindowGrid, channels: int, strip_height: int | None = None) -> None:
+    def __init__(self, grid: WindowGrid, channels: int, strip_height: int = STRIP_HEIGHT) -> None:
         """`strip_height` bounds the rows of a strip; the sums do not depend on it."""
         self._grid = grid
-        self._strip_height = strip_height or grid.size
+        self._strip_height = strip_height
         self._row_weights = dict(zip(grid.row_offs, axis_weights(grid.height, grid.size, grid.overlap), strict=True))
         self._col_weights = dict(zip(grid.col_offs, axis_weights(grid.width, grid.size, grid.overlap), strict=True))
         rows = min(grid.size, grid.height)
@@ -78,10 +82,20 @@ class OverlapAdd:
         yield from self._advance(self._grid.height)
 
     def _advance(self, row_off: int) -> Iterator[Strip]:
+        """Hand out the rows above `row_off` and make room for as many below."""
         while self._top < row_off:
-            count = min(row_off - self._top, self._strip_height, len(self._sum))
-            yield Strip(self._top, self._sum[:count].copy(), self._mask[:count].copy())
-            for held in (self._sum, self._mask):
-                held[:-count] = held[count:]
-                held[-count:] = 0
+            count = min(row_off - self._top, len(self._sum))
+            for first in range(0, count, self._strip_height):
+                rows = slice(first, min(first + self._strip_height, count))
+                yield Strip(self._top + first, self._sum[rows].copy(), self._mask[rows].copy())
+            _move_up(self._sum, count)
+            _move_up(self._mask, count)
             self._top += count
+
+
+def _move_up(held: NDArray[Any], count: int) -> None:
+    """Drop the first `count` rows and append as many zeros, in place and in steps that need no copy of the whole."""
+    for first in range(0, len(held), count):
+        below = held[first + count : first + 2 * count]
+        held[first : first + len(below)] = below
+        held[first + len(below) : first + count] = 0

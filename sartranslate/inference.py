@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sartranslate import __version__
-from sartranslate.blend import Strip
+from sartranslate.blend import STRIP_HEIGHT, Strip
 from sartranslate.cog import RgbProfile, RgbWriter, rgb_writer
 from sartranslate.errors import OptionError, OutputError, SceneError
 from sartranslate.prefetch import BackgroundWriter, prefetch
@@ -48,12 +48,12 @@ class InferenceOptions:
     bands: tuple[int, ...] = ()  # 1-based; empty: by polarisation name
     allow_ungeoreferenced: bool = False
     prefetch: int = 32  # patches read ahead
-    strip_height: int | None = None  # rows handed to the writer at once; None: one row of windows
+    strip_height: int = STRIP_HEIGHT  # rows handed to the writer at once; more rows, more memory
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch size {self.batch_size}: expected at least 1")
-        if self.prefetch < 1 or (self.strip_height is not None and self.strip_height < 1):
+        if self.prefetch < 1 or self.strip_height < 1:
             raise OptionError(f"prefetch {self.prefetch}, strip height {self.strip_height}: expected at least 1")
         WindowGrid(1, 1, self.window, self.overlap)
 

@@ -182,7 +182,7 @@ def to_rgb(generated: ArrayLike) -> NDArray[np.uint8]:
     >>> to_rgb([-1.0, 0.0, 1.0]).tolist()
     [0, 128, 255]
     """
-    levels = (np.asarray(generated, np.float32) + 1) * 127.5
+    levels = (np.asarray(generated, np.float32) + 1) * np.float32(127.5)
     return np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
 
 

@@ -28,9 +28,9 @@ from sartranslate.windows import Window
 UNSCALED = (1.0, 0.0)
 SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
-CACHE_MARGIN = 64 * 2**20  # bytes of GDAL's block cache
+CACHE_MARGIN = 16 * 2**20  # bytes of GDAL's block cache
 CACHE_LIMIT = 1024 * 2**20  # bytes
-OUTPUT_ROWS = 1024  # two rows of the output's blocks
+OUTPUT_ROWS = 640  # a row of the output's blocks, and strips of the next
 OUTPUT_PIXEL_BYTES = 4  # RGB and mask
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sartranslate.blend import OverlapAdd, Strip
+from sartranslate.blend import STRIP_HEIGHT, OverlapAdd, Strip
 from sartranslate.errors import BackendError
 from sartranslate.radiometry import Float, Mask
 from sartranslate.windows import Window, WindowGrid
@@ -43,7 +43,7 @@ def slide(
     *,
     batch_size: int = 8,
     channels: int = 3,
-    strip_height: int | None = None,
+    strip_height: int = STRIP_HEIGHT,
     tally: Tally | None = None,
     watch: Callable[[], None] = lambda: None,
 ) -> Iterator[Strip]:

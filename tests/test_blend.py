@@ -28,7 +28,7 @@ def noise(grid: WindowGrid, channels: int = 2) -> dict[Window, Any]:
     return {w: rng.uniform(-1, 1, (w.height, w.width, channels)).astype(np.float32) for w in grid}
 
 
-def blended(grid: WindowGrid, windows: Iterable[Window], strip_height: int | None = None) -> list[Strip]:
+def blended(grid: WindowGrid, windows: Iterable[Window], strip_height: int = 1000) -> list[Strip]:
     patches, blend, strips = noise(grid), OverlapAdd(grid, 2, strip_height), []
     for window in windows:
         strips.extend(blend.add(window, patches[window], np.ones((window.height, window.width), bool)))

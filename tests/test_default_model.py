@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,21 @@ from sartranslate.windows import Window
 
 SAMPLE = Path(__file__).parents[1] / "sample_tiles" / "scene.tif"
 SAMPLE_SEED = 1
-KINDS = (Cover.WATER, Cover.FIELD, Cover.FOREST, Cover.BUILDING)
+KINDS = {
+    "water": (Cover.WATER,),
+    "field": (Cover.FIELD,),
+    "forest": (Cover.FOREST,),
+    "built-up": (Cover.BUILDING, Cover.GARDEN),
+}
 BLOCK = 12  # pixels, the size at which a town is more than single houses and streets
-PURE = 0.5  # share of a block that one kind of land fills; buildings leave room for streets and gardens
+PURE = 0.6  # share of a block that one kind of land fills; towns need some of it for streets
+
+Looks = dict[str, NDArray[np.float64]]
 
 
 @pytest.fixture(scope="module")
-def colours(tmp_path_factory: pytest.TempPathFactory) -> dict[Cover, NDArray[np.float64]]:
-    """Mean RGB of the translation, (N, 3), in the blocks that one kind of land dominates."""
+def looks(tmp_path_factory: pytest.TempPathFactory) -> Looks:
+    """Mean RGB and grain (deviation of brightness) of the blocks that one kind of land dominates, (N, 4)."""
     out = tmp_path_factory.mktemp("sample") / "out.tif"
     description = bundle.describe(bundle.DEFAULT_MODEL)
     translate(plan(SAMPLE, out, description.radiometry), load_translator(bundle.DEFAULT_MODEL))
@@ -38,8 +46,11 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> dict[Cover, NDArray[np.
             *dataset.shape,
         )
     cover = Landscape(SAMPLE_SEED).cover(place)
-    means = in_blocks(rgb)
-    return {kind: means[in_blocks((cover == kind)[..., None])[..., 0] > PURE] for kind in KINDS}
+    brightness = rgb.mean(axis=-1, keepdims=True)
+    grain = np.sqrt(in_blocks(brightness**2) - in_blocks(brightness) ** 2)
+    blocks = np.concatenate([in_blocks(rgb), grain], axis=-1)
+    shares = {kind: in_blocks(np.isin(cover, covers)[..., None])[..., 0] for kind, covers in KINDS.items()}
+    return {kind: blocks[share > PURE] for kind, share in shares.items()}
 
 
 def in_blocks(values: NDArray[np.generic]) -> NDArray[np.float64]:
@@ -55,23 +66,26 @@ def test_the_embedded_model_is_small_and_says_where_it_comes_from() -> None:
     assert description.radiometry.bands == (("VH", "VV"),)
 
 
-def test_the_four_kinds_of_land_have_colours_of_their_own(colours: dict[Cover, NDArray[np.float64]]) -> None:
-    medians = {kind: np.median(values, axis=0) for kind, values in colours.items()}
-    for one in KINDS:
-        for other in KINDS[KINDS.index(one) + 1 :]:
-            assert np.linalg.norm(medians[one] - medians[other]) > 25, (one, other, medians)
+def test_the_four_kinds_of_land_look_different(looks: Looks) -> None:
+    medians = {kind: np.median(values, axis=0) for kind, values in looks.items()}
+    for one, other in combinations(KINDS, 2):
+        assert np.linalg.norm(medians[one] - medians[other]) > 25, (one, other, medians)
 
 
-def test_most_of_each_kind_of_land_is_nearest_to_its_own_colour(colours: dict[Cover, NDArray[np.float64]]) -> None:
-    medians = np.stack([np.median(colours[kind], axis=0) for kind in KINDS])
+def test_most_of_each_kind_of_land_looks_like_its_kind(looks: Looks) -> None:
+    """Fields are the hardest: bare ones come out as grey as a town."""
+    medians = np.stack([np.median(looks[kind], axis=0) for kind in KINDS])
+    shares = {}
     for number, kind in enumerate(KINDS):
-        distances = np.linalg.norm(colours[kind][:, None] - medians, axis=-1)
-        share = (distances.argmin(axis=1) == number).mean()
-        assert share > 0.75, (kind, share)
+        distances = np.linalg.norm(looks[kind][:, None] - medians, axis=-1)
+        shares[kind] = (distances.argmin(axis=1) == number).mean()
+    assert min(shares.values()) > 0.6, shares
+    assert np.mean(list(shares.values())) > 0.8, shares
 
 
-def test_the_colours_are_those_a_person_expects(colours: dict[Cover, NDArray[np.float64]]) -> None:
-    water, field, forest, _ = (np.median(colours[kind], axis=0) for kind in KINDS)
+def test_the_colours_are_those_a_person_expects(looks: Looks) -> None:
+    water, field, forest, built_up = (np.median(looks[kind], axis=0)[:3] for kind in KINDS)
     assert water[2] > water[0]
     assert forest[1] > max(forest[0], forest[2])
-    assert field.mean() > forest.mean() > water.mean() - 20
+    assert np.ptp(built_up) < np.ptp(field)
+    assert field.mean() > forest.mean() > water.mean()
