@@ -27,6 +27,8 @@ from sartranslate.radiometry import Mask
 from sartranslate.scene import quiet_georeference
 
 BLOCK_SIZE = 512
+PIXEL_BYTES = 4  # RGB and mask
+COPY_CACHE = 8 * 2**20  # bytes of GDAL's block cache beyond one row of blocks: the copy reads each block once
 SIDE_FILES = (".aux.xml", ".ovr", ".msk")  # GDAL reads them with a raster, whoever wrote them
 COMPRESSIONS: Mapping[str, Mapping[str, Any]] = {
     "zstd": {"compress": "ZSTD", "level": 9, "predictor": "YES"},
@@ -131,7 +133,8 @@ def _check_place(path: Path, finished: Path, profile: RgbProfile) -> None:
 
 
 def _copy_to_cog(source: Path, target: Path, profile: RgbProfile) -> None:
-    with quiet_georeference():
+    row_of_blocks = BLOCK_SIZE * profile.width * PIXEL_BYTES
+    with quiet_georeference(), rasterio.Env(GDAL_CACHEMAX=COPY_CACHE + row_of_blocks):
         rasterio.shutil.copy(
             source,
             target,

@@ -47,7 +47,7 @@ class InferenceOptions:
     unit: str | None = None  # of the scene's values; None: guessed
     bands: tuple[int, ...] = ()  # 1-based; empty: by polarisation name
     allow_ungeoreferenced: bool = False
-    prefetch: int = 32  # patches read ahead
+    prefetch: int = 16  # patches read ahead
     strip_height: int = STRIP_HEIGHT  # rows handed to the writer at once; more rows, more memory
 
     def __post_init__(self) -> None:
