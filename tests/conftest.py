@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_two_band_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of an untrained generator for VV and VH."""
     return save_tiny_model(tmp_path_factory.mktemp("model") / "two.safetensors", (("VV",), ("VH",)))
+
+
+def user_environment() -> dict[str, str]:
+    """The environment without what choosing a backend in this process has put into it."""
+    return {name: value for name, value in os.environ.items() if name not in ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")}
 
 
 def save_tiny_model(path: Path, bands: tuple[tuple[str, ...], ...]) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +14,17 @@ import rasterio
 from sartranslate import backend
 from sartranslate.errors import BackendError, OptionError
 from sartranslate.simulation import SimulationOptions, simulate
+from tests.conftest import user_environment
 
 CODE = "from cli import main; main()"
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own, where another backend can be chosen."""
-    environment = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     command = [sys.executable, "-c", CODE, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=Path(__file__).parents[1])
+    return subprocess.run(
+        command, capture_output=True, text=True, env=user_environment(), cwd=Path(__file__).parents[1]
+    )
 
 
 def test_an_unknown_backend_is_refused() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import rasterio
 from click.testing import Result
 from numpy.typing import NDArray
 
-from tests.conftest import WriteScene
+from tests.conftest import WriteScene, user_environment
 
 Run = Callable[..., Result]
 
@@ -256,9 +255,8 @@ def test_sigterm_leaves_nothing_and_exits_with_143(tmp_path: Path, write_scene: 
     rng = np.random.default_rng(0)
     scene = write_scene("scene.tif", rng.gamma(4, 25, (3000, 3000, 1)).astype(np.uint16) + 1)
     code = "import sys; sys.path.insert(0, '.'); from cli import main; main()"
-    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     command = [sys.executable, "-c", code, "infer", scene, tmp_path / "out.tif", "--model", tiny_model]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=user_environment()) as process:
         while not any(path.name.endswith(".part") for path in tmp_path.iterdir()):
             assert process.poll() is None, process.stderr.read()
         process.terminate()
