@@ -19,6 +19,7 @@ from sartranslate.errors import BackendError, OptionError
 BACKENDS = ("tensorflow", "torch")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+ERRORS_ONLY = "3"  # of TensorFlow's log levels
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
@@ -34,7 +35,8 @@ def select(name: str | None = None) -> str:
         raise BackendError(f"backend {name!r} is not installed: pip install {name}")
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = name
-        _import_keras()
+        with _quiet_loading():
+            importlib.import_module("keras")
     if active() != name:
         raise BackendError(f"backend {name!r}: keras already runs on {active()!r} in this process")
     return name
@@ -90,7 +92,8 @@ def seed(value: int) -> None:
     """Seed everything that draws random numbers in the framework: weights and dropout."""
     import keras
 
-    keras.utils.set_random_seed(value)
+    with _quiet_loading():  # keras seeds TensorFlow wherever it is installed, and loads it for that
+        keras.utils.set_random_seed(value)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -167,20 +170,20 @@ def no_gradients() -> Iterator[None]:
         yield
 
 
-def _import_keras() -> None:
-    """Import keras and its backend without TensorFlow's notes on the processor and absent GPUs.
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Load TensorFlow inside without its notes on the processor and absent GPUs.
 
-    TensorFlow writes to file descriptor 2 while it loads, before its log level is in force. Whoever
-    sets that level gets the notes.
+    It writes to file descriptor 2 while it loads, before its log level is in force. Whoever sets
+    another level gets the notes.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or sys.stderr is None:
-        importlib.import_module("keras")
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_ONLY) != ERRORS_ONLY or sys.stderr is None:
+        yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        importlib.import_module("keras")
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)

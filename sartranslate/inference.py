@@ -68,7 +68,7 @@ class InferenceSummary:
     width: int  # pixels
     windows: int
     skipped_windows: int  # without a valid pixel
-    seconds: float
+    seconds: float  # from the first read to the finished file, without loading the model
     megapixels_per_second: float
     device: str
     precision: str
