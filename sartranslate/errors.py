@@ -10,7 +10,7 @@ class OptionError(SartranslateError, ValueError):
 
 
 class SceneError(SartranslateError, ValueError):
-    """A SAR scene can not be read, or is not what the model expects."""
+    """A raster can not be read, or a SAR scene is not what the model expects."""
 
 
 class PairsError(SartranslateError, ValueError):

@@ -65,7 +65,7 @@ def open_scene(
 
     Raises `SceneError` otherwise, saying what was found and what was expected.
     """
-    with _opened(path) as dataset:
+    with opened_raster(path) as dataset:
         if not allow_ungeoreferenced:
             _check_georeference(dataset)
         data = [i for i, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
@@ -122,7 +122,7 @@ class SceneReader:
 @contextmanager
 def scene_reader(scene: Scene) -> Iterator[SceneReader]:
     """Open a reader; an error while reading is raised as `SceneError`."""
-    with _opened(scene.path) as dataset:
+    with opened_raster(scene.path) as dataset:
         yield SceneReader(scene, dataset)
 
 
@@ -168,7 +168,8 @@ def quiet_georeference() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+def opened_raster(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Open a raster for reading; errors of reading it inside are raised as `SceneError`, naming `path`."""
     try:
         with quiet_georeference():
             dataset = rasterio.open(path)

@@ -5,21 +5,18 @@ A folder holds `sar/` and `optical/` with the same stems; GeoTIFF, PNG or JPEG, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 
 from sartranslate.errors import PairsError
 from sartranslate.radiometry import Mask
-from sartranslate.scene import Scene, open_scene, quiet_georeference, read_window, scene_reader
+from sartranslate.scene import Scene, open_scene, opened_raster, read_window, scene_reader
 from sartranslate.windows import Window
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -49,7 +46,7 @@ def find_pairs(folder: Path, wanted: Sequence[Sequence[str]]) -> list[Pair]:
     """All pairs below `folder`, by name; `wanted` lists the polarisations that each channel accepts.
 
     Raises `PairsError` for a tile without partner or of other size or place than it, and `SceneError`
-    for a SAR tile without the bands wanted.
+    for a tile that can not be read or a SAR tile without the bands wanted.
     """
     sar, optical = _tiles(folder / "sar"), _tiles(folder / "optical")
     if lonely := sorted(sar.keys() ^ optical.keys()):
@@ -67,7 +64,7 @@ def read_pair(pair: Pair, window: Window) -> tuple[NDArray[Any], Mask, NDArray[n
     """SAR (H, W, channels) in its own unit, its validity (H, W), and RGB (H, W, 3) uint8 of one window."""
     with scene_reader(pair.sar) as reader:
         sar, mask = reader.read(window)
-    with _opened(pair.optical) as dataset:
+    with opened_raster(pair.optical) as dataset:
         return sar, mask, read_window(dataset, window, RGB_BANDS)
 
 
@@ -98,7 +95,7 @@ def _tiles(folder: Path) -> dict[str, Path]:
 
 def _pair(sar_path: Path, optical_path: Path, wanted: Sequence[Sequence[str]]) -> Pair:
     sar = open_scene(sar_path, wanted, allow_ungeoreferenced=True)
-    with _opened(optical_path) as optical:
+    with opened_raster(optical_path) as optical:
         if (sar.height, sar.width) != optical.shape:
             raise PairsError(
                 f"{optical_path}: {optical.height} x {optical.width} pixels, its SAR tile {sar.height} x {sar.width}"
@@ -117,14 +114,3 @@ def _shift(sar: Scene, transform: Affine) -> float:
     corners = np.array([(0, 0, 1), (sar.width, 0, 1), (0, sar.height, 1), (sar.width, sar.height, 1)]).T
     shifts = np.linalg.solve(own, other @ corners) - corners
     return float(np.abs(shifts).max())
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    try:
-        with quiet_georeference():
-            dataset = rasterio.open(path)
-        with dataset:
-            yield dataset
-    except RasterioError as error:
-        raise PairsError(f"{path}: can not be read: {error}") from error
