@@ -84,7 +84,7 @@ def rgb_writer(path: Path, profile: RgbProfile, *, overwrite: bool = True) -> It
     be written, or `path` has come into being meanwhile and `overwrite` is off.
     """
     with replaced_when_whole(path, overwrite=overwrite) as finished:
-        strips = finished.with_name("strips.tif")
+        strips = finished.with_name(f"{finished.name}.strips")
         with write_errors(path):
             dataset = _create(strips, profile)
         try:

@@ -177,7 +177,8 @@ def _check_output(out: Path, scene: Scene, options: InferenceOptions) -> None:
         raise OutputError(f"{out}: the folder {out.parent} does not exist")
     if not exists:
         return
-    if os.fspath(out.resolve()) in scene.path or any(_same_file(out, file) for file in (scene.path, *scene.files)):
+    in_archive = f"{out.resolve()}/" in scene.path  # /vsizip//folder/out.zip/scene.tif
+    if in_archive or any(_same_file(out, file) for file in (scene.path, *scene.files)):
         raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
     if any(_same_file(out, file) for file in options.keep):
         raise OutputError(f"{out}: is the model, expected another file name")

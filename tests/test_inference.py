@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -232,6 +233,28 @@ def test_a_source_of_a_virtual_scene_is_not_overwritten(
     rasterio.shutil.copy(source, tmp_path / "scene.vrt", driver="VRT")
     with pytest.raises(OutputError, match="part of"):
         plan(tmp_path / "scene.vrt", source, FULL_RANGE, replace(SMALL, overwrite=True))
+
+
+@pytest.mark.parametrize("name", ["strips.tif", "cog.tif", "scene"])
+def test_any_file_name_will_do_for_the_output(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path, name: str
+) -> None:
+    """No working file has a name that an output could have, and a name may begin like the scene's."""
+    (tmp_path / name).write_text("old")
+    rgb, mask, _ = run(write_scene("scene.tif", noise), tmp_path / name, options=replace(SMALL, overwrite=True))
+    assert mask.all()
+    assert np.ptp(rgb) > 200
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "scene.tif"])
+
+
+def test_the_archive_of_the_scene_is_not_overwritten(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    archive = tmp_path / "scene.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(write_scene("scene.tif", noise), "scene.tif")
+    with pytest.raises(OutputError, match="part of"):
+        plan(f"/vsizip/{archive}/scene.tif", archive, FULL_RANGE, replace(SMALL, overwrite=True))
 
 
 def test_sources_of_sources_are_not_overwritten(
