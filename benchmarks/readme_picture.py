@@ -17,7 +17,7 @@ from sartranslate import backend
 from sartranslate.bundle import DEFAULT_MODEL, describe
 from sartranslate.inference import load_translator, plan, translate
 from sartranslate.radiometry import to_rgb
-from sartranslate.scene import quiet_georeference
+from sartranslate.raster import quiet_georeference
 from sartranslate.simulation import SimulationOptions, simulate
 
 HEIGHT, WIDTH = 900, 1200  # of sample_tiles/scene.tif, and the seed of that folder

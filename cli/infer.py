@@ -14,6 +14,7 @@ from .progress import progress_bar
 if TYPE_CHECKING:
     from sartranslate.inference import InferenceSummary
     from sartranslate.sliding import Tally
+    from sartranslate.source import SceneOptions
 
 
 def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
@@ -25,11 +26,11 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
 
 
 @click.command()
-@click.argument("scene")
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option("--model", type=options.FILE, help="A model from `sartranslate train`.  [default: the embedded one]")
-@click.option("--window", default=256, show_default=True, help="Height and width of a window in pixels.")
-@click.option("--overlap", default=64, show_default=True, help="Pixels shared and blended by neighbouring windows.")
+@options.paths("SCENE", "OUT")
+@options.model
+@options.area
+@options.window
+@options.overlap
 @click.option(
     "--batch-size",
     metavar="auto|N",
@@ -48,14 +49,13 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     help="Of the output; webp and jpeg (quality 90) lose detail.",
 )
 @options.unit
-@click.option("--bidx", "bands", type=int, multiple=True, help="Band of SCENE for the model's next channel, from 1.")
-@click.option("--allow-ungeoreferenced", is_flag=True, help="Go ahead in pixel coordinates if SCENE has no CRS.")
+@options.scene
 @options.overwrite
 @options.quiet
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def infer(
-    scene: str,
-    out: Path,
+    paths: tuple[str, ...],
+    scene: SceneOptions,
     model: Path | None,
     precision: str,
     backend: str | None,
@@ -63,14 +63,20 @@ def infer(
     as_json: bool,
     **settings: object,
 ) -> None:
-    """Translate the SAR raster SCENE to the RGB GeoTIFF OUT on the same ground."""
+    """Translate the SAR scene SCENE to the RGB GeoTIFF OUT on the same ground.
+
+    SCENE is any raster that GDAL reads, or a Sentinel-1 SAFE folder or zip. It is left out where --band
+    names a file for each polarisation.
+    """
     from sartranslate import backend as framework
     from sartranslate import bundle, inference
 
+    source, out = options.split_paths(paths, bool(scene.files), "SCENE", "OUT")
     model = model or bundle.DEFAULT_MODEL
-    chosen = inference.InferenceOptions(keep=(model,), **settings)  # type: ignore[arg-type]
+    chosen = inference.InferenceOptions(scene=scene, keep=(model,), **settings)  # type: ignore[arg-type]
     wanted = bundle.describe(model)
-    plan = inference.plan(scene, out, wanted.radiometry, chosen, size_multiple=wanted.generator.size_multiple)
+    size_multiple = wanted.generator.size_multiple
+    plan = inference.plan(source, Path(str(out)), wanted.radiometry, chosen, size_multiple=size_multiple)
     framework.select(backend)
     translator = inference.load_translator(model, precision)
     with progress_bar("windows", quiet=quiet) as bar:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+if TYPE_CHECKING:
+    from sartranslate.area_file import Area
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+Box = tuple[float, float, float, float]
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -37,3 +43,104 @@ unit: Decorator = click.option(
 )
 quiet: Decorator = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary line.")
 overwrite: Decorator = click.option("--overwrite", is_flag=True, help="Replace what exists.")
+model: Decorator = click.option(
+    "--model", type=FILE, help="A model from `sartranslate train`.  [default: the embedded one]"
+)
+window: Decorator = click.option(
+    "--window", default=256, show_default=True, help="Height and width of a window in pixels."
+)
+overlap: Decorator = click.option(
+    "--overlap", default=64, show_default=True, help="Pixels shared and blended by neighbouring windows."
+)
+
+
+def paths(*names: str) -> Decorator:
+    """Positional arguments, of which the first, the scene, is left out where `--band` names its files."""
+    return click.argument("paths", nargs=-1, metavar=" ".join([f"[{names[0]}]", *names[1:]]))
+
+
+def split_paths(paths: tuple[str, ...], named: bool, *names: str) -> tuple[str | None, ...]:
+    """The scene, or None where `named` files stand for it, and the other arguments."""
+    expected = names[1:] if named else names
+    if len(paths) != len(expected):
+        instead = "" if named or len(names) == 1 else ", or --band for each of the scene's files"
+        raise click.UsageError(f"{len(paths)} arguments, expected {' '.join(expected) or 'none'}{instead}")
+    return (None, *paths) if named else paths
+
+
+def _files(ctx: click.Context, param: click.Parameter, entries: tuple[str, ...]) -> dict[str, str]:
+    files = {}
+    for entry in entries:
+        name, _, path = entry.partition("=")
+        if not path or name.upper() in files:
+            raise click.BadParameter(f"{entry!r}: expected a file for each polarisation once, such as VV=vv.tif")
+        files[name.upper()] = path
+    return files
+
+
+_SCENE_OPTIONS: list[Decorator] = [
+    click.option(
+        "--band",
+        "files",
+        metavar="POL=FILE",
+        multiple=True,
+        callback=_files,
+        help="A single-band file of the scene, in place of the first argument; repeat for VV and VH.",
+    ),
+    click.option("--bidx", "bands", type=int, multiple=True, help="Band for the model's next channel, from 1."),
+    click.option("--nodata", type=float, help="Value that means no data.  [default: as the file says]"),
+    click.option("--crs", help="Of the grid for a scene with ground control points only.  [default: its UTM zone]"),
+    click.option("--resolution", type=float, help="Of that grid, in units of its CRS.  [default: the scene's]"),
+    click.option(
+        "--gcps",
+        type=click.Choice(["polynomial", "tps"]),
+        help="How ground control points place a scene: third order, or thin-plate spline.  [default: by fit]",
+    ),
+    click.option("--allow-ungeoreferenced", is_flag=True, help="Go ahead in pixel coordinates if there is no CRS."),
+]
+_AREA_OPTIONS: list[Decorator] = [
+    click.option("--aoi", metavar="FILE|WKT", help="Polygon that the output is cut to: any vector file, or text."),
+    click.option("--aoi-crs", help="CRS of the area.  [default: as its file says; of a box: longitude, latitude]"),
+    click.option("--bbox", type=(float, float, float, float), metavar="W S E N", help="The same for a box."),
+]
+
+
+def scene(command: Command) -> Command:
+    """What a user says of a scene, gathered into one argument `scene`."""
+
+    @wraps(command)
+    def gathered(**settings: Any) -> Any:
+        from sartranslate.source import SceneOptions
+
+        names = ("files", "bands", "nodata", "crs", "resolution", "gcps", "allow_ungeoreferenced")
+        return command(scene=SceneOptions(**{name: settings.pop(name) for name in names}), **settings)
+
+    return _with_options(gathered, _SCENE_OPTIONS)
+
+
+def area(command: Command) -> Command:
+    """An area of interest, gathered into one argument `area`."""
+
+    @wraps(command)
+    def gathered(aoi: str | None, aoi_crs: str | None, bbox: Box | None, **settings: Any) -> Any:
+        return command(area=_area(aoi, aoi_crs, bbox), **settings)
+
+    return _with_options(gathered, _AREA_OPTIONS)
+
+
+def _with_options(command: Command, decorators: list[Decorator]) -> Command:
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def _area(aoi: str | None, aoi_crs: str | None, bbox: Box | None) -> Area | None:
+    if aoi is not None and bbox is not None:
+        raise click.UsageError("--aoi and --bbox are both given, expected one of them")
+    if aoi_crs is not None and aoi is None and bbox is None:
+        raise click.UsageError("--aoi-crs without --aoi or --bbox")
+    if aoi is None and bbox is None:
+        return None
+    from sartranslate.area_file import bbox_area, read_area
+
+    return bbox_area(*bbox, crs=aoi_crs) if bbox is not None else read_area(str(aoi), aoi_crs)

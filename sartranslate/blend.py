@@ -20,9 +20,9 @@ STRIP_HEIGHT = 16
 
 
 class Strip(NamedTuple):
-    """Finished full-width rows of a scene."""
+    """Finished rows of a scene, or of a region of it in full width."""
 
-    row_off: int
+    row_off: int  # in the scene
     values: Float  # (rows, width, channels)
     mask: Mask  # (rows, width), True = valid
 
@@ -55,31 +55,34 @@ class OverlapAdd:
     """Weighted sum of patches that hands out strips of rows as soon as they are final.
 
     Windows must arrive in the grid's row-major order; a window may be left out, and its pixels then
-    lack its share. Holds at most one window row: about window height x scene width x channels floats.
+    lack its share. Holds at most one window row: about window height x region width x channels floats.
     """
 
-    def __init__(self, grid: WindowGrid, channels: int, strip_height: int = STRIP_HEIGHT) -> None:
-        """`strip_height` bounds the rows of a strip; the sums do not depend on it."""
-        self._grid = grid
+    def __init__(
+        self, grid: WindowGrid, channels: int, strip_height: int = STRIP_HEIGHT, region: Window | None = None
+    ) -> None:
+        """`strip_height` bounds the rows of a strip; only the pixels of `region` are kept. No sum depends on either."""
+        self._region = region or Window(0, 0, grid.height, grid.width)
         self._strip_height = strip_height
         self._row_weights = dict(zip(grid.row_offs, axis_weights(grid.height, grid.size, grid.overlap), strict=True))
         self._col_weights = dict(zip(grid.col_offs, axis_weights(grid.width, grid.size, grid.overlap), strict=True))
-        rows = min(grid.size, grid.height)
-        self._sum = np.zeros((rows, grid.width, channels), np.float32)
-        self._mask = np.zeros((rows, grid.width), bool)
-        self._top = 0  # scene row of the first row held
+        rows = min(grid.size, self._region.height)
+        self._sum = np.zeros((rows, self._region.width, channels), np.float32)
+        self._mask = np.zeros((rows, self._region.width), bool)
+        self._top = self._region.row_off  # scene row of the first row held
 
     def add(self, window: Window, patch: Float, mask: Mask) -> Iterator[Strip]:
         """Add a (height, width, channels) patch; yields the strips above `window`, which are final."""
         yield from self._advance(window.row_off)
         weights = self._row_weights[window.row_off][:, None] * self._col_weights[window.col_off]
-        rows = slice(window.row_off - self._top, window.row_off - self._top + window.height)
-        self._sum[rows, window.cols] += weights[..., None] * patch
-        self._mask[rows, window.cols] |= mask
+        kept = window.common(self._region)
+        held, within = kept.relative(self._top, self._region.col_off), kept.relative(window.row_off, window.col_off)
+        self._sum[held.rows, held.cols] += (weights[..., None] * patch)[within.rows, within.cols]
+        self._mask[held.rows, held.cols] |= mask[within.rows, within.cols]
 
     def finish(self) -> Iterator[Strip]:
-        """Yield all strips not yet handed out, down to the last row of the scene."""
-        yield from self._advance(self._grid.height)
+        """Yield all strips not yet handed out, down to the last row of the region."""
+        yield from self._advance(self._region.rows.stop)
 
     def _advance(self, row_off: int) -> Iterator[Strip]:
         """Hand out the rows above `row_off` and make room for as many below."""

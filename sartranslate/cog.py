@@ -24,7 +24,7 @@ from sartranslate.atomic import replaced_when_whole
 from sartranslate.errors import OptionError, OutputError
 from sartranslate.geotiff import write_errors
 from sartranslate.radiometry import Mask
-from sartranslate.scene import quiet_georeference
+from sartranslate.raster import quiet_georeference
 
 BLOCK_SIZE = 512
 PIXEL_BYTES = 4  # RGB and mask

@@ -11,7 +11,8 @@ from numpy.random import Generator
 
 from sartranslate import tiles
 from sartranslate.errors import OptionError, PairsError, SceneError
-from sartranslate.radiometry import Float, Radiometry, SceneScaling, from_rgb, resolve_scaling
+from sartranslate.radiometry import Float, Radiometry, from_rgb
+from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.tiles import Pair
 from sartranslate.windows import Window
 

@@ -6,19 +6,28 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from affine import Affine
+
 from sartranslate import __version__
+from sartranslate.aoi import AreaOnGrid, area_on_grid
+from sartranslate.area_file import Area
 from sartranslate.blend import STRIP_HEIGHT, Strip
 from sartranslate.cog import RgbProfile, RgbWriter, rgb_writer
-from sartranslate.errors import OptionError, OutputError, SceneError
+from sartranslate.errors import OptionError, OutputError
 from sartranslate.prefetch import BackgroundWriter, prefetch
-from sartranslate.radiometry import Radiometry, SceneScaling, resolve_scaling, to_rgb
-from sartranslate.scene import Scene, block_cache, open_scene, sample_scene, scene_reader
+from sartranslate.radiometry import Radiometry, to_rgb
+from sartranslate.raster import named_errors
+from sartranslate.reader import block_cache, scene_reader
+from sartranslate.sampling import sample_scene
+from sartranslate.scaling import SceneScaling, resolve_scaling
+from sartranslate.scene import Scene, open_scene
 from sartranslate.sliding import Generator, Patch, Tally, slide
-from sartranslate.windows import WindowGrid
+from sartranslate.source import SceneOptions
+from sartranslate.windows import Window, WindowGrid
 
 SYNTHETIC = "Synthetic RGB generated from SAR backscatter; not an optical observation"
 
@@ -45,8 +54,8 @@ class InferenceOptions:
     overwrite: bool = False
     keep: tuple[Path, ...] = ()  # files that must never be the output: the model
     unit: str | None = None  # of the scene's values; None: guessed
-    bands: tuple[int, ...] = ()  # 1-based; empty: by polarisation name
-    allow_ungeoreferenced: bool = False
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    area: Area | None = None  # the output's; None: the whole scene
     prefetch: int = 16  # patches read ahead
     strip_height: int = STRIP_HEIGHT  # rows handed to the writer at once; more rows, more memory
 
@@ -88,12 +97,15 @@ class Plan:
     scene: Scene
     scaling: SceneScaling
     grid: WindowGrid
+    region: Window  # rows and columns of the output
+    area: AreaOnGrid | None  # what is valid of them; None: all
+    windows: tuple[Window, ...]  # of the grid, those that the output needs
     out: Path
     options: InferenceOptions
 
 
 def plan(
-    scene_path: str | os.PathLike[str],
+    scene_path: str | os.PathLike[str] | None,
     out: Path,
     radiometry: Radiometry,
     options: InferenceOptions | None = None,
@@ -108,22 +120,26 @@ def plan(
     options = options or InferenceOptions()
     if options.window % size_multiple:
         raise OptionError(f"window {options.window}: the model needs a multiple of {size_multiple}")
-    scene = open_scene(scene_path, radiometry.bands, options.bands, allow_ungeoreferenced=options.allow_ungeoreferenced)
+    scene = open_scene(scene_path, radiometry.bands, options.scene)
     _check_output(out, scene, options)
     grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
+    region, area = Window(0, 0, scene.height, scene.width), None
+    if options.area:
+        with named_errors(scene.path):
+            area = area_on_grid(options.area, scene.crs, scene.transform, scene.height, scene.width)
+        region = area.window
+    windows = tuple(w for w in grid if w.overlaps(region) and (area is None or area.touches(w)))
     with block_cache(scene, options.window):
         sample = sample_scene(scene)
-    try:
+    with named_errors(scene.path):
         scaling = resolve_scaling(radiometry, sample, options.unit)
-    except SceneError as error:
-        raise SceneError(f"{scene.path}: {error}") from error
-    return Plan(scene, scaling, grid, out, options)
+    return Plan(scene, scaling, grid, region, area, windows, out, options)
 
 
 def translate(
     plan: Plan, translator: Translator, watch: Callable[[Tally, int], None] = lambda tally, windows: None
 ) -> InferenceSummary:
-    """Write the planned translation: same CRS, transform and size, uint8 RGB with a mask, as a COG.
+    """Write the planned translation: uint8 RGB with a mask on the scene's pixels, as a COG.
 
     `watch` is told windows done and in all after each batch. Raises `SceneError`, `BackendError` or
     `OutputError`; the output is then what it was before, and no thread is left.
@@ -133,7 +149,7 @@ def translate(
     with ExitStack() as stack:
         stack.enter_context(block_cache(plan.scene, plan.options.window))
         writer = stack.enter_context(rgb_writer(plan.out, _profile(plan, translator), overwrite=plan.options.overwrite))
-        pending = stack.enter_context(BackgroundWriter[Strip](lambda strip: _write(writer, strip)))
+        pending = stack.enter_context(BackgroundWriter[Strip](lambda strip: _write(writer, strip, plan)))
         patches = stack.enter_context(closing(prefetch(_patches(plan), plan.options.prefetch)))
         for strip in slide(
             patches,
@@ -142,7 +158,8 @@ def translate(
             batch_size=plan.options.batch_size or translator.batch_size,
             strip_height=plan.options.strip_height,
             tally=tally,
-            watch=lambda: watch(tally, len(plan.grid)),
+            region=plan.region,
+            watch=lambda: watch(tally, len(plan.windows)),
         ):
             pending.put(strip)
     return _summary(plan, translator, tally, time.monotonic() - started)
@@ -191,15 +208,18 @@ def _same_file(out: Path, file: str | Path) -> bool:
 
 
 def _patches(plan: Plan) -> Iterator[Patch]:
-    """Read and scale all windows; runs in the reader thread, on a dataset of its own."""
+    """Read and scale the windows; runs in the reader thread, on datasets of its own."""
     with scene_reader(plan.scene) as reader:
-        for window in plan.grid:
+        for window in plan.windows:
             values, mask = reader.read(window)
             yield Patch(window, plan.scaling.apply(values, mask), mask)
 
 
-def _write(writer: RgbWriter, strip: Strip) -> None:
-    writer.write(strip.row_off, to_rgb(strip.values), strip.mask)
+def _write(writer: RgbWriter, strip: Strip, plan: Plan) -> None:
+    mask = strip.mask
+    if plan.area:
+        mask = mask & plan.area.mask(Window(strip.row_off, plan.region.col_off, *mask.shape))
+    writer.write(strip.row_off - plan.region.row_off, to_rgb(strip.values), mask)
 
 
 def _profile(plan: Plan, translator: Translator) -> RgbProfile:
@@ -213,7 +233,15 @@ def _profile(plan: Plan, translator: Translator) -> RgbProfile:
         "SARTRANSLATE_SCALING": plan.scaling.describe(),
         "SARTRANSLATE_WINDOW": f"{plan.grid.size}, overlap {plan.grid.overlap}",
     }
-    return RgbProfile(scene.height, scene.width, scene.crs, scene.transform, plan.options.compress, tags)
+    transform = _moved(scene.transform, plan.region)
+    return RgbProfile(plan.region.height, plan.region.width, scene.crs, transform, plan.options.compress, tags)
+
+
+def _moved(transform: Affine, region: Window) -> Affine:
+    """The transform of a region's pixels."""
+    a, b, c, d, e, f = transform[:6]
+    left, top = region.col_off, region.row_off
+    return Affine(a, b, c + a * left + b * top, d, e, f + d * left + e * top)
 
 
 def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -> InferenceSummary:
@@ -221,18 +249,16 @@ def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -
     return InferenceSummary(
         scene=scene.path,
         out=os.fspath(plan.out),
-        height=scene.height,
-        width=scene.width,
+        height=plan.region.height,
+        width=plan.region.width,
         windows=tally.windows,
         skipped_windows=tally.skipped,
         seconds=round(seconds, 3),
-        megapixels_per_second=round(scene.height * scene.width / 1e6 / seconds, 3),
+        megapixels_per_second=round(plan.region.height * plan.region.width / 1e6 / seconds, 3),
         device=translator.device,
         precision=translator.precision,
         model=translator.model,
-        bands=tuple(
-            f"{band} ({name})" if name else str(band) for band, name in zip(scene.bands, scene.names, strict=True)
-        ),
+        bands=tuple(f"{band.number} ({band.name})" if band.name else str(band.number) for band in scene.bands),
         scaling=asdict(plan.scaling),
         scaling_text=plan.scaling.describe(),
     )

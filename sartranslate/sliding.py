@@ -45,20 +45,24 @@ def slide(
     channels: int = 3,
     strip_height: int = STRIP_HEIGHT,
     tally: Tally | None = None,
+    region: Window | None = None,
     watch: Callable[[], None] = lambda: None,
 ) -> Iterator[Strip]:
-    """Translate the patches of all windows of `grid`, in its order, and yield blended strips.
+    """Translate the patches of the windows of `grid`, in its order, and yield blended strips of `region`.
 
     A window is skipped only if none of its pixels is valid, so a valid pixel never loses a
-    contribution. Patches smaller than a window (a small scene) are mirrored up to its size. `tally`
-    is kept up to date, and `watch` called after each batch and at the end.
+    contribution. Patches smaller than a window (a small scene) are mirrored up to its size. Batches are
+    filled up, for a framework may compute a smaller one in other steps, with other rounding. `tally` is
+    kept up to date, and `watch` called after each batch and at the end.
     """
     tally = tally or Tally()
-    blend = OverlapAdd(grid, channels, strip_height)
+    blend = OverlapAdd(grid, channels, strip_height, region)
     for batch in _batches(patches, batch_size, tally):
-        outputs = _generate(generator, np.stack([_pad(patch, grid.size) for patch in batch]), channels)
+        inputs = [_pad(patch, grid.size) for patch in batch]
+        inputs += inputs[-1:] * (batch_size - len(batch))
+        outputs = _generate(generator, np.stack(inputs), channels)
         tally.windows += len(batch)
-        for patch, output in zip(batch, outputs, strict=True):
+        for patch, output in zip(batch, outputs, strict=False):
             height, width = patch.mask.shape
             yield from blend.add(patch.window, output[:height, :width], patch.mask)
         watch()

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
 from sartranslate.errors import PairsError
 from sartranslate.radiometry import Mask
-from sartranslate.scene import Scene, open_scene, opened_raster, read_window, scene_reader
+from sartranslate.raster import opened_raster, read_window
+from sartranslate.reader import scene_reader
+from sartranslate.scene import Scene, open_scene
+from sartranslate.source import SceneOptions, shift
 from sartranslate.windows import Window
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -94,7 +96,7 @@ def _tiles(folder: Path) -> dict[str, Path]:
 
 
 def _pair(sar_path: Path, optical_path: Path, wanted: Sequence[Sequence[str]]) -> Pair:
-    sar = open_scene(sar_path, wanted, allow_ungeoreferenced=True)
+    sar = open_scene(sar_path, wanted, SceneOptions(allow_ungeoreferenced=True))
     with opened_raster(optical_path) as optical:
         if (sar.height, sar.width) != optical.shape:
             raise PairsError(
@@ -103,14 +105,8 @@ def _pair(sar_path: Path, optical_path: Path, wanted: Sequence[Sequence[str]]) -
         if optical.count < 3 or optical.dtypes[0] != "uint8":
             raise PairsError(f"{optical_path}: {optical.count} bands of {optical.dtypes[0]}, expected RGB uint8")
         placed = sar.crs is not None and optical.crs is not None  # a PNG knows of no place
-        if placed and (sar.crs != optical.crs or _shift(sar, optical.transform) > SAME_GROUND):
+        if placed and (
+            sar.crs != optical.crs or shift(sar.transform, optical.transform, sar.height, sar.width) > SAME_GROUND
+        ):
             raise PairsError(f"{optical_path}: lies on other ground than its SAR tile")
     return Pair(sar, optical_path)
-
-
-def _shift(sar: Scene, transform: Affine) -> float:
-    """How far, in pixels, another transform puts the corners of a tile from where its own puts them."""
-    own, other = (np.reshape(tuple(matrix), (3, 3)) for matrix in (sar.transform, transform))
-    corners = np.array([(0, 0, 1), (sar.width, 0, 1), (0, sar.height, 1), (sar.width, sar.height, 1)]).T
-    shifts = np.linalg.solve(own, other @ corners) - corners
-    return float(np.abs(shifts).max())

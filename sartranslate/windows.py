@@ -25,6 +25,30 @@ class Window(NamedTuple):
     def cols(self) -> slice:
         return slice(self.col_off, self.col_off + self.width)
 
+    def grown(self, margin: int, height: int, width: int) -> Window:
+        """With `margin` pixels more on every side, as far as a raster of this size reaches."""
+        top, left = max(self.row_off - margin, 0), max(self.col_off - margin, 0)
+        bottom, right = min(self.rows.stop + margin, height), min(self.cols.stop + margin, width)
+        return Window(top, left, bottom - top, right - left)
+
+    def relative(self, row_off: int, col_off: int) -> Window:
+        """The same pixels, counted from another origin."""
+        return Window(self.row_off - row_off, self.col_off - col_off, self.height, self.width)
+
+    def common(self, other: Window) -> Window:
+        """The pixels that both have; of those that overlap."""
+        top, left = max(self.row_off, other.row_off), max(self.col_off, other.col_off)
+        return Window(
+            top, left, min(self.rows.stop, other.rows.stop) - top, min(self.cols.stop, other.cols.stop) - left
+        )
+
+    def overlaps(self, other: Window) -> bool:
+        """Whether both have a pixel in common."""
+        below_and_above = self.row_off < other.row_off + other.height and other.row_off < self.row_off + self.height
+        return (
+            below_and_above and self.col_off < other.col_off + other.width and other.col_off < self.col_off + self.width
+        )
+
 
 def offsets(length: int, size: int, overlap: int) -> list[int]:
     """First pixels of the windows that cover one axis; the last window snaps back to the edge.

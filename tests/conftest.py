@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 from sartranslate import backend, bundle
 from sartranslate.architecture import GeneratorConfig
 from sartranslate.radiometry import Radiometry
-from sartranslate.scene import quiet_georeference
+from sartranslate.raster import quiet_georeference
 
 TRANSFORM = Affine(10, 0, 500_000, 0, -10, 5_300_000)
 UTM = CRS.from_epsg(32632)

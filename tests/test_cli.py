@@ -134,7 +134,10 @@ def scene_that_is(kind: str, write_scene: WriteScene, amplitudes: NDArray[np.uin
         ("all nodata", "bad.tif: no valid pixels"),
         ("all NaN", "bad.tif: no valid pixels"),
         ("constant", "bad.tif: all valid pixels have about the same value (7)"),
-        ("nowhere", "bad.tif: no georeference, expected CRS and transform; --allow-ungeoreferenced"),
+        (
+            "nowhere",
+            "bad.tif: no georeference, expected CRS and transform, or ground control points; --allow-ungeoreferenced",
+        ),
     ],
 )
 def test_a_scene_that_can_not_be_used_is_refused_in_one_line(

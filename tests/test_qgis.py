@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sartranslate.inference import InferenceOptions, Translator, plan, translate
 from sartranslate.radiometry import Float, Radiometry
-from sartranslate.scene import quiet_georeference
+from sartranslate.raster import quiet_georeference
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 # They lead the system's QGIS to another environment's libraries and tables.

@@ -25,8 +25,9 @@ from sartranslate.inference import (
     plan,
     translate,
 )
-from sartranslate.radiometry import Float, Radiometry, guess_unit
+from sartranslate.radiometry import Float, Radiometry
 from sartranslate.scene import open_scene, sample_scene
+from sartranslate.units import guess_unit
 
 DATA = Path(os.environ.get("SARTRANSLATE_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 pytestmark = [

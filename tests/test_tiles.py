@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 
 from sartranslate import tiles
 from sartranslate.errors import PairsError, SceneError
-from sartranslate.scene import quiet_georeference
+from sartranslate.raster import quiet_georeference
 from sartranslate.windows import Window
 
 PLACE = {"crs": CRS.from_epsg(32632), "transform": Affine(10, 0, 0, 0, -10, 0)}

@@ -1,0 +1,192 @@
+"""From ground control points to a map grid: where a scene without a transform lies.
+
+Sentinel-1 GRD products carry no transform, only a grid of points with row, column, longitude and
+latitude. One affine through them is wrong by kilometres; a third-order polynomial or a thin-plate
+spline is good to a fraction of a pixel (Bookstein 1989, IEEE TPAMI 11(6) 567-585).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Transformer
+from pyproj.aoi import AreaOfInterest
+from pyproj.database import query_utm_crs_info
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+from rasterio.transform import GCPTransformer
+
+from sartranslate.errors import OptionError, SceneError
+
+Points = NDArray[np.float64]  # (N, 2): x and y, or column and row
+
+METHODS = ("polynomial", "tps")
+ORDER = 3
+TERMS = [(i, j) for i in range(ORDER + 1) for j in range(ORDER + 1 - i)]
+FEWEST_POINTS = {"polynomial": len(TERMS), "tps": 4}
+GOOD_FIT = 0.5  # pixels RMS: a polynomial this close is taken, a spline through 210 points is far slower
+POLAR = 84.0  # degrees of latitude where UTM ends
+BORDER_STEPS = 64
+NEAR_ROUND = 0.01  # a spacing this close to two digits is taken for those
+AVERAGED = 1.5  # grid pixels this much larger than the source's are means of several
+
+
+@dataclass(frozen=True)
+class ControlPoints:
+    """Places (columns, rows) of a raster and where they are on a map (x, y)."""
+
+    pixels: Points
+    ground: Points
+    crs: CRS
+
+    def to_ground(self, pixels: Points, method: str) -> Points:
+        """Map places of pixel places, by the polynomial or the spline through all points."""
+        if method == "polynomial":
+            return _polynomial(self.pixels, self.ground, pixels)
+        points = [GroundControlPoint(r, c, x, y) for (c, r), (x, y) in zip(self.pixels, self.ground, strict=True)]
+        with GCPTransformer(points, tps=True) as transformer:
+            return np.stack(transformer.xy(*pixels.T[::-1], offset="ul"), axis=-1)
+
+    def residual(self) -> float:
+        """How far the polynomial passes by the points: pixels, RMS."""
+        misses = _polynomial(self.ground, self.pixels, self.ground) - self.pixels
+        return float(np.sqrt((misses**2).sum(axis=1).mean()))
+
+
+@dataclass(frozen=True)
+class MapGrid:
+    """A north-up grid for a scene, its lines at multiples of the resolution."""
+
+    points: ControlPoints
+    method: str  # one of METHODS
+    height: int
+    width: int
+    transform: Affine
+    averaged: bool  # several source pixels become one
+    slant: int  # source rows that one row of the grid runs across, about
+
+
+def map_grid(
+    points: ControlPoints, height: int, width: int, resolution: float | None = None, method: str | None = None
+) -> MapGrid:
+    """The grid for a raster of this size, by default at its own pixel spacing, and the method that fits its points.
+
+    That is the polynomial where it passes the points within half a pixel (RMS), else the spline.
+    Raises `SceneError` for too few points, or ones on a line, and `OptionError` for an unusable resolution.
+    """
+    method = _method(points, method)
+    around_middle = np.array([width, height]) / 2 + np.array([(0, 0), (1, 0), (0, 1)])
+    corner, right, down = points.to_ground(around_middle, method)
+    jacobian = np.stack([right - corner, down - corner], axis=1)
+    spacing = float(np.sqrt(abs(np.linalg.det(jacobian))))
+    if resolution is not None and not (np.isfinite(resolution) and resolution > 0):
+        raise OptionError(f"resolution {resolution}: expected above 0, in units of {points.crs.to_string()}")
+    size = resolution or _rounded(spacing)
+    border = points.to_ground(_border(height, width), method)
+    (left, bottom), (right_end, top) = np.floor(border.min(axis=0) / size), np.ceil(border.max(axis=0) / size)
+    return MapGrid(
+        points,
+        method,
+        height=int(top - bottom),
+        width=int(right_end - left),
+        transform=Affine(size, 0, left * size, 0, -size, top * size),
+        averaged=size > AVERAGED * spacing,
+        slant=int(abs(np.linalg.inv(jacobian)[1, 0]) * size * (right_end - left)),
+    )
+
+
+def control_points(pixels: Points, places: Points, places_crs: CRS | None, crs: str | None = None) -> ControlPoints:
+    """Points given as columns and rows and as places in `places_crs`, in `crs` or the UTM zone of their middle.
+
+    Raises `SceneError` for points without CRS or outside the target's reach, `OptionError` for an unknown CRS.
+    """
+    if places_crs is None:
+        raise SceneError(f"{len(pixels)} ground control points without a CRS, expected one that says where they are")
+    target = _known(crs) if crs else utm(*_middle(_project(places, places_crs, CRS.from_epsg(4326))))
+    return ControlPoints(pixels, _project(places, places_crs, target), target)
+
+
+def utm(longitude: float, latitude: float) -> CRS:
+    """The UTM zone (WGS 84) of a place in degrees, with Norway's and Svalbard's; polar stereographic beyond 84.
+
+    >>> utm(-118.2, 34.0).to_epsg()
+    32611
+    """
+    if abs(latitude) >= POLAR:
+        return CRS.from_epsg(5041 if latitude > 0 else 5042)
+    place = AreaOfInterest(longitude, latitude, longitude, latitude)
+    return CRS.from_epsg(int(query_utm_crs_info("WGS 84", place)[0].code))
+
+
+def _known(crs: str) -> CRS:
+    try:
+        return CRS.from_user_input(crs)
+    except CRSError as error:
+        raise OptionError(f"CRS {crs!r}: not known, expected for example EPSG:32633") from error
+
+
+def _middle(degrees: Points) -> tuple[float, float]:
+    """Mean of (N, 2) longitudes and latitudes, which may lie on both sides of the antimeridian."""
+    longitude = np.radians(degrees[:, 0])
+    east = np.arctan2(np.sin(longitude).mean(), np.cos(longitude).mean())
+    return float(np.degrees(east)), float(degrees[:, 1].mean())
+
+
+def _project(points: Points, source: CRS, target: CRS) -> Points:
+    transformer = Transformer.from_crs(source.to_wkt(), target.to_wkt(), always_xy=True)
+    projected = np.stack(transformer.transform(*points.T), axis=-1)
+    if not np.isfinite(projected).all():
+        raise SceneError(f"its ground control points have no place in {target.to_string()}")
+    return projected
+
+
+def _method(points: ControlPoints, told: str | None) -> str:
+    count = len(points.pixels)
+    if count < FEWEST_POINTS[told or "tps"]:
+        raise SceneError(f"{count} ground control points, expected at least {FEWEST_POINTS[told or 'tps']}")
+    if not (_spread(points.pixels, 1) and _spread(points.ground, 1)):
+        raise SceneError(f"{count} ground control points on one line, expected them spread over the scene")
+    if told == "tps" or not (_spread(points.pixels, ORDER) and _spread(points.ground, ORDER)):
+        return "tps"
+    return told or ("polynomial" if points.residual() <= GOOD_FIT else "tps")
+
+
+def _spread(points: Points, order: int) -> bool:
+    """Whether (N, 2) points lie so that they determine a polynomial of this order."""
+    terms = [(i, j) for i, j in TERMS if i + j <= order]
+    return int(np.linalg.matrix_rank(_monomials(_scaled(points, points), terms), rtol=1e-6)) == len(terms)
+
+
+def _polynomial(source: Points, target: Points, at: Points) -> Points:
+    """The least-squares polynomial from source to target points, at other places."""
+    known = _monomials(_scaled(source, source), TERMS)
+    coefficients = np.linalg.lstsq(known, target, rcond=None)[0]
+    return np.asarray(_monomials(_scaled(at, source), TERMS) @ coefficients)
+
+
+def _scaled(points: Points, reference: Points) -> Points:
+    """To about -1..1, where powers stay comparable."""
+    low, high = reference.min(axis=0), reference.max(axis=0)
+    return np.asarray((points - (low + high) / 2) / np.maximum((high - low) / 2, 1e-12))
+
+
+def _monomials(points: Points, terms: list[tuple[int, int]]) -> NDArray[np.float64]:
+    return np.stack([points[:, 0] ** i * points[:, 1] ** j for i, j in terms], axis=-1)
+
+
+def _border(height: int, width: int) -> Points:
+    """Columns and rows along the raster's outer border."""
+    steps = np.linspace(0, 1, BORDER_STEPS)
+    zeros, ones = np.zeros_like(steps), np.ones_like(steps)
+    sides = [(steps, zeros), (steps, ones), (zeros, steps), (ones, steps)]
+    return np.concatenate([np.stack(side, axis=-1) for side in sides]) * (width, height)
+
+
+def _rounded(spacing: float) -> float:
+    """Two digits where they are meant (10.02 m is 10 m), else three."""
+    two = float(f"{spacing:.1e}")
+    return two if abs(two - spacing) <= NEAR_ROUND * spacing else float(f"{spacing:.2e}")

@@ -1,0 +1,80 @@
+"""Any raster that GDAL reads: opened with clear errors, read through windows.
+
+Here the (bands, rows, columns) of files become channels-last.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from sartranslate.errors import SceneError
+from sartranslate.windows import Window
+
+
+@contextmanager
+def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> Iterator[Any]:
+    """Open a raster for reading; errors of reading it inside are raised as `SceneError`, naming it.
+
+    `name` is what the user calls it, where `path` is the text of a virtual raster.
+    """
+    called = os.fspath(name or path)
+    with named_errors(called):
+        try:
+            with quiet_georeference():
+                dataset = rasterio.open(path)
+            with dataset:
+                yield dataset
+        except (RasterioError, UnicodeError) as error:
+            # rasterio's own text often only points to GDAL's, which is its cause.
+            reason = first_line(error.__cause__ or error).removeprefix(f"{called}: ")
+            raise SceneError(f"can not be read: {reason}") from error
+
+
+@contextmanager
+def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """A `SceneError` raised inside begins with the path."""
+    try:
+        yield
+    except SceneError as error:
+        raise SceneError(f"{os.fspath(path)}: {error}") from error
+
+
+def read_window(dataset: Any, window: Window, bands: Sequence[int] | None = None) -> NDArray[Any]:
+    """(height, width, bands) of an open dataset, channels last."""
+    indexes = None if bands is None else list(bands)
+    return np.moveaxis(dataset.read(indexes, window=to_rasterio(window)), 0, -1)
+
+
+def to_rasterio(window: Window) -> rasterio.windows.Window:
+    """The same rectangle in rasterio's terms."""
+    return rasterio.windows.Window(window.col_off, window.row_off, window.width, window.height)
+
+
+@contextmanager
+def quiet_georeference() -> Iterator[None]:
+    """Silence rasterio's warning about rasters without georeference, which is checked here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+def all_files(dataset: Any) -> Iterator[str]:
+    """The files of a dataset, those of virtual rasters within it included."""
+    for file in dataset.files:
+        yield file
+        if file.lower().endswith(".vrt") and file != dataset.name:
+            with quiet_georeference(), rasterio.open(file) as nested:
+                yield from all_files(nested)
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

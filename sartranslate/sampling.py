@@ -1,0 +1,57 @@
+"""Values of a whole scene without reading all of it, for statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartranslate.errors import SceneError
+from sartranslate.reader import SceneReader, scene_reader
+from sartranslate.scene import Scene
+from sartranslate.windows import Window
+
+SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
+SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
+
+
+def sample_scene(scene: Scene) -> NDArray[Any]:
+    """(N, channels) valid values in scan order from full-resolution windows spread evenly over the scene.
+
+    Overviews are averaged and would hide speckle, so none is used; a warped scene is sampled before
+    it is warped. Raises `SceneError` if no pixel of the scene is valid.
+    """
+    scene = scene.unwarped or scene
+    with scene_reader(scene) as reader:
+        values = _valid_values(reader, _spread_windows(scene))
+        if not values.size or (values == values[0]).all():
+            values = _valid_values(reader, _all_windows(scene))
+    if not values.size:
+        raise SceneError(f"{scene.path}: no valid pixels")
+    return values
+
+
+def _spread_windows(scene: Scene) -> Iterator[Window]:
+    height, width = min(SAMPLED_SIZE, scene.height), min(SAMPLED_SIZE, scene.width)
+    for row_off in _spread(scene.height, height):
+        for col_off in _spread(scene.width, width):
+            yield Window(row_off, col_off, height, width)
+
+
+def _spread(length: int, size: int) -> list[int]:
+    count = min(SAMPLED_WINDOWS, -(-length // size))
+    return sorted({round(offset) for offset in np.linspace(0, length - size, count)})
+
+
+def _all_windows(scene: Scene) -> Iterator[Window]:
+    size = SAMPLED_SIZE * 16
+    for row_off in range(0, scene.height, size):
+        for col_off in range(0, scene.width, size):
+            yield Window(row_off, col_off, min(size, scene.height - row_off), min(size, scene.width - col_off))
+
+
+def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> NDArray[Any]:
+    patches = (reader.read(window) for window in windows)
+    return np.concatenate([values[mask] for values, mask in patches])
