@@ -13,6 +13,7 @@ from sartranslate import __version__
 from sartranslate.errors import OptionError, SartranslateError
 
 from .infer import infer
+from .pairs import pairs
 from .simulate import simulate
 from .train import train
 
@@ -56,5 +57,6 @@ def _terminate(number: int, frame: object) -> None:
 
 
 main.add_command(infer)
+main.add_command(pairs)
 main.add_command(simulate)
 main.add_command(train)

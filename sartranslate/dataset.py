@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ from numpy.random import Generator
 from sartranslate import tiles
 from sartranslate.errors import OptionError, PairsError, SceneError
 from sartranslate.radiometry import Float, Radiometry, from_rgb
-from sartranslate.scaling import SceneScaling, resolve_scaling
+from sartranslate.raster import named_errors
+from sartranslate.scaling import SceneScaling, SceneStatistics, resolve_scaling
+from sartranslate.scene import Scene
 from sartranslate.tiles import Pair
 from sartranslate.windows import Window
 
@@ -21,11 +24,16 @@ CROP_TRIALS = 100
 
 @dataclass(frozen=True)
 class PairFolder:
-    """The pairs of one folder; their values are scaled together, as those of one scene."""
+    """The pairs of one folder, each with the scaling of its scene; tiles that know of none share one."""
 
     path: Path
     pairs: tuple[Pair, ...]
-    scaling: SceneScaling
+    scalings: tuple[SceneScaling, ...]  # pair by pair
+
+    def describe(self) -> list[str]:
+        """One line for people for each scaling."""
+        counts = Counter(self.scalings)
+        return [f"{self.path}: {count} pairs: {scaling.describe()}" for scaling, count in counts.items()]
 
 
 @dataclass(frozen=True)
@@ -37,16 +45,34 @@ class Batch:
 
 
 def open_folder(path: Path, radiometry: Radiometry, unit: str | None = None) -> PairFolder:
-    """Find and check the pairs in `path` and resolve the scaling they share.
+    """Find and check the pairs in `path` and resolve their scaling.
 
     Raises `PairsError` or `SceneError` for unusable tiles.
     """
     pairs = tiles.find_pairs(path, radiometry.bands)
     try:
-        scaling = resolve_scaling(radiometry, tiles.sample(pairs), unit)
+        scalings = _scalings(pairs, radiometry, unit)
     except SceneError as error:
         raise PairsError(f"{path}: {error}") from error
-    return PairFolder(path, tuple(pairs), scaling)
+    return PairFolder(path, tuple(pairs), scalings)
+
+
+def _scalings(pairs: Sequence[Pair], radiometry: Radiometry, unit: str | None) -> tuple[SceneScaling, ...]:
+    """Of the scene that a tile was cut out of where it says so; of the loose tiles together otherwise."""
+    known = [None if unit else _scene_scaling(pair.sar, radiometry) for pair in pairs]
+    loose = [pair for pair, scaling in zip(pairs, known, strict=True) if scaling is None]
+    if not loose:
+        return tuple(scaling for scaling in known if scaling)
+    shared = resolve_scaling(radiometry, tiles.sample(loose), unit)
+    return tuple(scaling or shared for scaling in known)
+
+
+def _scene_scaling(tile: Scene, radiometry: Radiometry) -> SceneScaling | None:
+    if tile.statistics is None:
+        return None
+    with named_errors(tile.path):
+        statistics = SceneStatistics.from_json(tile.statistics)
+    return statistics.resolve(radiometry, [band.number for band in tile.bands])
 
 
 class Crops:
@@ -58,13 +84,13 @@ class Crops:
         self.batch_size = batch_size
         self._visits: list[tuple[Pair, SceneScaling]] = []
         for folder in folders:
-            for pair in folder.pairs:
+            for pair, scaling in zip(folder.pairs, folder.scalings, strict=True):
                 if min(pair.height, pair.width) < size:
                     raise PairsError(
                         f"{pair.sar.path}: {pair.height} x {pair.width} pixels, expected at least {size} x {size}"
                     )
                 visits = pair.height * pair.width // size**2
-                self._visits += [(pair, folder.scaling)] * visits
+                self._visits += [(pair, scaling)] * visits
         if batch_size < 1:
             raise OptionError(f"batch size {batch_size}: expected at least 1")
         if batch_size > len(self._visits):

@@ -40,16 +40,16 @@ def fill_mirrored(values: Float, mask: Mask) -> Float:
 
 def _sources(mask: Mask) -> Index:
     """The valid pixel that each invalid one copies; pixels are counted along the rows."""
-    nearest, mirrors = _nearest_and_mirrors(mask)
+    nearest, found = _nearest_and_mirrors(mask)
     valid, holes = mask.ravel(), np.flatnonzero(~mask)
     source = np.arange(mask.size)
-    source[holes] = mirrors
+    source[holes] = found
     for _ in range(DOUBLINGS):
-        if valid[source[holes]].all():
-            break
-        source[holes] = source[source[holes]]
+        lost = np.flatnonzero(~valid[found])
+        found[lost] = source[found[lost]]
+        source[holes[lost]] = found[lost]
     # Amid opposite edges a pixel can be its own mirror image, or two each other's.
-    return np.where(valid[source[holes]], source[holes], nearest)
+    return np.where(valid[found], found, nearest)
 
 
 def _nearest_and_mirrors(mask: Mask) -> tuple[Index, Index]:
@@ -84,5 +84,5 @@ def _ways_to_valid(mask: Mask) -> Float:
 def _counted(places: Index, mask: Mask) -> Index:
     """(2, N) rows and columns as pixels counted along the rows; outside, they are folded back at the border."""
     last = np.array(mask.shape)[:, None] - 1
-    rows, cols = last - np.abs(last - places % np.maximum(2 * last, 1))
+    rows, cols = last - np.abs(last - np.abs(np.clip(places, -last, 2 * last)))
     return np.asarray(rows * mask.shape[1] + cols)

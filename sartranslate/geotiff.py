@@ -11,11 +11,13 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from sartranslate.atomic import replaced_when_whole
 from sartranslate.errors import OutputError
+from sartranslate.radiometry import Mask
 from sartranslate.windows import Window
 
 TILE = 256  # pixels, the side of the squares a file is stored in
@@ -29,7 +31,7 @@ class RasterProfile:
     width: int
     bands: int
     dtype: str
-    crs: str
+    crs: CRS | str
     transform: Affine
     nodata: float | None = None
     descriptions: tuple[str, ...] = ()  # one per band, or none
@@ -47,11 +49,13 @@ class RasterProfile:
         return options
 
 
-def write_blocks(path: Path, profile: RasterProfile, blocks: Iterable[tuple[Window, NDArray[Any]]]) -> None:
+def write_blocks(
+    path: Path, profile: RasterProfile, blocks: Iterable[tuple[Window, NDArray[Any]]], mask: Mask | None = None
+) -> None:
     """Write a tiled, losslessly compressed GeoTIFF from (window, (H, W, bands)) blocks, one in memory at a time.
 
     The windows are relative to the raster and should follow its grid of 256 pixels. The file has another name until
-    it is complete; after any failure, `path` is what it was before. Raises `OutputError` if the file can not be
+    it is complete, with `mask` (H, W) inside it if there is one; after any failure, `path` is what it was before. Raises `OutputError` if the file can not be
     written.
     """
     with write_errors(path):
@@ -67,6 +71,9 @@ def write_blocks(path: Path, profile: RasterProfile, blocks: Iterable[tuple[Wind
         for window, patch in blocks:
             place = RasterWindow(window.col_off, window.row_off, window.width, window.height)
             raster.write(np.moveaxis(patch, -1, 0), window=place)
+        if mask is not None:
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+                raster.write_mask(mask)
 
 
 @contextmanager

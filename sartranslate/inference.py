@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from affine import Affine
-
 from sartranslate import __version__
 from sartranslate.aoi import AreaOnGrid, area_on_grid
 from sartranslate.area_file import Area
@@ -20,7 +18,7 @@ from sartranslate.cog import RgbProfile, RgbWriter, rgb_writer
 from sartranslate.errors import OptionError, OutputError
 from sartranslate.prefetch import BackgroundWriter, prefetch
 from sartranslate.radiometry import Radiometry, to_rgb
-from sartranslate.raster import named_errors
+from sartranslate.raster import moved, named_errors
 from sartranslate.reader import block_cache, scene_reader
 from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
@@ -233,15 +231,8 @@ def _profile(plan: Plan, translator: Translator) -> RgbProfile:
         "SARTRANSLATE_SCALING": plan.scaling.describe(),
         "SARTRANSLATE_WINDOW": f"{plan.grid.size}, overlap {plan.grid.overlap}",
     }
-    transform = _moved(scene.transform, plan.region)
+    transform = moved(scene.transform, plan.region)
     return RgbProfile(plan.region.height, plan.region.width, scene.crs, transform, plan.options.compress, tags)
-
-
-def _moved(transform: Affine, region: Window) -> Affine:
-    """The transform of a region's pixels."""
-    a, b, c, d, e, f = transform[:6]
-    left, top = region.col_off, region.row_off
-    return Affine(a, b, c + a * left + b * top, d, e, f + d * left + e * top)
 
 
 def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -> InferenceSummary:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
@@ -57,6 +58,13 @@ def read_window(dataset: Any, window: Window, bands: Sequence[int] | None = None
 def to_rasterio(window: Window) -> rasterio.windows.Window:
     """The same rectangle in rasterio's terms."""
     return rasterio.windows.Window(window.col_off, window.row_off, window.width, window.height)
+
+
+def moved(transform: Affine, window: Window) -> Affine:
+    """The transform of a window's pixels."""
+    a, b, c, d, e, f = transform[:6]
+    left, top = window.col_off, window.row_off
+    return Affine(a, b, c + a * left + b * top, d, e, f + d * left + e * top)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from sartranslate.fill import fill_mirrored
 from sartranslate.radiometry import DECIBELS_PER_DECADE, UNITS, Float, Mask, Radiometry, to_decibels
 from sartranslate.units import DIGITAL_NUMBERS, check_unit, guess_unit
 
+PERCENTILES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0)
 LEAST_SPAN = 1e-3  # decibels or byte values; a scene with less has nothing to scale
 
 
@@ -45,47 +48,106 @@ class SceneScaling:
         return f"{UNITS[self.unit]} ({self.reason}), {spans}"
 
 
+@dataclass(frozen=True)
+class SceneStatistics:
+    """The unit and the distribution of a whole scene, kept with tiles cut out of it, which are scaled like it."""
+
+    unit: str  # a key of UNITS
+    reason: str
+    values: tuple[tuple[float, ...], ...]  # band by band at PERCENTILES: decibels or bytes
+
+    def resolve(self, radiometry: Radiometry, bands: Sequence[int]) -> SceneScaling:
+        """The scaling of the scene's tiles for a model fed with these bands, counted from 1."""
+        wanted = (radiometry.low, radiometry.high)
+        if radiometry.scaling == "fixed":
+            _check_calibrated(self.unit, self.reason)
+            ranges = [wanted] * len(bands)
+        else:
+            low, high = np.transpose([np.interp(wanted, PERCENTILES, self.values[band - 1]) for band in bands])
+            ranges = list(zip(low.tolist(), high.tolist(), strict=True))
+        return SceneScaling(self.unit, self.reason, tuple(ranges), radiometry.fill)
+
+    def to_json(self) -> str:
+        return json.dumps({**asdict(self), "percentiles": PERCENTILES})
+
+    @classmethod
+    def from_json(cls, text: str) -> SceneStatistics:
+        """Raises `SceneError` for a text that `to_json` has not made."""
+        try:
+            found = json.loads(text)
+            values = tuple(tuple(float(value) for value in band) for band in found["values"])
+            told = found["unit"] in UNITS and tuple(found["percentiles"]) == PERCENTILES
+            if told and all(len(band) == len(PERCENTILES) and np.isfinite(band).all() for band in values):
+                return cls(found["unit"], str(found["reason"]), values)
+        except (KeyError, TypeError, ValueError):
+            pass
+        raise SceneError(f"broken statistics of its scene: {text[:60]!r}, expected those that `pairs` writes")
+
+
+def measure(sample: NDArray[Any], unit: str | None = None) -> SceneStatistics:
+    """Unit and distribution of the scene that (N, C) valid `sample` values come from; raises as `resolve_scaling`."""
+    sample = _measured(sample)
+    unit, reason = _unit(sample, unit)
+    values = [_percentiles(sample[:, channel], unit, PERCENTILES) for channel in range(sample.shape[1])]
+    return SceneStatistics(unit, reason, tuple(values))
+
+
 def resolve_scaling(radiometry: Radiometry, sample: NDArray[Any], unit: str | None = None) -> SceneScaling:
     """Decide unit and range for the scene that (N, C) valid `sample` values come from.
 
     `unit` overrides the guess. Raises `SceneError` when the sample is empty or constant, or bytes
     without a physical scale meet a model that wants fixed decibels.
     """
-    if unit is not None and unit not in UNITS:
-        raise OptionError(f"unit {unit!r}: expected one of {', '.join(UNITS)}")
+    sample = _measured(sample)
+    unit, reason = _unit(sample, unit)
+    if radiometry.scaling == "fixed":
+        _check_calibrated(unit, reason)
+        return SceneScaling(unit, reason, ((radiometry.low, radiometry.high),) * sample.shape[1], radiometry.fill)
+    wanted = (radiometry.low, radiometry.high)
+    ranges = [_percentiles(sample[:, channel], unit, wanted) for channel in range(sample.shape[1])]
+    return SceneScaling(unit, reason, tuple((low, high) for low, high in ranges), radiometry.fill)
+
+
+def _measured(sample: NDArray[Any]) -> NDArray[Any]:
+    """Without exact zeros among floats, which are fill that nobody declared and say nothing about unit and range."""
     if sample.size == 0:
         raise SceneError("no valid pixels")
     if sample.dtype.kind == "f":
-        # An exact zero among measured floats is fill that nobody declared: it says nothing about unit and range.
         sample = sample[(sample != 0).all(axis=1)]
         if sample.size == 0:
             raise SceneError("all valid pixels are 0")
-    if unit:
-        check_unit(unit, sample)
-    unit, reason = (unit, "as told") if unit else guess_unit(sample)
-    if radiometry.scaling == "fixed":
-        if unit == "byte":
-            raise SceneError("stretched bytes have no physical scale, the model expects calibrated decibels")
-        if reason.endswith(DIGITAL_NUMBERS):
-            raise SceneError(
-                f"{DIGITAL_NUMBERS} without calibration have no physical scale, the model expects calibrated "
-                "decibels; --unit amplitude takes them for calibrated"
-            )
-        ranges = [(radiometry.low, radiometry.high)] * sample.shape[1]
-    else:
-        ranges = [_percentile_range(sample[:, channel], unit, radiometry) for channel in range(sample.shape[1])]
-    return SceneScaling(unit, reason, tuple(ranges), radiometry.fill)
+    return sample
 
 
-def _percentile_range(sample: NDArray[Any], unit: str, radiometry: Radiometry) -> tuple[float, float]:
+def _unit(sample: NDArray[Any], told: str | None) -> tuple[str, str]:
+    if told is None:
+        return guess_unit(sample)
+    if told not in UNITS:
+        raise OptionError(f"unit {told!r}: expected one of {', '.join(UNITS)}")
+    check_unit(told, sample)
+    return told, "as told"
+
+
+def _check_calibrated(unit: str, reason: str) -> None:
+    if unit == "byte":
+        raise SceneError("stretched bytes have no physical scale, the model expects calibrated decibels")
+    if reason.endswith(DIGITAL_NUMBERS):
+        raise SceneError(
+            f"{DIGITAL_NUMBERS} without calibration have no physical scale, the model expects calibrated decibels; "
+            "--unit amplitude takes them for calibrated"
+        )
+
+
+def _percentiles(sample: NDArray[Any], unit: str, wanted: tuple[float, ...]) -> tuple[float, ...]:
+    """Of (N,) scene values, in decibels or bytes."""
     # Linear values of zero or less have no logarithm; they say nothing about the range of the rest.
     usable = sample[sample > 0] if unit in DECIBELS_PER_DECADE else sample
     if usable.size == 0:
         raise SceneError(f"no valid pixel is above 0, expected {UNITS[unit]}")
-    low, high = np.percentile(to_decibels(usable, unit), [radiometry.low, radiometry.high])
-    if high - low < LEAST_SPAN:
+    values = np.percentile(to_decibels(usable, unit), wanted)
+    if np.ptp(values) < LEAST_SPAN:
         raise SceneError(f"all valid pixels have about the same value ({usable[0]}): nothing to scale")
-    return float(low), float(high)
+    return tuple(values.tolist())
 
 
 def _fill_mean(scaled: Float, mask: Mask) -> Float:

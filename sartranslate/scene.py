@@ -29,6 +29,7 @@ class Scene:
     transform: Affine
     bands: tuple[Band, ...]  # one for each channel of the model
     files: tuple[str, ...]  # that the scene is made of
+    statistics: str | None = None  # of the scene that it was cut out of, where it is a tile
     grid: MapGrid | None = None  # where ground control points placed it
     unwarped: Scene | None = None  # the same bands before they were put on that grid
 
@@ -48,9 +49,11 @@ class Scene:
 
 
 def open_scene(
-    source: str | os.PathLike[str] | None, wanted: Sequence[Sequence[str]], options: SceneOptions | None = None
+    source: str | os.PathLike[str] | None,
+    wanted: Sequence[Sequence[str]] | None,
+    options: SceneOptions | None = None,
 ) -> Scene:
-    """Check that `source` is a real-valued raster on known ground with the bands a model wants.
+    """Check that `source` is a real-valued raster on known ground with the bands a model wants, or with any.
 
     `source` is a raster, a Sentinel-1 SAFE folder or zip, or None where the options name a file for
     each polarisation. Raises `SceneError` otherwise, saying what was found and what was expected.
@@ -60,8 +63,18 @@ def open_scene(
     path = os.fspath(source) if source is not None else ", ".join(raster.path for raster in rasters)
     with named_errors(path):
         bands = [band for raster in rasters for band in raster.bands]
-        chosen = choose_bands([band.name for band in bands], wanted, options.bands)
+        chosen = _chosen([band.name for band in bands], wanted, options.bands)
         return _scene(path, rasters, [bands[number - 1] for number in chosen], options)
+
+
+def _chosen(
+    names: Sequence[str | None], wanted: Sequence[Sequence[str]] | None, told: Sequence[int]
+) -> tuple[int, ...]:
+    if wanted is not None:
+        return choose_bands(names, wanted, told)
+    if any(not 1 <= band <= len(names) for band in told):
+        raise SceneError(f"bands {', '.join(map(str, told))} told, expected 1 to {len(names)}")
+    return tuple(told or range(1, len(names) + 1))
 
 
 def _scene(path: str, rasters: Sequence[Raster], bands: Sequence[Band], options: SceneOptions) -> Scene:
@@ -73,7 +86,7 @@ def _scene(path: str, rasters: Sequence[Raster], bands: Sequence[Band], options:
     for other in used[1:]:
         check_same_grid(first, other)
     files = tuple(file for raster in rasters for file in raster.files)
-    scene = Scene(path, first.height, first.width, first.crs, first.transform, tuple(bands), files)
+    scene = Scene(path, first.height, first.width, first.crs, first.transform, tuple(bands), files, first.statistics)
     if first.points and not first.placed:
         return _warped(scene, first, options)
     if options.places:

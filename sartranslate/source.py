@@ -21,6 +21,7 @@ from sartranslate.groundcontrol import METHODS
 from sartranslate.polarisation import POLARISATIONS, polarisation
 from sartranslate.raster import all_files, opened_raster
 
+STATISTICS_TAG = "SARTRANSLATE_SCENE"
 SAME_PLACE = 1e-3  # pixels that the corners of two bands may be apart
 SAME_POINT = 1e-5  # degrees that the ground control points of two bands may be apart: a metre
 
@@ -80,6 +81,7 @@ class Raster:
     transform: Affine
     points: tuple[tuple[float, ...], ...]  # column, row, x, y of the ground control points
     points_crs: CRS | None
+    statistics: str | None  # of the scene that a tile was cut out of, see `scaling.SceneStatistics`
     bands: tuple[Band, ...]
     files: tuple[str, ...]
 
@@ -124,6 +126,7 @@ def _raster(path: str, name: str | None, options: SceneOptions) -> Raster:
             transform=dataset.transform,
             points=tuple((point.col, point.row, point.x, point.y) for point in dataset.gcps[0]),
             points_crs=dataset.gcps[1],
+            statistics=dataset.tags().get(STATISTICS_TAG),
             bands=tuple(_band(dataset, path, number, data, name, options) for number in range(1, len(data) + 1)),
             files=tuple(all_files(dataset)),
         )

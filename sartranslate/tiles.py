@@ -19,8 +19,10 @@ from sartranslate.raster import opened_raster, read_window
 from sartranslate.reader import scene_reader
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions, shift
+from sartranslate.split import SPLITS
 from sartranslate.windows import Window
 
+TRAINING = SPLITS[0]
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 SAMPLED_TILES = 256  # of a folder, evenly spread, for its statistics
 SAMPLED_PIXELS = 65_536  # of each of them
@@ -47,9 +49,12 @@ class Pair:
 def find_pairs(folder: Path, wanted: Sequence[Sequence[str]]) -> list[Pair]:
     """All pairs below `folder`, by name; `wanted` lists the polarisations that each channel accepts.
 
-    Raises `PairsError` for a tile without partner or of other size or place than it, and `SceneError`
-    for a tile that can not be read or a SAR tile without the bands wanted.
+    Of a folder that `pairs` has split, those for training. Raises `PairsError` for a tile without
+    partner or of other size or place than it, and `SceneError` for a tile that can not be read or a
+    SAR tile without the bands wanted.
     """
+    if (folder / TRAINING / "sar").is_dir():
+        folder = folder / TRAINING
     sar, optical = _tiles(folder / "sar"), _tiles(folder / "optical")
     if lonely := sorted(sar.keys() ^ optical.keys()):
         here, there = ("sar", "optical") if lonely[0] in sar else ("optical", "sar")

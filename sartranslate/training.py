@@ -105,7 +105,7 @@ def train(
         pairs=sum(len(folder.pairs) for folder in opened),
         updates=options.epochs * crops.batches_per_epoch,
         final_l1=history[-1].l1,
-        scalings=tuple(f"{folder.path}: {folder.scaling.describe()}" for folder in opened),
+        scalings=tuple(line for folder in opened for line in folder.describe()),
     )
 
 
@@ -160,7 +160,11 @@ def _describe(options: TrainingOptions, folders: list[PairFolder], epoch: int, u
         "seed": options.seed,
         "objective": asdict(options.objective),
         "folders": [
-            {"name": folder.path.name, "pairs": len(folder.pairs), "scaling": folder.scaling.describe()}
+            {
+                "name": folder.path.name,
+                "pairs": len(folder.pairs),
+                "scaling": "; ".join(sorted({scaling.describe() for scaling in folder.scalings})),
+            }
             for folder in folders
         ],
     }

@@ -132,26 +132,18 @@ def rim(whole: Float, filled: Float, mask: Mask, radius: int) -> float:
     """Mean size, over windows, of the mean change of a box blur within 8 px of a hole, in grey levels."""
     ring = mask & (distance_transform_edt(mask) < 8)
     changes = [
-        uniform_filter(after, 2 * radius + 1, axes=(0, 1)) - uniform_filter(before, 2 * radius + 1, axes=(0, 1))
+        uniform_filter(after - before, (2 * radius + 1, 2 * radius + 1, 1))
         for before, after in zip(whole, filled, strict=True)
     ]
     return float(np.mean([abs(change[ring].mean()) for change in changes]) * 127.5)
 
 
 @pytest.mark.parametrize("radius", [8, 30])
-@pytest.mark.parametrize("shape", ["disc", "border", "corner", "sliver"])
-def test_print(whole: Float, shape: str, radius: int) -> None:
+@pytest.mark.parametrize("shape", ["disc", "border"])
+def test_a_blur_shows_no_rim_along_a_hole_but_does_where_it_is_filled_with_the_mean(
+    whole: Float, shape: str, radius: int
+) -> None:
     mask = HOLES[shape]
-    by_mean = np.stack([np.where(mask[..., None], v, v[mask].mean()) for v in whole])
-    d = distance_transform_edt(~mask, return_distances=False, return_indices=True)
-    near = np.stack([v[d[0], d[1]] for v in whole])
-    mirrored = np.stack([fill_mirrored(v, mask) for v in whole])
-    print(
-        shape,
-        radius,
-        rim(whole, by_mean, mask, radius),
-        rim(whole, near, mask, radius),
-        rim(whole, mirrored, mask, radius),
-        whole.std(),
-        whole.mean(axis=(1, 2, 3)),
-    )
+    mirrored = np.stack([fill_mirrored(values, mask) for values in whole])
+    mean = np.stack([np.where(mask[..., None], values, values[mask].mean()) for values in whole])
+    assert rim(whole, mirrored, mask, radius) < 2 < 3 < rim(whole, mean, mask, radius)

@@ -52,10 +52,12 @@ LAYERS = {
             "aoi",
             "area_file",
             "cog",
+            "cutting",
             "dataset",
             "footprint",
             "geotiff",
             "groundcontrol",
+            "optical",
             "raster",
             "reader",
             "sampling",
@@ -75,9 +77,9 @@ LAYERS = {
         {"keras", "numpy", "safetensors"},
     ),
     "verbs": Layer(
-        {"inference", "simulation", "training"},
+        {"inference", "pairing", "simulation", "training"},
         {"errors", "numpy", "raster", "keras"},
-        {"affine", "numpy"},
+        {"affine", "numpy", "shapely"},
     ),
 }
 LAYER_OF = {module: name for name, layer in LAYERS.items() for module in layer.modules}

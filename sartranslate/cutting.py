@@ -1,0 +1,199 @@
+"""Pairs of tiles cut out of a SAR scene and an optical image on its pixels, where both show something."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_opening
+
+from sartranslate.coregistration import CLEAR, REACH, Shift, estimate_shift
+from sartranslate.errors import OptionError
+from sartranslate.footprint import footprint, outline
+from sartranslate.geotiff import RasterProfile, write_blocks
+from sartranslate.optical import Optical, OpticalReader, optical_reader
+from sartranslate.radiometry import Mask, to_decibels
+from sartranslate.raster import moved
+from sartranslate.reader import SceneReader, block_cache, scene_reader
+from sartranslate.scaling import SceneStatistics
+from sartranslate.scene import Scene
+from sartranslate.source import STATISTICS_TAG
+from sartranslate.split import PlaceSplit
+from sartranslate.tile_index import TileRecord
+from sartranslate.windows import Window
+
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, ITU-R BT.601
+CLOUD_BLOCK = 11  # pixels, both sides of the smallest white block that counts as cloud
+LEAST_CONTRAST = 1.0  # grey levels of standard deviation; an optical tile with less shows nothing
+
+
+@dataclass(frozen=True)
+class CuttingOptions:
+    """What becomes a tile, and which split it belongs to."""
+
+    tile: int = 256  # pixels, both sides
+    stride: int | None = None  # pixels from tile to tile; None: side by side
+    split: PlaceSplit = field(default_factory=PlaceSplit)
+    max_nodata: float = 0.05  # share of pixels that are invalid on either side
+    max_white: float = 0.1  # share of valid pixels as white as clouds, and in patches as large
+    white: int = 220  # the least of red, green and blue that counts as white, of 255
+    check_shift: bool = False  # estimate each tile's misregistration
+    max_shift: float | None = None  # pixels; drops tiles with a clear shift beyond
+
+    def __post_init__(self) -> None:
+        if self.tile < 1 or (self.stride is not None and self.stride < 1):
+            raise OptionError(f"tile {self.tile}, stride {self.stride}: expected at least 1 pixel")
+        for name in ("max_nodata", "max_white"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise OptionError(f"{name} {getattr(self, name)}: expected a share from 0 to 1")
+        if not 0 <= self.white <= 255:
+            raise OptionError(f"white {self.white}: expected 0 to 255")
+        if self.max_shift is not None and not 0 < self.max_shift <= REACH:
+            raise OptionError(f"max shift {self.max_shift}: expected above 0 to {REACH} pixels, as far as is looked")
+
+    @property
+    def measures_shift(self) -> bool:
+        """Whether each tile's misregistration is estimated."""
+        return self.check_shift or self.max_shift is not None
+
+
+@dataclass(frozen=True)
+class ScenePair:
+    """A scene, an image of the same ground, and what all their tiles have in common."""
+
+    scene: Scene
+    image: Optical
+    statistics: SceneStatistics
+    name: str  # that tiles' names begin with
+
+
+class _Drop(Exception):  # noqa: N818
+    """A tile is not used, for this reason."""
+
+
+def cut(
+    scenes: ScenePair, options: CuttingOptions, folder: Path, watch: Callable[[int, int], None]
+) -> tuple[list[TileRecord], Counter[str]]:
+    """Write the tiles that pass to `folder`/SPLIT/sar and /optical; returns their records and why others did not pass.
+
+    `watch` is told tiles looked at and in all.
+    """
+    windows, records, dropped = list(_windows(scenes.scene, options)), [], Counter[str]()
+    with ExitStack() as stack:
+        stack.enter_context(block_cache(scenes.scene, options.tile))
+        sar = stack.enter_context(scene_reader(scenes.scene))
+        optical = stack.enter_context(optical_reader(scenes.image, scenes.scene))
+        for done, window in enumerate(windows, 1):
+            try:
+                records.append(_cut_one(window, sar, optical, scenes, options, folder))
+            except _Drop as drop:
+                dropped[str(drop)] += 1
+            watch(done, len(windows))
+    return records, dropped
+
+
+def _windows(scene: Scene, options: CuttingOptions) -> Iterator[Window]:
+    size, stride = options.tile, options.stride or options.tile
+    for row_off in range(0, scene.height - size + 1, stride):
+        for col_off in range(0, scene.width - size + 1, stride):
+            yield Window(row_off, col_off, size, size)
+
+
+def _cut_one(
+    window: Window,
+    sar_reader: SceneReader,
+    optical_reader: OpticalReader,
+    scenes: ScenePair,
+    options: CuttingOptions,
+    folder: Path,
+) -> TileRecord:
+    scene = scenes.scene
+    split = options.split.of(outline(scene.crs, scene.transform, window))
+    if split is None:
+        raise _Drop("between splits")
+    sar, sar_mask = sar_reader.read(window)
+    _drop_if("nodata", 1 - sar_mask.mean() > options.max_nodata)
+    rgb, rgb_mask = optical_reader.read(window)
+    mask = sar_mask & rgb_mask
+    _drop_if("nodata", not mask.any() or 1 - mask.mean() > options.max_nodata)
+    white = _white_share(rgb, mask, options.white)
+    _drop_if("white", white > options.max_white)
+    _drop_if("empty", np.ptp(sar[mask], axis=0).min() == 0 or (rgb[mask] @ LUMINANCE).std() < LEAST_CONTRAST)
+    shift = _shift(sar, rgb, mask, scenes.statistics.unit) if options.measures_shift else None
+    _drop_if("shifted", shift is not None and _too_far(shift, options.max_shift))
+    name = f"{scenes.name}_{window.row_off:05d}_{window.col_off:05d}"
+    _write(folder / split / "sar" / f"{name}.tif", window, sar, sar_mask, scenes, scene.names)
+    _write(folder / split / "optical" / f"{name}.tif", window, rgb, rgb_mask, scenes, ())
+    return TileRecord(
+        name=name,
+        split=split,
+        scene=scenes.name,
+        optical=os.path.basename(scenes.image.path),
+        row_off=window.row_off,
+        col_off=window.col_off,
+        height=window.height,
+        width=window.width,
+        crs=str(scene.crs.to_string() if scene.crs else ""),
+        valid_share=float(mask.mean()),
+        white_share=white,
+        shift_rows=shift.rows if shift else None,
+        shift_cols=shift.cols if shift else None,
+        shift_clarity=shift.clarity if shift else None,
+        seed=options.split.seed,
+        block=options.split.block,
+        guard=options.split.guard,
+        shares=options.split.shares_text,
+        scaling=scenes.statistics.to_json(),
+        outline=footprint(scene.crs, scene.transform, window),
+    )
+
+
+def _white_share(rgb: NDArray[np.uint8], mask: Mask, white: int) -> float:
+    """Of valid pixels in white blocks as large as a small cloud; roofs and runways are white too."""
+    blocks = binary_opening(rgb.min(axis=-1) >= white, np.ones((CLOUD_BLOCK, CLOUD_BLOCK), bool))
+    return float(blocks[mask].mean())
+
+
+def _drop_if(reason: str, condition: bool | np.bool_) -> None:
+    if condition:
+        raise _Drop(reason)
+
+
+def _shift(sar: NDArray[Any], rgb: NDArray[np.uint8], mask: Mask, unit: str) -> Shift:
+    decibels = to_decibels(np.where(mask, sar[..., 0], 1), unit)
+    return estimate_shift(decibels, np.asarray(rgb @ LUMINANCE, np.float32), mask)
+
+
+def _too_far(shift: Shift, most: float | None) -> bool:
+    """Whether a shift is beyond what is wanted; one without a clear peak is not known, and passes."""
+    return most is not None and shift.clarity >= CLEAR and float(np.hypot(shift.rows, shift.cols)) > most
+
+
+def _write(
+    path: Path,
+    window: Window,
+    values: NDArray[Any],
+    mask: Mask,
+    scenes: ScenePair,
+    names: tuple[str | None, ...],
+) -> None:
+    """With a mask even where all is valid, so that no reader takes zeros for fill."""
+    profile = RasterProfile(
+        height=window.height,
+        width=window.width,
+        bands=values.shape[-1],
+        dtype=values.dtype.name,
+        crs=scenes.scene.crs,
+        transform=moved(scenes.scene.transform, window),
+        descriptions=tuple(name or f"band {band}" for band, name in enumerate(names, 1)),
+        tags={STATISTICS_TAG: scenes.statistics.to_json()} if names else {},
+    )
+    whole = Window(0, 0, window.height, window.width)
+    write_blocks(path, profile, [(whole, np.where(mask[..., None], values, 0))], mask)

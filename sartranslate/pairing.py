@@ -1,0 +1,174 @@
+"""Make a folder of training pairs, split by place, from a SAR scene and an optical image of the same ground."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from sartranslate.cutting import CuttingOptions, ScenePair, cut
+from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
+from sartranslate.footprint import footprint
+from sartranslate.geotiff import write_errors
+from sartranslate.optical import Optical, open_optical
+from sartranslate.raster import named_errors
+from sartranslate.reader import block_cache
+from sartranslate.sampling import sample_scene
+from sartranslate.scaling import measure
+from sartranslate.scene import Scene, open_scene
+from sartranslate.source import SceneOptions
+from sartranslate.split import SPLITS
+from sartranslate.tile_index import TileRecord, audit, read_index, write_index
+from sartranslate.windows import Window
+
+INDEX_NAME = "index.gpkg"
+SIDES = ("sar", "optical")
+
+
+@dataclass(frozen=True)
+class PairingOptions:
+    """What is read, and what becomes of it."""
+
+    cutting: CuttingOptions = field(default_factory=CuttingOptions)
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    unit: str | None = None  # of the SAR values; None: guessed
+    rgb: tuple[int, ...] = ()  # red, green and blue band of the optical image; empty: by name
+    stretch: tuple[float, float] | None = None  # optical values that become 0 and 255; None: bytes, or percentiles
+    name: str | None = None  # that the tiles' names begin with; None: the scene's
+    overwrite: bool = False  # tiles of an earlier run with this name
+
+
+@dataclass(frozen=True)
+class PairingSummary:
+    """What was cut, fit for JSON."""
+
+    folder: str
+    name: str
+    tiles: dict[str, int]  # by split
+    dropped: dict[str, int]  # by reason
+    unit: str  # of the SAR values
+    reason: str  # why this unit was assumed
+    stretch: tuple[float, float] | None  # optical values that became 0 and 255
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def make_pairs(
+    sar: str | os.PathLike[str] | None,
+    optical: str | os.PathLike[str],
+    folder: Path,
+    options: PairingOptions | None = None,
+    watch: Callable[[int, int], None] = lambda done, planned: None,
+) -> PairingSummary:
+    """Add the pairs of one scene to `folder`: SPLIT/sar and SPLIT/optical for train, val and test, and an index.
+
+    Tiles of different splits, those of earlier scenes included, lie at least the guard apart: their
+    split is drawn by place, and audited. Raises `SceneError`, `OptionError`, `PairsError` or
+    `OutputError`; the folder is then what it was. `watch` is told tiles looked at and in all.
+    """
+    options = options or PairingOptions()
+    scene, image = open_scene(sar, None, options.scene), open_optical(optical, options.rgb, options.stretch)
+    name = options.name or _stem(scene.files[0] if sar is None else os.fspath(sar))
+    old, others = _index(folder, name, options)
+    _check_overlap(scene, image)
+    with block_cache(scene, options.cutting.tile):
+        sample = sample_scene(scene)
+    with named_errors(scene.path):
+        statistics = measure(sample, options.unit)
+    with _working_folder(folder) as unfinished:
+        records, dropped = cut(ScenePair(scene, image, statistics, name), options.cutting, unfinished, watch)
+        if not records:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "the scene is smaller"
+            raise PairsError(f"{folder}: no tile of {name} is left: {reasons}")
+        audit([*others, *records])
+        write_index(unfinished / INDEX_NAME, [*others, *records])
+        _move_in(unfinished, folder, old, records)
+    counts = Counter(record.split for record in records)
+    tiles = {split: counts[split] for split in SPLITS}
+    return PairingSummary(str(folder), name, tiles, dict(dropped), statistics.unit, statistics.reason, image.stretch)
+
+
+def _stem(path: str) -> str:
+    """A name for tiles from the path of a scene: of a product, its own."""
+    parts = [part for part in re.split(r"[/\\]", path) if part and part.lower() != "manifest.safe"]
+    stem = parts[-1].rpartition(".")[0] or parts[-1]
+    return re.sub(r"[^\w.-]+", "_", stem)
+
+
+def _index(folder: Path, name: str, options: PairingOptions) -> tuple[list[TileRecord], list[TileRecord]]:
+    """The records of an earlier run with this name, and all others; checks that this run goes with them."""
+    path = folder / INDEX_NAME
+    records = read_index(path) if path.exists() else []
+    split = options.cutting.split
+    for record in records:
+        before = (record.seed, record.block, record.guard, record.shares)
+        if before != (split.seed, split.block, split.guard, split.shares_text):
+            raise OptionError(
+                f"{path}: split with seed {record.seed}, blocks of {record.block:g} m, a guard of {record.guard:g} m and "
+                f"shares {record.shares}, expected the same for further scenes"
+            )
+    old = [record for record in records if record.scene == name]
+    if old and not options.overwrite:
+        raise OutputError(f"{path}: tiles of {name} are there already; --overwrite replaces them, --name renames these")
+    return old, [record for record in records if record.scene != name]
+
+
+def _check_overlap(scene: Scene, image: Optical) -> None:
+    grounds = []
+    for raster in (scene, image):
+        with named_errors(raster.path):
+            grounds.append(footprint(raster.crs, raster.transform, Window(0, 0, raster.height, raster.width)))
+    if not shapely.intersects(*grounds):
+        places = [
+            f"{path} covers {_extent(ground)}" for path, ground in zip((scene.path, image.path), grounds, strict=True)
+        ]
+        raise SceneError(f"SAR and optical do not overlap: {', '.join(places)}, expected the same ground")
+
+
+def _extent(ground: Any) -> str:
+    west, south, east, north = ground.bounds
+    return f"{west:.3f}..{east:.3f} E, {south:.3f}..{north:.3f} N"
+
+
+@contextmanager
+def _working_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder in `folder`, which is made; both go if they stay empty or the body fails."""
+    with write_errors(folder):
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".pairs.", suffix=".part", dir=folder))
+    try:
+        yield unfinished
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _move_in(unfinished: Path, folder: Path, old: list[TileRecord], records: list[TileRecord]) -> None:
+    """Put finished tiles in the place of those of an earlier run; the index comes last."""
+    leaving = {file for record in old for file in _files(record)}
+    coming = [file for record in records for file in _files(record)]
+    if taken := [file for file in coming if file not in leaving and (folder / file).exists()]:
+        raise OutputError(f"{folder / taken[0]}: is not in the index, expected no such file")
+    with write_errors(folder):
+        for file in leaving:
+            (folder / file).unlink(missing_ok=True)
+        for file in coming:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (unfinished / file).replace(folder / file)
+        (unfinished / INDEX_NAME).replace(folder / INDEX_NAME)
+
+
+def _files(record: TileRecord) -> list[Path]:
+    return [Path(record.split, side, f"{record.name}.tif") for side in SIDES]

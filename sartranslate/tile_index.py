@@ -1,0 +1,247 @@
+"""The index of a folder of training tiles, a GeoPackage, and the audit that its splits lie apart.
+
+The audit measures distances itself and knows nothing of how the splits were drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio.errors
+import pyogrio.raw
+import shapely
+import shapely.errors
+from numpy.typing import NDArray
+from shapely import MultiPolygon, Polygon
+
+from sartranslate.atomic import replaced_when_whole
+from sartranslate.errors import OutputError, PairsError
+from sartranslate.split import SPLITS
+
+LAYER = "tiles"
+CRS = "EPSG:4326"
+DATE = "2000-01-01T00:00:00.000Z"  # written into every index, so that the same tiles make the same bytes
+DTYPES = {"str": np.dtype(object), "int": np.dtype(np.int64), "float": np.dtype(float), "float | None": np.dtype(float)}
+OGR_ERRORS = (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeWarning, OSError)
+
+EQUATOR, POLAR = 6_378_137.0, 6_356_752.314245  # metres, half axes of WGS 84
+METRES_PER_DEGREE = 110_000.0  # less than anywhere, so that no pair is passed by
+ROUNDING = 1e-3  # of the guard, and of a tile's area: borders are chords, and the ground is taken for flat
+PAIRS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class TileRecord:
+    """A pair of tiles: its split, where it was cut, what was measured on it, and the ground it shows."""
+
+    name: str  # file stem, unique in the folder
+    split: str  # one of SPLITS
+    scene: str  # SAR
+    optical: str
+    row_off: int  # pixels of the SAR grid, as the next three
+    col_off: int
+    height: int
+    width: int
+    crs: str
+    valid_share: float  # 0..1
+    white_share: float  # 0..1
+    shift_rows: float | None  # pixels, None where not measured, as the next two
+    shift_cols: float | None
+    shift_clarity: float | None
+    seed: int  # of the split, as the next three
+    block: float  # metres
+    guard: float  # metres
+    shares: str  # of train, val and test
+    scaling: str  # JSON
+    outline: Polygon | MultiPolygon  # degrees of longitude and latitude, WGS 84
+
+
+COLUMNS = {field.name: str(field.type) for field in fields(TileRecord) if field.name != "outline"}
+
+
+def write_index(path: str | os.PathLike[str], records: Sequence[TileRecord]) -> None:
+    """The same records in any order make the same bytes: a GeoPackage with a layer `tiles`, whole or not at all.
+
+    Raises `PairsError` for a name that comes twice and `OutputError` where the file can not be written.
+    """
+    ordered = sorted(records, key=lambda record: record.name)
+    for one, other in pairwise(ordered):
+        if one.name == other.name:
+            raise PairsError(f"{path}: two tiles are named {one.name}, from {one.scene} and {other.scene}")
+    values = [np.array([getattr(record, name) for record in ordered], DTYPES[kind]) for name, kind in COLUMNS.items()]
+    with replaced_when_whole(Path(path)) as unfinished, _write_errors(path), _fixed_date():
+        pyogrio.raw.write(
+            unfinished,
+            shapely.to_wkb(_shapes(ordered)),
+            values,
+            list(COLUMNS),
+            layer=LAYER,
+            driver="GPKG",
+            geometry_type="MultiPolygon",
+            promote_to_multi=True,
+            crs=CRS,
+        )
+
+
+def read_index(path: str | os.PathLike[str]) -> list[TileRecord]:
+    """The records of an index, by name. Raises `PairsError` for a file that is none, or is broken."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            meta, _, shapes, values = pyogrio.raw.read(os.fspath(path), layer=LAYER)
+        outlines = shapely.from_wkb(shapes)
+    except (*OGR_ERRORS, shapely.errors.ShapelyError) as error:
+        reason = str(error).partition("\n")[0].removeprefix(f"{path}: ")
+        raise PairsError(f"{path}: can not be read as an index of tiles: {reason}") from error
+    if meta["crs"] != CRS:
+        raise PairsError(f"{path}: outlines in {meta['crs']}, expected {CRS}")
+    columns = {name: _column(path, name, dict(zip(meta["fields"], values, strict=True))) for name in COLUMNS}
+    rows = zip(*columns.values(), outlines, strict=True)
+    return sorted((_record(path, row) for row in rows), key=lambda record: record.name)
+
+
+def audit(records: Sequence[TileRecord], guard: float = 0.0) -> None:
+    """Pass where all tiles of different splits are at least their guard apart, else raise `PairsError`.
+
+    The guard of two tiles is the greatest of those recorded with them and `guard` (metres). Names
+    the first two tiles and how many pairs there are.
+    """
+    shapes = _shapes(records)
+    guards = np.maximum([record.guard for record in records], guard)
+    pairs = _candidates(shapes, np.array([record.split for record in records]), guards)
+    if not len(pairs):
+        return
+    needed = guards[pairs].max(axis=1)
+    chunks = range(0, len(pairs), PAIRS_AT_ONCE)
+    apart = np.concatenate([_apart(*shapes[pairs[i : i + PAIRS_AT_ONCE]].T) for i in chunks])
+    close = np.flatnonzero(apart < needed * (1 - ROUNDING))
+    if len(close):
+        one, other = (records[i] for i in pairs[close[0]])
+        raise PairsError(
+            f"tiles {one.name} ({one.split}) and {other.name} ({other.split}) {_words(apart[close[0]])}, expected at "
+            f"least {needed[close[0]]:.0f} m between different splits; pairs like that in all: {len(close)}"
+        )
+
+
+def _words(apart: float) -> str:
+    return "overlap" if apart <= 0 else f"are {apart:.0f} m apart"
+
+
+def _shapes(records: Sequence[TileRecord]) -> NDArray[Any]:
+    return np.array([record.outline for record in records], object)
+
+
+def _candidates(shapes: NDArray[Any], splits: NDArray[Any], guards: NDArray[np.float64]) -> NDArray[np.intp]:
+    """(N, 2) indices of pairs of different splits that may be nearer than the guard, in order."""
+    parts, owner = shapely.get_parts(shapes, return_index=True)
+    reaches, source = _reaches(parts, guards[owner])
+    found = [np.empty((2, 0), np.intp)]
+    for split in np.unique(splits):
+        own, others = np.flatnonzero(splits[owner[source]] == split), np.flatnonzero(splits[owner] != split)
+        near, far = shapely.STRtree(parts[others]).query(reaches[own])
+        found.append(np.stack([owner[source[own[near]]], owner[others[far]]]))
+    return np.unique(np.sort(np.concatenate(found, axis=1), axis=0), axis=1).T
+
+
+def _reaches(parts: NDArray[Any], guards: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Boxes in degrees around all that is nearer than the guard to a part, and the part of each.
+
+    A box across the antimeridian comes twice, once on either side.
+    """
+    west, south, east, north = shapely.bounds(parts).T
+    margin = guards / METRES_PER_DEGREE
+    south, north = south - margin, north + margin
+    farthest = np.minimum(np.maximum(-south, north), 90)
+    side = np.where(farthest < 90, margin / np.maximum(np.cos(np.radians(farthest)), 1e-9), 360)
+    turns = np.array([[-360], [0], [360]])
+    boxes = shapely.box(west - side + turns, south, east + side + turns, north)
+    seen = (west - side + turns <= 180) & (east + side + turns >= -180)
+    return boxes[seen], np.nonzero(seen)[1]
+
+
+def _apart(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
+    """Metres between the shapes of each pair, on the plane that touches the Earth between them; below 0 is overlap."""
+    up = _middle(left) + _middle(right)
+    left, right = _flattened(left, up), _flattened(right, up)
+    apart = np.asarray(shapely.distance(left, right), np.float64)
+    touching = np.flatnonzero(apart == 0)
+    left, right = shapely.make_valid(left[touching]), shapely.make_valid(right[touching])
+    common = shapely.area(shapely.intersection(left, right))
+    apart[touching[common > ROUNDING**2 * np.minimum(shapely.area(left), shapely.area(right))]] = -np.inf
+    return apart
+
+
+def _flattened(shapes: NDArray[Any], up: NDArray[np.float64]) -> NDArray[Any]:
+    """Each shape in metres on the plane across its own (N, 3) direction."""
+    # Any axis but the direction itself will do to begin with.
+    start = np.eye(3)[abs(up).argmin(axis=1)]
+    first = np.cross(up, start)
+    axes = np.stack([first, np.cross(up, first)], axis=1)
+    axes /= np.linalg.norm(axes, axis=2, keepdims=True)
+    each = np.repeat(axes, shapely.get_num_coordinates(shapes), axis=0)
+    return np.asarray(shapely.transform(shapes, lambda degrees: np.einsum("nij,nj->ni", each, _earth_centred(degrees))))
+
+
+def _middle(shapes: NDArray[Any]) -> NDArray[np.float64]:
+    degrees, index = shapely.get_coordinates(shapes, return_index=True)
+    begins = np.searchsorted(index, np.arange(len(shapes)))
+    sums = np.add.reduceat(_earth_centred(degrees), begins, axis=0)
+    return np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True))
+
+
+def _earth_centred(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 3) metres from the centre of the Earth, of longitude and latitude on the ellipsoid."""
+    longitude, latitude = np.radians(degrees).T
+    flat = (POLAR / EQUATOR) ** 2
+    normal = EQUATOR / np.sqrt(np.cos(latitude) ** 2 + flat * np.sin(latitude) ** 2)
+    across = normal * np.cos(latitude)
+    return np.stack([across * np.cos(longitude), across * np.sin(longitude), flat * normal * np.sin(latitude)], axis=-1)
+
+
+def _column(path: str | os.PathLike[str], name: str, values: dict[str, NDArray[Any]]) -> list[Any]:
+    """Values of a column as its field wants them, None where it may be."""
+    kind = COLUMNS[name]
+    if name not in values or values[name].dtype.kind != DTYPES[kind].kind:
+        found = f"of type {values[name].dtype}" if name in values else "missing"
+        raise PairsError(f"{path}: column {name} is {found}, expected {kind}")
+    known: list[Any] = [None if value is None or value != value else value for value in values[name].tolist()]
+    if kind != "float | None" and None in known:
+        raise PairsError(f"{path}: column {name} lacks a value in row {known.index(None) + 1}, expected {kind}")
+    return known
+
+
+def _record(path: str | os.PathLike[str], row: tuple[Any, ...]) -> TileRecord:
+    *values, shape = row
+    parts = shapely.get_parts(shape)
+    if shape is None or shape.is_empty or {part.geom_type for part in parts} != {"Polygon"}:
+        raise PairsError(f"{path}: tile {values[0]} has no outline, expected a polygon")
+    record = TileRecord(*[*values, parts[0] if len(parts) == 1 else shape])
+    if record.split not in SPLITS:
+        raise PairsError(f"{path}: tile {record.name} is of split {record.split}, expected one of {', '.join(SPLITS)}")
+    return record
+
+
+@contextmanager
+def _fixed_date() -> Iterator[None]:
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": DATE})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+
+
+@contextmanager
+def _write_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except OGR_ERRORS as error:
+        raise OutputError(f"{path}: can not be written: {error}") from error
