@@ -13,6 +13,7 @@ from sartranslate import __version__
 from sartranslate.errors import OptionError, SartranslateError
 
 from .infer import infer
+from .inspect import inspect_command
 from .pairs import pairs
 from .simulate import simulate
 from .train import train
@@ -57,6 +58,7 @@ def _terminate(number: int, frame: object) -> None:
 
 
 main.add_command(infer)
+main.add_command(inspect_command)
 main.add_command(pairs)
 main.add_command(simulate)
 main.add_command(train)

@@ -70,6 +70,7 @@ def infer(
     """
     from sartranslate import backend as framework
     from sartranslate import bundle, inference
+    from sartranslate.layout import slow_layout
 
     source, out = options.split_paths(paths, bool(scene.files), "SCENE", "OUT")
     model = model or bundle.DEFAULT_MODEL
@@ -77,6 +78,8 @@ def infer(
     wanted = bundle.describe(model)
     size_multiple = wanted.generator.size_multiple
     plan = inference.plan(source, Path(str(out)), wanted.radiometry, chosen, size_multiple=size_multiple)
+    if not quiet and (warning := slow_layout(plan.scene)):
+        click.echo(f"Warning: {plan.scene.path} is {warning}", err=True)
     framework.select(backend)
     translator = inference.load_translator(model, precision)
     with progress_bar("windows", quiet=quiet) as bar:
@@ -98,4 +101,5 @@ def _one_line(summary: InferenceSummary) -> str:
         f" ({summary.skipped_windows} empty) in {summary.seconds:.1f} s,"
         f" {summary.megapixels_per_second:.1f} Mpx/s on {summary.device} in {summary.precision};"
         f" band {', '.join(summary.bands)} read as {summary.scaling_text}"
+        + (f"; placed by {summary.placed}" if summary.placed else "")
     )

@@ -9,6 +9,7 @@ from sartranslate.errors import OptionError
 
 UPSAMPLINGS = ("transpose", "resize")
 DOWNSAMPLINGS = 8  # of the U-Net 256: 256 pixels become 1
+MAX_FILTER_FACTOR = 8  # channels stop growing at 8 times the base filters
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,24 @@ class GeneratorConfig:
     def size_multiple(self) -> int:
         """Window height and width must be multiples of this many pixels."""
         return 1 << DOWNSAMPLINGS
+
+    @property
+    def channels(self) -> list[int]:
+        """Of the encoder, from the outermost layer to the bottleneck."""
+        return [self.filters * min(2**level, MAX_FILTER_FACTOR) for level in range(DOWNSAMPLINGS)]
+
+    def operations(self, window: int) -> float:
+        """Floating-point operations for one window of so many pixels a side: two for each weight at each pixel."""
+        channels = self.channels
+        inputs = [self.source_bands, *channels]
+        total = 0.0
+        for level, filters in enumerate(channels):
+            coarse, fine = (window / 2 ** (level + 1)) ** 2, (window / 2**level) ** 2
+            joined = filters * (1 if level == DOWNSAMPLINGS - 1 else 2)
+            outputs = channels[level - 1] if level else self.target_bands
+            decoder = 16 * coarse if self.upsampling == "transpose" else 9 * fine
+            total += 2 * (16 * inputs[level] * filters * coarse + joined * outputs * decoder)
+        return total
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -31,6 +31,7 @@ from sartranslate.windows import Window
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, ITU-R BT.601
 CLOUD_BLOCK = 11  # pixels, both sides of the smallest white block that counts as cloud
+SMALLEST_MEASURED = REACH + 2  # pixels, both sides of a tile that can be moved as far as is looked
 LEAST_CONTRAST = 1.0  # grey levels of standard deviation; an optical tile with less shows nothing
 
 
@@ -57,6 +58,9 @@ class CuttingOptions:
             raise OptionError(f"white {self.white}: expected 0 to 255")
         if self.max_shift is not None and not 0 < self.max_shift <= REACH:
             raise OptionError(f"max shift {self.max_shift}: expected above 0 to {REACH} pixels, as far as is looked")
+
+        if self.measures_shift and self.tile < SMALLEST_MEASURED:
+            raise OptionError(f"tile {self.tile}: expected at least {SMALLEST_MEASURED} pixels to measure a shift on")
 
     @property
     def measures_shift(self) -> bool:

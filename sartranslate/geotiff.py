@@ -54,9 +54,9 @@ def write_blocks(
 ) -> None:
     """Write a tiled, losslessly compressed GeoTIFF from (window, (H, W, bands)) blocks, one in memory at a time.
 
-    The windows are relative to the raster and should follow its grid of 256 pixels. The file has another name until
-    it is complete, with `mask` (H, W) inside it if there is one; after any failure, `path` is what it was before. Raises `OutputError` if the file can not be
-    written.
+    The windows are relative to the raster and should follow its grid of 256 pixels. The file has another
+    name until it is complete, with `mask` (H, W) inside it if there is one; after any failure, `path` is
+    what it was before. Raises `OutputError` if the file can not be written.
     """
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

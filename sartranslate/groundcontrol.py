@@ -24,7 +24,7 @@ from sartranslate.errors import OptionError, SceneError
 
 Points = NDArray[np.float64]  # (N, 2): x and y, or column and row
 
-METHODS = ("polynomial", "tps")
+METHODS = {"polynomial": "third-order polynomial", "tps": "thin-plate spline"}
 ORDER = 3
 TERMS = [(i, j) for i in range(ORDER + 1) for j in range(ORDER + 1 - i)]
 FEWEST_POINTS = {"polynomial": len(TERMS), "tps": 4}
@@ -68,6 +68,14 @@ class MapGrid:
     transform: Affine
     averaged: bool  # several source pixels become one
     slant: int  # source rows that one row of the grid runs across, about
+
+    def describe(self) -> str:
+        """One line for people."""
+        crs, size = self.points.crs, self.transform.a
+        return (
+            f"{len(self.points.pixels)} ground control points by {METHODS[self.method]},"
+            f" on {crs.to_string()} at {size:g} {crs.units_factor[0]}"
+        )
 
 
 def map_grid(

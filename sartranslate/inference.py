@@ -80,6 +80,7 @@ class InferenceSummary:
     device: str
     precision: str
     model: str
+    placed: str | None  # how ground control points put the scene on its grid; None: it had one
     bands: tuple[str, ...]  # of the scene, one for each channel of the model
     scaling: dict[str, Any]  # unit, reason and ranges assumed for the scene
     scaling_text: str
@@ -249,6 +250,7 @@ def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -
         device=translator.device,
         precision=translator.precision,
         model=translator.model,
+        placed=scene.grid.describe() if scene.grid else None,
         bands=tuple(f"{band.number} ({band.name})" if band.name else str(band.number) for band in scene.bands),
         scaling=asdict(plan.scaling),
         scaling_text=plan.scaling.describe(),

@@ -18,7 +18,6 @@ MOMENTUM = 0.9  # Keras' sense; 0.1 in PyTorch's
 EPSILON = 1e-5
 DROPOUT = 0.5
 DROPOUT_LAYERS = 3  # the innermost decoder layers
-MAX_FILTER_FACTOR = 8  # channels stop growing at 8 times the base filters
 
 
 def build_generator(config: GeneratorConfig, *, dropout: float = DROPOUT, momentum: float = MOMENTUM) -> keras.Model:
@@ -28,7 +27,7 @@ def build_generator(config: GeneratorConfig, *, dropout: float = DROPOUT, moment
     parameters. `momentum` is the share that the stored batch-norm statistics keep in an update.
     """
     source = keras.Input((None, None, config.source_bands), name="source")
-    channels = [config.filters * min(2**level, MAX_FILTER_FACTOR) for level in range(DOWNSAMPLINGS)]
+    channels = config.channels
     x, skips = source, []
     for level, filters in enumerate(channels):
         x = _encode(x, filters, level, momentum)

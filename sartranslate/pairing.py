@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,10 @@ class PairingOptions:
     name: str | None = None  # that the tiles' names begin with; None: the scene's
     overwrite: bool = False  # tiles of an earlier run with this name
 
+    def __post_init__(self) -> None:
+        if self.name is not None and _plain(self.name) != self.name:
+            raise OptionError(f"name {self.name!r}: expected letters, digits, _, - and dots, such as Berlin_2024")
+
 
 @dataclass(frozen=True)
 class PairingSummary:
@@ -77,9 +81,12 @@ def make_pairs(
     `OutputError`; the folder is then what it was. `watch` is told tiles looked at and in all.
     """
     options = options or PairingOptions()
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file, expected a folder")
     scene, image = open_scene(sar, None, options.scene), open_optical(optical, options.rgb, options.stretch)
     name = options.name or _stem(scene.files[0] if sar is None else os.fspath(sar))
     old, others = _index(folder, name, options)
+    _check_size(scene, options.cutting.tile)
     _check_overlap(scene, image)
     with block_cache(scene, options.cutting.tile):
         sample = sample_scene(scene)
@@ -88,7 +95,7 @@ def make_pairs(
     with _working_folder(folder) as unfinished:
         records, dropped = cut(ScenePair(scene, image, statistics, name), options.cutting, unfinished, watch)
         if not records:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "the scene is smaller"
+            reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
             raise PairsError(f"{folder}: no tile of {name} is left: {reasons}")
         audit([*others, *records])
         write_index(unfinished / INDEX_NAME, [*others, *records])
@@ -102,7 +109,12 @@ def _stem(path: str) -> str:
     """A name for tiles from the path of a scene: of a product, its own."""
     parts = [part for part in re.split(r"[/\\]", path) if part and part.lower() != "manifest.safe"]
     stem = parts[-1].rpartition(".")[0] or parts[-1]
-    return re.sub(r"[^\w.-]+", "_", stem)
+    return _plain(stem)
+
+
+def _plain(name: str) -> str:
+    """A name that makes file names which are not hidden and lie in no other folder."""
+    return re.sub(r"[^\w.-]+", "_", name).lstrip(".") or "_"
 
 
 def _index(folder: Path, name: str, options: PairingOptions) -> tuple[list[TileRecord], list[TileRecord]]:
@@ -114,13 +126,20 @@ def _index(folder: Path, name: str, options: PairingOptions) -> tuple[list[TileR
         before = (record.seed, record.block, record.guard, record.shares)
         if before != (split.seed, split.block, split.guard, split.shares_text):
             raise OptionError(
-                f"{path}: split with seed {record.seed}, blocks of {record.block:g} m, a guard of {record.guard:g} m and "
-                f"shares {record.shares}, expected the same for further scenes"
+                f"{path}: split with seed {record.seed}, blocks of {record.block:g} m, a guard of {record.guard:g} m "
+                f"and shares {record.shares}, expected the same for further scenes"
             )
     old = [record for record in records if record.scene == name]
     if old and not options.overwrite:
         raise OutputError(f"{path}: tiles of {name} are there already; --overwrite replaces them, --name renames these")
     return old, [record for record in records if record.scene != name]
+
+
+def _check_size(scene: Scene, tile: int) -> None:
+    if min(scene.height, scene.width) < tile:
+        raise SceneError(
+            f"{scene.path}: {scene.height} x {scene.width} pixels, expected at least a tile of {tile} x {tile}"
+        )
 
 
 def _check_overlap(scene: Scene, image: Optical) -> None:
@@ -142,32 +161,43 @@ def _extent(ground: Any) -> str:
 
 @contextmanager
 def _working_folder(folder: Path) -> Iterator[Path]:
-    """A hidden folder in `folder`, which is made; both go if they stay empty or the body fails."""
+    """A hidden folder in `folder`, which is made; what was made goes, as far as it is empty at the end."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     with write_errors(folder):
-        made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=".pairs.", suffix=".part", dir=folder))
     try:
         yield unfinished
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
+        for place in missing:
+            if not any(place.iterdir()):
+                place.rmdir()
 
 
 def _move_in(unfinished: Path, folder: Path, old: list[TileRecord], records: list[TileRecord]) -> None:
-    """Put finished tiles in the place of those of an earlier run; the index comes last."""
+    """Put finished tiles in the place of those of an earlier run, the index last; after an error all is as it was."""
     leaving = {file for record in old for file in _files(record)}
     coming = [file for record in records for file in _files(record)]
     if taken := [file for file in coming if file not in leaving and (folder / file).exists()]:
         raise OutputError(f"{folder / taken[0]}: is not in the index, expected no such file")
-    with write_errors(folder):
+    with write_errors(folder), ExitStack() as undo:
         for file in leaving:
-            (folder / file).unlink(missing_ok=True)
+            if (folder / file).exists():
+                _move(folder / file, unfinished / "old" / file, undo)
         for file in coming:
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (unfinished / file).replace(folder / file)
+            _move(unfinished / file, folder / file, undo)
         (unfinished / INDEX_NAME).replace(folder / INDEX_NAME)
+        undo.pop_all()
+
+
+def _move(source: Path, target: Path, undo: ExitStack) -> None:
+    for parent in reversed(target.parents):
+        if not parent.exists():
+            parent.mkdir()
+            undo.callback(parent.rmdir)
+    source.replace(target)
+    undo.callback(target.replace, source)
 
 
 def _files(record: TileRecord) -> list[Path]:

@@ -76,9 +76,14 @@ def block_cache(scene: Scene, window_size: int) -> Iterator[None]:
 
     Its default is a share of the machine's memory, whatever the scene needs.
     """
-    needed = CACHE_MARGIN + OUTPUT_ROWS * scene.width * OUTPUT_PIXEL_BYTES + _row_bytes(scene, window_size)
-    with rasterio.Env(GDAL_CACHEMAX=min(needed, CACHE_LIMIT)):
+    with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene, window_size)):
         yield
+
+
+def cache_bytes(scene: Scene, window_size: int) -> int:
+    """What `block_cache` allows: no more than a limit, unless a single row of blocks is larger."""
+    needed = OUTPUT_ROWS * scene.width * OUTPUT_PIXEL_BYTES + _row_bytes(scene, window_size)
+    return CACHE_MARGIN + min(needed, max(CACHE_LIMIT, _row_bytes(scene, 1)))
 
 
 def _row_bytes(scene: Scene, window_size: int) -> int:

@@ -23,14 +23,19 @@ def sample_scene(scene: Scene) -> NDArray[Any]:
     Overviews are averaged and would hide speckle, so none is used; a warped scene is sampled before
     it is warped. Raises `SceneError` if no pixel of the scene is valid.
     """
+    return survey(scene)[0]
+
+
+def survey(scene: Scene) -> tuple[NDArray[Any], float]:
+    """The values of `sample_scene`, and the share of the pixels looked at that are valid."""
     scene = scene.unwarped or scene
     with scene_reader(scene) as reader:
-        values = _valid_values(reader, _spread_windows(scene))
+        values, pixels = _valid_values(reader, _spread_windows(scene))
         if not values.size or (values == values[0]).all():
-            values = _valid_values(reader, _all_windows(scene))
+            values, pixels = _valid_values(reader, _all_windows(scene))
     if not values.size:
         raise SceneError(f"{scene.path}: no valid pixels")
-    return values
+    return values, len(values) / pixels
 
 
 def _spread_windows(scene: Scene) -> Iterator[Window]:
@@ -52,6 +57,7 @@ def _all_windows(scene: Scene) -> Iterator[Window]:
             yield Window(row_off, col_off, min(size, scene.height - row_off), min(size, scene.width - col_off))
 
 
-def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> NDArray[Any]:
-    patches = (reader.read(window) for window in windows)
-    return np.concatenate([values[mask] for values, mask in patches])
+def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> tuple[NDArray[Any], int]:
+    """Valid values, and how many pixels were looked at."""
+    patches = [reader.read(window) for window in windows]
+    return np.concatenate([values[mask] for values, mask in patches]), sum(mask.size for _, mask in patches)

@@ -57,15 +57,22 @@ class SceneStatistics:
     values: tuple[tuple[float, ...], ...]  # band by band at PERCENTILES: decibels or bytes
 
     def resolve(self, radiometry: Radiometry, bands: Sequence[int]) -> SceneScaling:
-        """The scaling of the scene's tiles for a model fed with these bands, counted from 1."""
+        """The scaling of the scene's tiles for a model fed with these bands, counted from 1; raises `SceneError`."""
+        if max(bands) > len(self.values):
+            raise SceneError(f"band {max(bands)} of a tile whose scene's statistics know {len(self.values)}")
         wanted = (radiometry.low, radiometry.high)
         if radiometry.scaling == "fixed":
             _check_calibrated(self.unit, self.reason)
             ranges = [wanted] * len(bands)
         else:
-            low, high = np.transpose([np.interp(wanted, PERCENTILES, self.values[band - 1]) for band in bands])
-            ranges = list(zip(low.tolist(), high.tolist(), strict=True))
+            ranges = [self._range(band, wanted) for band in bands]
         return SceneScaling(self.unit, self.reason, tuple(ranges), radiometry.fill)
+
+    def _range(self, band: int, wanted: tuple[float, float]) -> tuple[float, float]:
+        low, high = np.interp(wanted, PERCENTILES, self.values[band - 1])
+        if high - low < LEAST_SPAN:
+            raise SceneError(f"nearly all valid pixels of its scene have the same value ({low:g}): nothing to scale")
+        return float(low), float(high)
 
     def to_json(self) -> str:
         return json.dumps({**asdict(self), "percentiles": PERCENTILES})

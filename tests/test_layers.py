@@ -57,6 +57,7 @@ LAYERS = {
             "footprint",
             "geotiff",
             "groundcontrol",
+            "layout",
             "optical",
             "raster",
             "reader",
@@ -77,7 +78,7 @@ LAYERS = {
         {"keras", "numpy", "safetensors"},
     ),
     "verbs": Layer(
-        {"inference", "pairing", "simulation", "training"},
+        {"estimate", "inference", "inspection", "pairing", "simulation", "training"},
         {"errors", "numpy", "raster", "keras"},
         {"affine", "numpy", "shapely"},
     ),

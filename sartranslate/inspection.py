@@ -1,0 +1,170 @@
+"""What a scene is, and what would be done with it, without translating it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from sartranslate.architecture import GeneratorConfig
+from sartranslate.errors import SceneError
+from sartranslate.estimate import Estimate, estimate
+from sartranslate.footprint import footprint
+from sartranslate.layout import block_text, slow_layout
+from sartranslate.polarisation import choose_bands
+from sartranslate.radiometry import Radiometry, to_decibels
+from sartranslate.raster import named_errors
+from sartranslate.reader import block_cache
+from sartranslate.sampling import survey
+from sartranslate.scaling import SceneScaling, resolve_scaling
+from sartranslate.scene import Scene, open_scene
+from sartranslate.source import Band, SceneOptions
+from sartranslate.units import check_unit, guess_unit
+from sartranslate.windows import Window, WindowGrid
+
+RANGE = (1.0, 50.0, 99.0)  # percentiles
+
+
+@dataclass(frozen=True)
+class BandReport:
+    """One band as it is stored and as it was sampled."""
+
+    number: int  # as --bidx counts
+    polarisation: str | None
+    dtype: str
+    validity: str  # how its invalid pixels are known
+    blocks: str
+    values: tuple[float, ...]  # at RANGE, in its own unit
+    decibels: tuple[float, ...] | None  # the same, None for bytes
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a scene lies."""
+
+    crs: str | None
+    unit: str | None  # of the CRS
+    transform: tuple[float, ...]  # a to f
+    gcps: str | None  # what became of ground control points, where it has only these
+    footprint: dict[str, Any] | None  # GeoJSON in longitude and latitude
+    bounds: tuple[float, ...] | None  # west, south, east, north in degrees
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """What a model would make of the scene."""
+
+    name: str
+    bands: tuple[int, ...]  # that it would be fed
+    problem: str | None  # why it does not fit
+    windows: int
+    estimate: Estimate
+
+
+@dataclass(frozen=True)
+class SceneReport:
+    """All that `inspect` says, fit for JSON."""
+
+    scene: str
+    files: tuple[str, ...]
+    height: int  # pixels, on the map grid
+    width: int
+    ground: Ground
+    bands: tuple[BandReport, ...]
+    unit: str
+    reason: str
+    nodata_share: float  # of sampled pixels
+    warning: str | None
+    model: ModelReport
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def inspect_scene(
+    source: str | os.PathLike[str] | None,
+    options: SceneOptions,
+    radiometry: Radiometry,
+    generator: GeneratorConfig,
+    *,
+    name: str,
+    unit: str | None = None,
+    window: int = 256,
+    overlap: int = 64,
+) -> SceneReport:
+    """Open and sample a scene; `name`, `radiometry` and `generator` are those of the model in question.
+
+    Raises `SceneError` for what can not be read at all, `OptionError` for options that do not fit.
+    """
+    scene = open_scene(source, None, replace(options, allow_ungeoreferenced=True, bands=()))
+    grid = WindowGrid(scene.height, scene.width, window, overlap)
+    with block_cache(scene, window):
+        sample, valid = survey(scene)
+    with named_errors(scene.path):
+        if unit:
+            check_unit(unit, sample)
+        unit, reason = (unit, "as told") if unit else guess_unit(sample)
+        ground = _ground(scene)
+    chosen, problem = _fit(scene, sample, radiometry, options, unit)
+    return SceneReport(
+        scene=scene.path,
+        files=scene.files,
+        height=scene.height,
+        width=scene.width,
+        ground=ground,
+        bands=tuple(_band(band, sample[:, i], unit) for i, band in enumerate((scene.unwarped or scene).bands)),
+        unit=unit,
+        reason=reason,
+        nodata_share=1 - valid,
+        warning=slow_layout(scene),
+        model=ModelReport(name, chosen, problem, len(grid), estimate(scene, grid, generator)),
+    )
+
+
+def _ground(scene: Scene) -> Ground:
+    transform = tuple(scene.transform)[:6]
+    if scene.crs is None:
+        return Ground(None, None, transform, None, None, None)
+    shape = footprint(scene.crs, scene.transform, Window(0, 0, scene.height, scene.width))
+    gcps = (
+        f"{scene.grid.describe()}; a polynomial misses by {scene.grid.points.residual():.2f} px" if scene.grid else None
+    )
+    return Ground(
+        scene.crs.to_string(), scene.crs.units_factor[0], transform, gcps, shapely.geometry.mapping(shape), shape.bounds
+    )
+
+
+def _band(band: Band, sample: NDArray[Any], unit: str) -> BandReport:
+    values = np.percentile(sample.astype(np.float64), RANGE)
+    decibels = None if unit == "byte" else tuple(np.round(to_decibels(values, unit).astype(float), 2).tolist())
+    return BandReport(
+        band.number, band.name, band.dtype, _validity(band), block_text(band), tuple(values.tolist()), decibels
+    )
+
+
+def _validity(band: Band) -> str:
+    rules = [
+        "" if band.nodata is None else f"nodata {band.nodata:g}",
+        "mask" if band.has_mask else "",
+        "alpha" if band.alpha else "",
+        "blocks of zeros, no tag" if band.zero_fill else "",
+    ]
+    return ", ".join(rule for rule in rules if rule) or "all valid"
+
+
+def _fit(
+    scene: Scene, sample: NDArray[Any], radiometry: Radiometry, options: SceneOptions, unit: str
+) -> tuple[tuple[int, ...], str | None]:
+    """The bands that would feed a model, or why none would."""
+    try:
+        chosen = choose_bands(scene.names, radiometry.bands, options.bands)
+        scaled: SceneScaling = resolve_scaling(radiometry, sample[:, [band - 1 for band in chosen]], unit)
+    except SceneError as error:
+        return (), str(error)
+    if scene.crs is None and not options.allow_ungeoreferenced:
+        return chosen, "no georeference; --allow-ungeoreferenced goes ahead in pixel coordinates"
+    return chosen, None if scaled.ranges else "nothing to scale"
