@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
-from pyproj.aoi import AreaOfInterest
-from pyproj.database import query_utm_crs_info
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
@@ -29,8 +28,9 @@ ORDER = 3
 TERMS = [(i, j) for i in range(ORDER + 1) for j in range(ORDER + 1 - i)]
 FEWEST_POINTS = {"polynomial": len(TERMS), "tps": 4}
 GOOD_FIT = 0.5  # pixels RMS: a polynomial this close is taken, a spline through 210 points is far slower
-POLAR = 84.0  # degrees of latitude where UTM ends
+UTM_LATITUDES = (-80.0, 84.0)  # degrees where UTM ends
 BORDER_STEPS = 64
+DETERMINED = 1e-6  # smallest singular value, relative to the largest, of points that determine a polynomial
 NEAR_ROUND = 0.01  # a spacing this close to two digits is taken for those
 AVERAGED = 1.5  # grid pixels this much larger than the source's are means of several
 
@@ -119,22 +119,36 @@ def control_points(pixels: Points, places: Points, places_crs: CRS | None, crs: 
 
 
 def utm(longitude: float, latitude: float) -> CRS:
-    """The UTM zone (WGS 84) of a place in degrees, with Norway's and Svalbard's; polar stereographic beyond 84.
+    """The UTM zone (WGS 84) of a place in degrees, with Norway's and Svalbard's; polar stereographic beyond UTM.
+
+    Limits and exceptions: NGA.STND.0037, Universal Grids and Grid Reference Systems, 2014.
 
     >>> utm(-118.2, 34.0).to_epsg()
     32611
     """
-    if abs(latitude) >= POLAR:
+    south, north = UTM_LATITUDES
+    if not south <= latitude < north:
         return CRS.from_epsg(5041 if latitude > 0 else 5042)
-    place = AreaOfInterest(longitude, latitude, longitude, latitude)
-    return CRS.from_epsg(int(query_utm_crs_info("WGS 84", place)[0].code))
+    return CRS.from_epsg((32600 if latitude >= 0 else 32700) + _utm_zone((longitude + 180) % 360 - 180, latitude))
+
+
+def _utm_zone(longitude: float, latitude: float) -> int:
+    if 56 <= latitude < 64 and 3 <= longitude < 12:
+        return 32
+    if latitude >= 72 and 0 <= longitude < 42:
+        return 31 + 2 * int((longitude + 3) // 12)
+    return int((longitude + 180) // 6) + 1
 
 
 def _known(crs: str) -> CRS:
     try:
-        return CRS.from_user_input(crs)
+        with rasterio.Env():  # else GDAL prints the error as well
+            known = CRS.from_user_input(crs)
     except CRSError as error:
         raise OptionError(f"CRS {crs!r}: not known, expected for example EPSG:32633") from error
+    if not (known.is_projected or known.is_geographic):
+        raise OptionError(f"CRS {crs!r}: is of no map, expected for example EPSG:32633")
+    return known
 
 
 def _middle(degrees: Points) -> tuple[float, float]:
@@ -158,15 +172,17 @@ def _method(points: ControlPoints, told: str | None) -> str:
         raise SceneError(f"{count} ground control points, expected at least {FEWEST_POINTS[told or 'tps']}")
     if not (_spread(points.pixels, 1) and _spread(points.ground, 1)):
         raise SceneError(f"{count} ground control points on one line, expected them spread over the scene")
-    if told == "tps" or not (_spread(points.pixels, ORDER) and _spread(points.ground, ORDER)):
-        return "tps"
-    return told or ("polynomial" if points.residual() <= GOOD_FIT else "tps")
+    determined = _spread(points.pixels, ORDER) and _spread(points.ground, ORDER)
+    if told == "polynomial" and not determined:
+        raise SceneError(f"{count} ground control points do not determine a polynomial, expected 4 rows and columns")
+    return told or ("polynomial" if determined and points.residual() <= GOOD_FIT else "tps")
 
 
 def _spread(points: Points, order: int) -> bool:
     """Whether (N, 2) points lie so that they determine a polynomial of this order."""
     terms = [(i, j) for i, j in TERMS if i + j <= order]
-    return int(np.linalg.matrix_rank(_monomials(_scaled(points, points), terms), rtol=1e-6)) == len(terms)
+    singular = np.linalg.svd(_monomials(_scaled(points, points), terms), compute_uv=False)
+    return len(points) >= len(terms) and bool(singular[-1] > DETERMINED * singular[0])
 
 
 def _polynomial(source: Points, target: Points, at: Points) -> Points:

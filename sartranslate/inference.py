@@ -228,7 +228,7 @@ def _profile(plan: Plan, translator: Translator) -> RgbProfile:
         "TIFFTAG_IMAGEDESCRIPTION": SYNTHETIC,
         "SYNTHETIC": "YES",
         "SARTRANSLATE_MODEL": translator.model,
-        "SARTRANSLATE_SOURCE": os.path.basename(scene.path),
+        "SARTRANSLATE_SOURCE": scene.title,
         "SARTRANSLATE_SCALING": plan.scaling.describe(),
         "SARTRANSLATE_WINDOW": f"{plan.grid.size}, overlap {plan.grid.overlap}",
     }

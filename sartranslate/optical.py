@@ -74,7 +74,8 @@ class OpticalReader:
     def read(self, window: Window) -> tuple[NDArray[np.uint8], Mask]:
         """RGB (height, width, 3) and validity (height, width) of a window of the scene."""
         values = read_window(self._warped, window, (*self._optical.bands, self._warped.count))
-        return _to_bytes(values[..., :3], self._optical.stretch), values[..., 3] > 0
+        valid = np.isfinite(values).all(axis=-1) & (values[..., 3] > 0)
+        return _to_bytes(values[..., :3], self._optical.stretch), valid
 
 
 @contextmanager

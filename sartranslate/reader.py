@@ -57,8 +57,8 @@ class SceneReader:
             mask &= (masks != 0).all(axis=0)
         if bands[0].alpha:
             mask &= (read_window(dataset, window, bands[0].alpha) != 0).all(axis=-1)
-        if bands[0].zero_fill and (values == 0).any():
-            mask &= ~_zero_blocks(dataset, window, indexes)
+        if (padded := [band.index for band in bands if band.zero_fill]) and (values == 0).any():
+            mask &= ~_zero_blocks(dataset, window, padded)
         return {band.index: _in_unit(values[..., channel], band) for channel, band in enumerate(bands)}, mask
 
 

@@ -17,6 +17,8 @@ from sartranslate.raster import named_errors
 from sartranslate.source import Band, Raster, SceneOptions, check_same_grid, open_rasters
 from sartranslate.warped import BLOCK, TYPES, UNDECLARED_FILL, warped_vrt
 
+JOINED = ", "  # between the files that make one scene
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -43,6 +45,11 @@ class Scene:
         """All datasets to open, each once."""
         return tuple(dict.fromkeys(band.dataset for band in self.bands))
 
+    @property
+    def title(self) -> str:
+        """What the scene is called apart from its folder."""
+        return ", ".join(os.path.basename(path.rstrip("/")) for path in self.path.split(JOINED))
+
     def of(self, dataset: str) -> tuple[Band, ...]:
         """The bands read from one dataset."""
         return tuple(band for band in self.bands if band.dataset == dataset)
@@ -60,7 +67,7 @@ def open_scene(
     """
     options = options or SceneOptions()
     rasters = open_rasters(source, options)
-    path = os.fspath(source) if source is not None else ", ".join(raster.path for raster in rasters)
+    path = os.fspath(source) if source is not None else JOINED.join(raster.path for raster in rasters)
     with named_errors(path):
         bands = [band for raster in rasters for band in raster.bands]
         chosen = _chosen([band.name for band in bands], wanted, options.bands)
