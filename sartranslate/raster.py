@@ -37,6 +37,8 @@ def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | N
         except (RasterioError, UnicodeError) as error:
             # rasterio's own text often only points to GDAL's, which is its cause.
             reason = first_line(error.__cause__ or error).removeprefix(f"{called}: ")
+            if os.path.isdir(called):
+                raise SceneError("is a folder, expected a raster or a Sentinel-1 SAFE folder") from error
             raise SceneError(f"can not be read: {reason}") from error
 
 

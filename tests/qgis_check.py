@@ -1,7 +1,7 @@
-"""Open a raster in QGIS and tell what it is and how it looks: `qgis_check.py RASTER IMAGE`.
+"""Open a layer in QGIS and tell what it is: `qgis_check.py RASTER IMAGE`, `qgis_check.py VECTOR`.
 
 Run by the system's Python, which alone has QGIS, in a process and an environment of its own. The
-report goes to standard output as JSON, the rendered map to the PNG file IMAGE.
+report goes to standard output as JSON, the rendered map of a raster to the PNG file IMAGE.
 """
 
 from __future__ import annotations
@@ -51,16 +51,29 @@ def render(layer: Any, image: str) -> None:
         raise SystemExit(f"{image}: can not be written")
 
 
-def main(raster: str, image: str) -> None:
-    from qgis.core import QgsApplication, QgsRasterLayer
+def describe_features(layer: Any) -> dict[str, Any]:
+    """What QGIS makes of a vector layer."""
+    extent = layer.extent()
+    return {
+        "crs": layer.crs().authid(),
+        "extent": [extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()],
+        "fields": [field.name() for field in layer.fields()],
+        "names": [feature["name"] for feature in layer.getFeatures()],
+        "areas": [feature.geometry().area() for feature in layer.getFeatures()],
+    }
+
+
+def main(path: str, image: str | None = None) -> None:
+    from qgis.core import QgsApplication, QgsRasterLayer, QgsVectorLayer
 
     application = QgsApplication([], False)
     application.initQgis()
-    layer = QgsRasterLayer(raster, "translation")
+    layer = QgsRasterLayer(path, "translation") if image else QgsVectorLayer(path, "index", "ogr")
     if not layer.isValid():
-        raise SystemExit(f"{raster}: {layer.error().summary()}")
-    render(layer, image)
-    json.dump(describe(layer), sys.stdout)
+        raise SystemExit(f"{path}: {layer.error().summary()}")
+    if image:
+        render(layer, image)
+    json.dump(describe(layer) if image else describe_features(layer), sys.stdout)
     # A layer must not outlive the application.
     del layer
     application.exitQgis()

@@ -1,4 +1,4 @@
-"""QGIS opens a translation in its place, as RGB, with its own colours and a transparent nodata area."""
+"""QGIS opens a translation in its place, as RGB with a transparent nodata area, and the index of training pairs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
+from sartranslate.cutting import CuttingOptions
 from sartranslate.inference import InferenceOptions, Translator, plan, translate
+from sartranslate.pairing import PairingOptions, make_pairs
 from sartranslate.radiometry import Float, Radiometry
 from sartranslate.raster import quiet_georeference
+from sartranslate.simulation import SimulationOptions, simulate
+from sartranslate.split import PlaceSplit
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 # They lead the system's QGIS to another environment's libraries and tables.
@@ -72,9 +76,16 @@ def environment(**more: str) -> dict[str, str]:
 def show(raster: Path, image: Path) -> dict[str, Any]:
     # QGIS leaves a .aux.xml file beside what it opens.
     copy = shutil.copy(raster, image.with_suffix(".tif"))
+    return check(image.parent, copy, image)
+
+
+def check(folder: Path, *arguments: Path) -> dict[str, Any]:
+    """Run `qgis_check.py` with a profile in `folder`."""
+    if not has_qgis():
+        pytest.skip(f"{SYSTEM_PYTHON} has no QGIS (Debian: apt-get install python3-qgis)")
     checked = subprocess.run(
-        [SYSTEM_PYTHON, str(Path(__file__).with_name("qgis_check.py")), str(copy), str(image)],
-        env=environment(QT_QPA_PLATFORM="offscreen", QGIS_CUSTOM_CONFIG_PATH=str(image.parent)),
+        [SYSTEM_PYTHON, str(Path(__file__).with_name("qgis_check.py")), *map(str, arguments)],
+        env=environment(QT_QPA_PLATFORM="offscreen", QGIS_CUSTOM_CONFIG_PATH=str(folder)),
         capture_output=True,
         text=True,
         timeout=120,
@@ -86,8 +97,6 @@ def show(raster: Path, image: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    if not has_qgis():
-        pytest.skip(f"{SYSTEM_PYTHON} has no QGIS (Debian: apt-get install python3-qgis)")
     folder, shown = tmp_path_factory.mktemp("translated"), tmp_path_factory.mktemp("shown")
     write_scene(folder / "scene.tif")
     options = InferenceOptions(window=128, overlap=32)
@@ -124,3 +133,17 @@ def test_colours_are_the_file_s_without_a_stretch(seen: Seen) -> None:
     shown, stored = seen.image[opaque][:, :3], seen.rgb[opaque]
     assert np.ptp(stored, axis=0).min() > 200
     np.testing.assert_allclose(shown.astype(int), stored, atol=LEVELS)
+
+
+def test_qgis_shows_the_index_of_training_pairs(tmp_path: Path) -> None:
+    simulate(tmp_path, SimulationOptions(pairs=0, scene=(300, 420), truth=True))
+    cutting = CuttingOptions(tile=64, split=PlaceSplit(block=1000, guard=0))
+    options = PairingOptions(cutting=cutting)
+    summary = make_pairs(tmp_path / "scene.tif", tmp_path / "scene_optical.tif", tmp_path / "pairs", options)
+    report = check(tmp_path, tmp_path / "pairs" / "index.gpkg")
+    assert report["crs"] == "EPSG:4326"
+    assert {"name", "split", "valid_share", "shift_rows", "scaling"} <= set(report["fields"])
+    tiles = sorted(path.stem for path in (tmp_path / "pairs").glob("*/sar/*.tif"))
+    assert sorted(report["names"]) == tiles
+    assert len(tiles) == sum(summary.tiles.values()) > 0
+    assert min(report["areas"]) > 0
