@@ -72,7 +72,7 @@ def _scene_scaling(tile: Scene, radiometry: Radiometry) -> SceneScaling | None:
         return None
     with named_errors(tile.path):
         statistics = SceneStatistics.from_json(tile.statistics)
-    return statistics.resolve(radiometry, [band.number for band in tile.bands])
+        return statistics.resolve(radiometry, [band.number for band in tile.bands])
 
 
 class Crops:

@@ -42,11 +42,17 @@ class RasterProfile:
         floats = np.issubdtype(np.dtype(self.dtype), np.floating)
         options: dict[str, Any] = {"driver": "GTiff", "count": self.bands, "height": self.height, "width": self.width}
         options |= {"dtype": self.dtype, "crs": self.crs, "transform": self.transform, "nodata": self.nodata}
-        options |= {"tiled": True, "blockxsize": TILE, "blockysize": TILE, "bigtiff": "IF_SAFER"}
+        options |= {"tiled": True, "blockxsize": _side(self.width), "blockysize": _side(self.height)}
+        options |= {"bigtiff": "IF_SAFER"}
         options |= {"compress": "deflate", "zlevel": 9, "predictor": 3 if floats else 2}
         if self.bands == 3 and self.dtype == "uint8":
             options["photometric"] = "RGB"
         return options
+
+
+def _side(length: int) -> int:
+    """Of a block: TIFF wants multiples of 16 pixels."""
+    return min(TILE, -(-length // 16) * 16)
 
 
 def write_blocks(

@@ -30,6 +30,7 @@ FEWEST_POINTS = {"polynomial": len(TERMS), "tps": 4}
 GOOD_FIT = 0.5  # pixels RMS: a polynomial this close is taken, a spline through 210 points is far slower
 UTM_LATITUDES = (-80.0, 84.0)  # degrees where UTM ends
 BORDER_STEPS = 64
+LONGEST = 2**31 - 1  # pixels that a side of a raster can have in GDAL
 DETERMINED = 1e-6  # smallest singular value, relative to the largest, of points that determine a polynomial
 NEAR_ROUND = 0.01  # a spacing this close to two digits is taken for those
 AVERAGED = 1.5  # grid pixels this much larger than the source's are means of several
@@ -96,11 +97,14 @@ def map_grid(
     size = resolution or _rounded(spacing)
     border = points.to_ground(_border(height, width), method)
     (left, bottom), (right_end, top) = np.floor(border.min(axis=0) / size), np.ceil(border.max(axis=0) / size)
+    height, width = int(top - bottom), int(right_end - left)
+    if max(height, width) > LONGEST:
+        raise OptionError(f"resolution {size}: makes a grid of {height} x {width} pixels, expected {LONGEST} at most")
     return MapGrid(
         points,
         method,
-        height=int(top - bottom),
-        width=int(right_end - left),
+        height=height,
+        width=width,
         transform=Affine(size, 0, left * size, 0, -size, top * size),
         averaged=size > AVERAGED * spacing,
         slant=int(abs(np.linalg.inv(jacobian)[1, 0]) * size * (right_end - left)),

@@ -70,10 +70,11 @@ class OpticalReader:
     def __init__(self, optical: Optical, warped: Any) -> None:
         self._optical = optical
         self._warped = warped
+        self._bands = (*optical.bands, warped.colorinterp.index(ColorInterp.alpha) + 1)
 
     def read(self, window: Window) -> tuple[NDArray[np.uint8], Mask]:
         """RGB (height, width, 3) and validity (height, width) of a window of the scene."""
-        values = read_window(self._warped, window, (*self._optical.bands, self._warped.count))
+        values = read_window(self._warped, window, self._bands)
         valid = np.isfinite(values).all(axis=-1) & (values[..., 3] > 0)
         return _to_bytes(values[..., :3], self._optical.stretch), valid
 

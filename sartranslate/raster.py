@@ -17,7 +17,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from sartranslate.errors import SceneError
+from sartranslate.errors import AreaError, SceneError
 from sartranslate.windows import Window
 
 
@@ -44,11 +44,11 @@ def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | N
 
 @contextmanager
 def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
-    """A `SceneError` raised inside begins with the path."""
+    """A `SceneError` or `AreaError` raised inside begins with the path."""
     try:
         yield
-    except SceneError as error:
-        raise SceneError(f"{os.fspath(path)}: {error}") from error
+    except (SceneError, AreaError) as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from error
 
 
 def read_window(dataset: Any, window: Window, bands: Sequence[int] | None = None) -> NDArray[Any]:

@@ -96,14 +96,14 @@ def _scene(path: str, rasters: Sequence[Raster], bands: Sequence[Band], options:
     scene = Scene(path, first.height, first.width, first.crs, first.transform, tuple(bands), files, first.statistics)
     if first.points and not first.placed:
         return _warped(scene, first, options)
-    if options.places:
-        raise OptionError(
-            f"{path}: has a grid of its own; --crs, --resolution and --gcps are for ground control points"
-        )
     if not first.placed and not options.allow_ungeoreferenced:
         raise SceneError(
             "no georeference, expected CRS and transform, or ground control points; "
             "--allow-ungeoreferenced goes ahead in pixel coordinates"
+        )
+    if options.places:
+        raise OptionError(
+            f"{path}: has a grid of its own; --crs, --resolution and --gcps are for ground control points"
         )
     return scene
 

@@ -165,11 +165,14 @@ def check_same_grid(first: Raster, other: Raster) -> None:
         raise SceneError(f"{other.path} has {other.height} x {other.width} pixels, {expected}, which has "
                          f"{first.height} x {first.width}")  # fmt: skip
     if first.crs != other.crs:
-        raise SceneError(f"{other.path} is in {other.crs}, {expected}, which is in {first.crs}")
+        raise SceneError(f"{other.path} is in {other.crs or 'no CRS'}, {expected}, which is in {first.crs or 'none'}")
     if shift(first.transform, other.transform, first.height, first.width) > SAME_PLACE:
         raise SceneError(f"{other.path} lies on other ground, {expected}")
     if len(first.points) != len(other.points) or not np.allclose(first.points, other.points, rtol=0, atol=SAME_POINT):
         raise SceneError(f"{other.path} has other ground control points, {expected}")
+    if first.points_crs != other.points_crs:
+        raise SceneError(f"{other.path} has ground control points in {other.points_crs}, {expected}, which has them in "
+                         f"{first.points_crs}")  # fmt: skip
 
 
 def shift(own: Affine, other: Affine, height: int, width: int) -> float:

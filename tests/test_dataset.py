@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from sartranslate.dataset import Crops, open_folder
 from sartranslate.errors import OptionError, PairsError, SceneError
 from sartranslate.radiometry import Radiometry, from_rgb
+from sartranslate.scaling import SceneStatistics, measure, resolve_scaling
+from sartranslate.source import STATISTICS_TAG
+from sartranslate.tiles import find_pairs, sample
 from tests.test_tiles import write_pair
 
 
@@ -97,3 +101,62 @@ def test_values_that_can_not_be_scaled_are_reported_with_their_folder(tmp_path: 
     write_pair(tmp_path, "a.tif", np.full((1, 16, 16), 7, np.uint8), np.zeros((3, 16, 16), np.uint8))
     with pytest.raises(PairsError, match="same value"):
         open_folder(tmp_path, Radiometry())
+
+
+def speckled_tile(folder: Path, name: str, level: float, text: str | None = None, seed: int = 0) -> None:
+    """A pair of 16 x 16 pixels; `text` is what it says of the scene that it was cut out of."""
+    power = level * np.random.default_rng(seed).gamma(4.4, 1 / 4.4, (1, 16, 16))
+    write_pair(folder, name, power.astype(np.float32), np.full((3, 16, 16), 9, np.uint8))
+    if text is not None:
+        with rasterio.open(folder / "sar" / name, "r+") as tile:
+            tile.update_tags(**{STATISTICS_TAG: text})
+
+
+def statistics_of_a_scene(level: float) -> SceneStatistics:
+    rng = np.random.default_rng(1)
+    return measure(level * 10 ** rng.uniform(-2, 0, (4000, 1)) * rng.gamma(4.4, 1 / 4.4, (4000, 1)), "power")
+
+
+def test_tiles_are_scaled_by_their_scenes_and_those_that_know_none_together(tmp_path: Path) -> None:
+    dim, bright = statistics_of_a_scene(0.01), statistics_of_a_scene(100)
+    speckled_tile(tmp_path, "a.tif", 0.01, dim.to_json())
+    speckled_tile(tmp_path, "b.tif", 100, bright.to_json())
+    speckled_tile(tmp_path, "c.tif", 1)
+    speckled_tile(tmp_path, "d.tif", 5, seed=2)
+    folder = open_folder(tmp_path, Radiometry())
+    loose = find_pairs(tmp_path, Radiometry().bands)[2:]
+    shared = resolve_scaling(Radiometry(), sample(loose))
+    assert folder.scalings == (dim.resolve(Radiometry(), [1]), bright.resolve(Radiometry(), [1]), shared, shared)
+    assert [line.split(": ")[1] for line in folder.describe()] == ["1 pairs", "1 pairs", "2 pairs"]
+
+
+def test_a_crop_is_scaled_by_its_own_scene(tmp_path: Path) -> None:
+    """Two scenes that differ in brightness alone look alike to the network."""
+    for name, level in (("a.tif", 0.01), ("b.tif", 100)):
+        speckled_tile(tmp_path, name, level, statistics_of_a_scene(level).to_json())
+    crops = Crops([open_folder(tmp_path, Radiometry())], 16, 2)
+    one, other = next(iter(crops.epoch(np.random.default_rng(0)))).source
+    assert np.allclose(np.sort(one.ravel()), np.sort(other.ravel()), atol=1e-4)
+    assert one.std() > 0.05
+
+
+def test_a_unit_that_is_told_goes_before_the_scenes(tmp_path: Path) -> None:
+    speckled_tile(tmp_path, "a.tif", 1, statistics_of_a_scene(1).to_json())
+    (scaling,) = open_folder(tmp_path, Radiometry(), unit="amplitude").scalings
+    assert (scaling.unit, scaling.reason) == ("amplitude", "as told")
+
+
+@pytest.mark.parametrize("text", ["null", "hello", "{}", statistics_of_a_scene(1).to_json()[:-9]])
+def test_broken_statistics_are_reported_with_folder_and_tile(tmp_path: Path, text: str) -> None:
+    speckled_tile(tmp_path, "a.tif", 1, text)
+    with pytest.raises(PairsError, match=r"a\.tif: broken statistics of its scene: .* expected those that `pairs`"):
+        open_folder(tmp_path, Radiometry())
+
+
+def test_a_tile_with_more_bands_than_its_scenes_statistics_is_reported(tmp_path: Path) -> None:
+    power = np.random.default_rng(0).gamma(4.4, 1 / 4.4, (2, 16, 16)).astype(np.float32)
+    write_pair(tmp_path, "a.tif", power, np.full((3, 16, 16), 9, np.uint8))
+    with rasterio.open(tmp_path / "sar" / "a.tif", "r+") as tile:
+        tile.update_tags(**{STATISTICS_TAG: statistics_of_a_scene(1).to_json()})
+    with pytest.raises(PairsError, match=r"a\.tif: band 2 of a tile whose scene's statistics know 1"):
+        open_folder(tmp_path, Radiometry(bands=(("VV",), ("VH",))))

@@ -84,3 +84,19 @@ def test_reduced_precision_keeps_weights_and_output_in_float32(precision: str) -
 def test_a_config_out_of_range_is_refused(field: dict[str, object]) -> None:
     with pytest.raises(OptionError, match=next(iter(field))):
         GeneratorConfig(**field)
+
+
+@pytest.mark.parametrize("upsampling", ["transpose", "resize"])
+def test_the_operations_of_a_window_are_those_of_the_network_s_convolutions(upsampling: str) -> None:
+    config = GeneratorConfig(source_bands=2, filters=4, upsampling=upsampling)
+    model = build_generator(config)
+    counted = 0
+    x = np.zeros((1, 256, 256, 2), np.float32)
+    shapes = keras.Model(model.input, [layer.output for layer in model.layers])(x)
+    inputs = keras.Model(model.input, [layer.input for layer in model.layers[1:] if hasattr(layer, "kernel")])(x)
+    outputs = {layer.name: output for layer, output in zip(model.layers, shapes, strict=True)}
+    for layer, given in zip((layer for layer in model.layers[1:] if hasattr(layer, "kernel")), inputs, strict=True):
+        # A transposed convolution spreads each input pixel, a convolution gathers each output pixel.
+        side = given if "Transpose" in type(layer).__name__ else outputs[layer.name]
+        counted += 2 * int(np.prod(layer.kernel.shape)) * side.shape[1] * side.shape[2]
+    assert config.operations(256) == counted

@@ -152,3 +152,23 @@ def test_a_file_that_is_no_raster_is_named(tmp_path: Path) -> None:
     (tmp_path / "sar" / "a.tif").write_text("hello")
     with pytest.raises(SceneError, match=r"a\.tif: can not be read"):
         tiles.find_pairs(tmp_path, ONE)
+
+
+def test_of_a_folder_split_by_place_the_training_tiles_are_found(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        write_pair(tmp_path / split, f"{split}.tif")
+    for place in (tmp_path, tmp_path / "train"):
+        assert [Path(pair.sar.path).name for pair in tiles.find_pairs(place, ONE)] == ["train.tif"]
+    assert [Path(pair.sar.path).name for pair in tiles.find_pairs(tmp_path / "val", ONE)] == ["val.tif"]
+
+
+def test_zeros_of_a_tile_with_a_mask_are_measured(tmp_path: Path) -> None:
+    sar = SAR.astype(np.float32)
+    sar[0, :6, :6] = 0
+    write_pair(tmp_path, "a.tif", sar)
+    (pair,) = tiles.find_pairs(tmp_path, ONE)
+    assert tiles.read_pair(pair, Window(0, 0, 12, 10))[1].sum() == 12 * 10 - 6 * 6
+    with rasterio.open(tmp_path / "sar" / "a.tif", "r+") as file:
+        file.write_mask(np.ones((12, 10), bool))
+    (pair,) = tiles.find_pairs(tmp_path, ONE)
+    assert tiles.read_pair(pair, Window(0, 0, 12, 10))[1].all()

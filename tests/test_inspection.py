@@ -1,0 +1,157 @@
+"""What `inspect` says of scenes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from click.testing import Result
+from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+
+from sartranslate.architecture import GeneratorConfig
+from sartranslate.errors import SceneError
+from sartranslate.inspection import SceneReport, inspect_scene
+from sartranslate.radiometry import Radiometry
+from sartranslate.source import SceneOptions
+from tests.conftest import WriteScene
+
+Run = Callable[..., Result]
+TWO_BANDS = Radiometry(bands=(("VV",), ("VH",)))
+
+
+def inspect(path: Path, radiometry: Radiometry | None = None, **options: object) -> SceneReport:
+    told = SceneOptions(**options)  # type: ignore[arg-type]
+    return inspect_scene(path, told, radiometry or Radiometry(), GeneratorConfig(filters=8), name="model")
+
+
+def test_size_ground_and_footprint_are_those_of_the_scene(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16]
+) -> None:
+    report = inspect(write_scene("s.tif", amplitudes))
+    assert (report.height, report.width) == (300, 420)
+    assert report.ground.crs == "EPSG:32632"
+    west, south, east, north = report.ground.bounds or ()
+    # The upper left corner lies on the zone's central meridian; 47.85 degrees is 5,300 km from the equator.
+    assert west == pytest.approx(9.0, abs=1e-3)
+    assert east == pytest.approx(9.0 + 4200 / (111_320 * np.cos(np.radians(47.85))), abs=1e-3)
+    assert (south, north) == pytest.approx((47.826, 47.853), abs=2e-3)
+    assert report.ground.footprint is not None
+    assert report.ground.footprint["type"] == "Polygon"
+
+
+def test_ranges_are_told_in_the_scene_s_unit_and_in_decibels(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16]
+) -> None:
+    report = inspect(write_scene("s.tif", amplitudes, names=("VH",)))
+    (band,) = report.bands
+    assert (band.number, band.polarisation, band.dtype) == (1, "VH", "uint16")
+    assert band.values == pytest.approx(np.percentile(amplitudes, [1, 50, 99]), rel=0.02)
+    assert band.decibels == pytest.approx(20 * np.log10(band.values), abs=0.01)
+    assert (report.unit, report.reason) == ("amplitude", "uint16 digital numbers")
+
+
+def test_the_share_of_nodata_and_how_it_is_known_are_told(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16]
+) -> None:
+    amplitudes[:100] = 0
+    untagged, tagged = (
+        inspect(write_scene(name, amplitudes, nodata=nodata)) for name, nodata in (("u.tif", None), ("t.tif", 0))
+    )
+    assert untagged.bands[0].validity == "blocks of zeros, no tag"
+    assert tagged.bands[0].validity == "nodata 0"
+    assert untagged.nodata_share == pytest.approx(1 / 3, abs=0.03)
+    assert tagged.nodata_share == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_the_bands_a_model_would_take_are_told_or_why_it_does_not_fit(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16]
+) -> None:
+    both = write_scene("both.tif", np.repeat(amplitudes, 2, axis=-1), names=("VH", "VV"))
+    assert inspect(both, TWO_BANDS).model.bands == (2, 1)
+    one = write_scene("one.tif", amplitudes, names=("VH",))
+    assert inspect(one, TWO_BANDS).model.bands == ()
+    assert "1 band (VH), the model expects 2 (VV, VH)" in str(inspect(one, TWO_BANDS).model.problem)
+
+
+def test_work_grows_with_the_scene(write_scene: WriteScene, amplitudes: NDArray[np.uint16]) -> None:
+    small = inspect(write_scene("s.tif", amplitudes)).model
+    large = inspect(write_scene("l.tif", np.tile(amplitudes, (4, 4, 1)))).model
+    assert small.windows == 4
+    assert large.windows == 54
+    assert large.estimate.operations == pytest.approx(54 / 4 * small.estimate.operations)
+    assert large.estimate.memory_bytes > small.estimate.memory_bytes
+
+
+def test_ground_control_points_are_told_with_the_grid_they_give(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16]
+) -> None:
+    path = write_scene("grd.tif", amplitudes, crs=None, transform=Affine.identity())
+    points = [
+        GroundControlPoint(row, col, 10 + col * 1e-4, 50 - row * 1e-4)
+        for row in range(0, 301, 60)
+        for col in range(0, 421, 60)
+    ]
+    with rasterio.open(path, "r+") as dataset:
+        dataset.gcps = (points, CRS.from_epsg(4326))
+    report = inspect(path)
+    assert report.ground.crs == "EPSG:32632"
+    assert str(report.ground.gcps).startswith("48 ground control points by third-order polynomial, on EPSG:32632")
+    west, south, east, north = report.ground.bounds or ()
+    assert (west, east) == pytest.approx((10, 10.042), abs=1e-3)
+    assert (south, north) == pytest.approx((49.97, 50.0), abs=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_scene_without_georeference_is_described_with_what_infer_would_say(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16]
+) -> None:
+    path = write_scene("s.tif", amplitudes, crs=None, transform=Affine.identity())
+    report = inspect(path)
+    assert report.ground.crs is None
+    assert "--allow-ungeoreferenced" in str(report.model.problem)
+    assert inspect(path, allow_ungeoreferenced=True).model.problem is None
+
+
+def test_a_large_single_block_is_warned_of_and_tiles_are_not(write_scene: WriteScene) -> None:
+    values = np.random.default_rng(0).integers(1, 9999, (6000, 6000, 1)).astype(np.uint16)
+    strip = write_scene("strip.tif", values, compress="deflate", zlevel=1, blockysize=6000, nodata=0)
+    tiled = write_scene("tiled.tif", values, tiled=True, blockxsize=512, blockysize=512, nodata=0)
+    assert "6000 x 6000 px" in str(inspect(strip).warning)
+    assert inspect(tiled).warning is None
+
+
+def test_what_can_not_be_opened_is_refused(tmp_path: Path, write_scene: WriteScene) -> None:
+    with pytest.raises(SceneError, match=r"absent\.tif: can not be read"):
+        inspect(tmp_path / "absent.tif")
+    with pytest.raises(SceneError, match="complex values"):
+        inspect(write_scene("slc.tif", np.ones((9, 9, 1), np.complex64)))
+
+
+def test_the_command_prints_lines_or_one_json_object(
+    sartranslate: Run, write_scene: WriteScene, amplitudes: NDArray[np.uint16], tiny_model: Path
+) -> None:
+    path = write_scene("s.tif", amplitudes, names=("VH",))
+    lines = sartranslate("inspect", path, "--model", tiny_model).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "scene", "size", "ground", "footprint", "band", "uint16,", "unit", "nodata", "model", "work",
+    ]  # fmt: skip
+    report = json.loads(sartranslate("inspect", path, "--model", tiny_model, "--json").stdout)
+    assert (report["width"], report["unit"], report["model"]["windows"]) == (420, "amplitude", 4)
+
+
+def test_the_command_takes_files_by_polarisation(
+    sartranslate: Run, write_scene: WriteScene, amplitudes: NDArray[np.uint16], tiny_two_band_model: Path
+) -> None:
+    vv, vh = (write_scene(name, amplitudes) for name in ("a.tif", "b.tif"))
+    result = sartranslate(
+        "inspect", "--band", f"VV={vv}", "--band", f"vh={vh}", "--model", tiny_two_band_model, "--json"
+    )
+    assert [band["polarisation"] for band in json.loads(result.stdout)["bands"]] == ["VV", "VH"]
+    assert json.loads(result.stdout)["model"]["problem"] is None

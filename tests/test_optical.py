@@ -1,0 +1,252 @@
+"""An optical image lands on the pixels of a scene, in the right colours, and says where it shows nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Transformer
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+
+from sartranslate.errors import OptionError, SceneError
+from sartranslate.optical import open_optical, optical_reader
+from sartranslate.raster import moved
+from sartranslate.scene import Scene, open_scene
+from sartranslate.windows import Window
+from tests.conftest import TRANSFORM, UTM, WriteScene
+
+SIZE = 60  # pixels of the SAR grid
+WHOLE = Window(0, 0, SIZE, SIZE)
+STEP = 4.0  # grey levels of the coordinate raster from one SAR pixel to the next
+CODED = (0.0, 255.0)
+
+
+@pytest.fixture
+def scene(write_scene: WriteScene) -> Scene:
+    return open_scene(write_scene("sar.tif", np.ones((SIZE, SIZE, 1), np.float32)), None)
+
+
+def colours(height: int = SIZE, width: int = SIZE, dtype: str = "uint8") -> NDArray[Any]:
+    return np.random.default_rng(1).integers(1, 200, (height, width, 3)).astype(dtype)
+
+
+def read(path: Path, scene: Scene, window: Window = WHOLE, **told: Any) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    with optical_reader(open_optical(path, **told), scene) as reader:
+        return reader.read(window)
+
+
+def coordinate_raster(write_scene: WriteScene, crs: CRS, metres: float) -> Path:
+    """Row and column of the SAR grid as red and green of an image in another CRS that covers it and more."""
+    to_image = Transformer.from_crs(UTM.to_wkt(), crs.to_wkt(), always_xy=True)
+    left, top = to_image.transform(TRANSFORM.c - 200, TRANSFORM.f + 200)
+    right, bottom = to_image.transform(TRANSFORM.c + 10 * SIZE + 200, TRANSFORM.f - 10 * SIZE - 200)
+    side = int((10 * SIZE + 400) / metres)
+    across, down = (right - left) / side, (bottom - top) / side
+    xs, ys = np.meshgrid(left + across * (np.arange(side) + 0.5), top + down * (np.arange(side) + 0.5))
+    x, y = to_image.transform(xs, ys, direction="INVERSE")
+    coded = np.stack([(TRANSFORM.f - y) / 10, (x - TRANSFORM.c) / 10, np.zeros_like(x)], axis=-1) * STEP
+    return write_scene(
+        "coordinates.tif", coded.astype(np.float32), crs=crs, transform=Affine(across, 0, left, 0, down, top)
+    )
+
+
+@pytest.mark.parametrize("metres", [2.5, 8, 10, 20])
+@pytest.mark.parametrize("code", [32632, 32631, 4326, 3857])
+def test_ground_lands_on_its_sar_pixel_within_half_a_pixel(
+    scene: Scene, write_scene: WriteScene, code: int, metres: float
+) -> None:
+    image = coordinate_raster(write_scene, CRS.from_epsg(code), metres)
+    window = Window(7, 3, 40, 50)
+    rgb, mask = read(image, scene, window, stretch=CODED)
+    rows, cols = np.mgrid[window.rows, window.cols]
+    found = rgb[..., :2] / STEP
+    assert mask.all()
+    assert abs(found[..., 0] - (rows + 0.5)).max() < 0.5
+    assert abs(found[..., 1] - (cols + 0.5)).max() < 0.5
+    assert abs((found - np.stack([rows, cols], axis=-1) - 0.5).mean(axis=(0, 1))).max() < 0.05
+
+
+@pytest.mark.parametrize("declared", [{}, {"nodata": 255}])
+def test_an_image_on_the_scenes_grid_comes_through_bit_for_bit(
+    scene: Scene, write_scene: WriteScene, declared: dict[str, Any]
+) -> None:
+    rgb = colours()
+    path = write_scene("optical.tif", rgb, **declared)
+    for window in (WHOLE, Window(11, 5, 17, 23)):
+        found, mask = read(path, scene, window)
+        assert mask.all()
+        assert np.array_equal(found, rgb[window.rows, window.cols])
+
+
+def test_black_is_a_colour_where_no_nodata_is_declared(scene: Scene, write_scene: WriteScene) -> None:
+    rgb = colours()
+    rgb[10:30, 10:30] = 0
+    found, mask = read(write_scene("optical.tif", rgb), scene)
+    assert mask.all()
+    assert np.array_equal(found, rgb)
+
+
+def test_a_zero_in_one_colour_is_dark_and_only_zero_in_all_is_nodata(scene: Scene, write_scene: WriteScene) -> None:
+    rgb = colours()
+    rgb[10:20, :, 0] = 0
+    rgb[40:50, 20:30] = 0
+    found, mask = read(write_scene("optical.tif", rgb, nodata=0), scene)
+    assert np.array_equal(mask, rgb.any(axis=-1))
+    assert abs(found.astype(int) - rgb)[mask].max() <= 1  # GDAL keeps valid values off the nodata value
+
+
+def test_finer_pixels_are_averaged(scene: Scene, write_scene: WriteScene) -> None:
+    fine = colours(SIZE * 4, SIZE * 4)
+    found, mask = read(
+        write_scene("fine.tif", fine, transform=Affine(2.5, 0, TRANSFORM.c, 0, -2.5, TRANSFORM.f)), scene
+    )
+    mean = fine.reshape(SIZE, 4, SIZE, 4, 3).mean(axis=(1, 3))
+    assert mask.all()
+    assert abs(found - mean).max() <= 1
+
+
+def test_ground_outside_the_image_is_invalid(scene: Scene, write_scene: WriteScene) -> None:
+    path = write_scene("part.tif", colours(30, 20), transform=moved(TRANSFORM, Window(5, 10, 30, 20)))
+    _, mask = read(path, scene)
+    expected = np.zeros((SIZE, SIZE), bool)
+    expected[5:35, 10:30] = True
+    assert np.array_equal(mask, expected)
+
+
+def hole() -> NDArray[np.bool_]:
+    valid = np.ones((SIZE, SIZE), bool)
+    valid[20:40, 5:25] = False
+    return valid
+
+
+def test_alpha_a_mask_and_nodata_say_where_an_image_shows_nothing(scene: Scene, write_scene: WriteScene) -> None:
+    rgb, valid = colours(), hole()
+    alpha = np.where(valid, 255, 0).astype(np.uint8)[..., None]
+    with_alpha = write_scene("alpha.tif", np.concatenate([rgb, alpha], axis=-1))
+    with_mask = write_scene("mask.tif", rgb)
+    with rasterio.open(with_mask, "r+") as dataset:
+        dataset.write_mask(valid)
+    with_nodata = write_scene("nodata.tif", np.where(valid[..., None], rgb, 255).astype(np.uint8), nodata=255)
+    for path in (with_alpha, with_mask, with_nodata):
+        found, mask = read(path, scene)
+        assert np.array_equal(mask, valid), path
+        assert np.array_equal(found[valid], rgb[valid]), path
+
+
+@pytest.mark.parametrize("declared", [{"nodata": np.nan}, {}])
+def test_values_that_are_no_numbers_are_invalid(
+    scene: Scene, write_scene: WriteScene, declared: dict[str, Any]
+) -> None:
+    rgb, valid = colours().astype(np.float32), hole()
+    rgb[~valid] = np.nan
+    found, mask = read(write_scene("reflectance.tif", rgb, **declared), scene, stretch=CODED)
+    assert np.array_equal(mask, valid)
+    assert np.array_equal(found[valid], rgb[valid])
+
+
+def test_sixteen_bits_are_stretched_as_told(scene: Scene, write_scene: WriteScene) -> None:
+    values = np.full((SIZE, SIZE, 3), 1500, np.uint16)
+    values[0, 0], values[0, 1], values[0, 2] = 500, 999, 60_000
+    path = write_scene("optical.tif", values)
+    found, _ = read(path, scene, stretch=(1000, 3000))
+    assert found[0, :4].tolist() == [[0] * 3, [0] * 3, [255] * 3, [64] * 3]
+
+
+def test_sixteen_bits_are_stretched_by_percentiles_of_all_colours_together(write_scene: WriteScene) -> None:
+    values = np.broadcast_to(np.linspace(1000, 3000, SIZE * SIZE).reshape(SIZE, SIZE, 1), (SIZE, SIZE, 3)).copy()
+    values[..., 2] -= 500
+    values[:9] = 0  # nodata, and no colour
+    optical = open_optical(write_scene("optical.tif", values.astype(np.uint16), nodata=0))
+    expected = np.percentile(values[9:], (1, 99))
+    assert optical.stretch == pytest.approx(expected, abs=2)
+
+
+def test_bytes_stay_as_they_are_unless_told(scene: Scene, write_scene: WriteScene) -> None:
+    path = write_scene("optical.tif", np.full((SIZE, SIZE, 3), 100, np.uint8))
+    assert open_optical(path).stretch is None
+    found, _ = read(path, scene, stretch=(0, 200))
+    assert (found == 128).all()
+
+
+def test_an_image_of_one_value_has_nothing_to_stretch(write_scene: WriteScene) -> None:
+    path = write_scene("flat.tif", np.full((SIZE, SIZE, 3), 700, np.uint16))
+    with pytest.raises(SceneError, match=r"flat\.tif: all valid pixels have about the same value \(700\)"):
+        open_optical(path)
+
+
+def test_an_image_without_a_valid_pixel_is_named(write_scene: WriteScene) -> None:
+    path = write_scene("void.tif", np.zeros((SIZE, SIZE, 3), np.uint16), nodata=0)
+    with pytest.raises(SceneError, match=r"void\.tif: no valid pixels"):
+        open_optical(path)
+
+
+def test_colours_are_known_by_their_interpretation(scene: Scene, write_scene: WriteScene) -> None:
+    rgb = colours()
+    path = write_scene("bgr.tif", rgb[..., ::-1])
+    with rasterio.open(path, "r+") as dataset:
+        dataset.colorinterp = (ColorInterp.blue, ColorInterp.green, ColorInterp.red)
+    assert open_optical(path).bands == (3, 2, 1)
+    assert np.array_equal(read(path, scene)[0], rgb)
+
+
+@pytest.mark.parametrize(
+    ("names", "bands"),
+    [
+        (("B2", "B3", "B4", "B8"), (3, 2, 1)),
+        (("B08", "B04", "B03", "B02"), (2, 3, 4)),
+        (("blue", "Green", "RED", "nir"), (3, 2, 1)),
+    ],
+)
+def test_colours_are_known_by_their_names(
+    write_scene: WriteScene, names: tuple[str, ...], bands: tuple[int, ...]
+) -> None:
+    values = np.random.default_rng(0).integers(0, 9000, (8, 8, 4)).astype(np.uint16)
+    assert open_optical(write_scene("s2.tif", values, names)).bands == bands
+
+
+def test_bands_told_go_before_names(write_scene: WriteScene) -> None:
+    values = np.random.default_rng(0).integers(0, 9000, (8, 8, 4)).astype(np.uint16)
+    path = write_scene("s2.tif", values, ("B2", "B3", "B4", "B8"))
+    assert open_optical(path, rgb=(4, 3, 2)).bands == (4, 3, 2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5])
+def test_unnamed_bands_are_refused_with_the_option_that_names_them(write_scene: WriteScene, count: int) -> None:
+    path = write_scene("unnamed.tif", np.zeros((8, 8, count), np.uint16))
+    found = "1 band" if count == 1 else f"{count} bands"
+    with pytest.raises(SceneError, match=rf"unnamed\.tif: {found}, expected red, green and blue; choose with --rgb"):
+        open_optical(path)
+
+
+@pytest.mark.parametrize("rgb", [(1, 2, 9), (0, 1, 2), (1, 2)])
+def test_bands_that_are_not_there_are_refused(write_scene: WriteScene, rgb: tuple[int, ...]) -> None:
+    path = write_scene("rgb.tif", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(SceneError, match=r"rgb\.tif: bands .* of 3 told, expected three"):
+        open_optical(path, rgb)
+
+
+@pytest.mark.parametrize("stretch", [(5.0, 5.0), (9.0, 1.0), (np.nan, 1.0)])
+def test_a_stretch_without_a_range_is_refused(write_scene: WriteScene, stretch: tuple[float, float]) -> None:
+    path = write_scene("rgb.tif", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(OptionError, match="expected low < high"):
+        open_optical(path, stretch=stretch)
+
+
+def test_an_image_on_no_ground_is_refused(write_scene: WriteScene) -> None:
+    path = write_scene("photo.tif", np.zeros((8, 8, 3), np.uint8), crs=None, transform=Affine.identity())
+    with pytest.raises(SceneError, match=r"photo\.tif: no georeference, expected an optical image with CRS"):
+        open_optical(path)
+
+
+def test_a_truncated_image_is_named_when_it_is_read(scene: Scene, write_scene: WriteScene) -> None:
+    path = write_scene("cut.tif", colours(), tiled=True, blockxsize=16, blockysize=16)
+    os.truncate(path, path.stat().st_size * 2 // 3)
+    with pytest.raises(SceneError, match=r"cut\.tif: can not be read"):
+        read(path, scene)
