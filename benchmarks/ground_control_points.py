@@ -31,9 +31,10 @@ def main() -> None:
     print(f"{len(grid.points.pixels)} points, pixels of {grid.transform.a:g} {grid.points.crs.units_factor[0]}")
     for method in ("affine", *METHODS):
         misses = held_out(grid.points, method)
+        largest = misses.max()
         print(
             f"{method}, every {FOLDS}th point held out in turn: RMS {rms(misses):.1f} m,"
-            f" median {np.median(misses):.1f} m, largest {misses.max():.1f} m = {misses.max() / grid.transform.a:.2f} px"
+            f" median {np.median(misses):.1f} m, largest {largest:.1f} m = {largest / grid.transform.a:.2f} px"
         )
     for method in METHODS:
         print(f"{method}: {seconds_per_megapixel(scene, method):.2f} s for a megapixel of the grid, read in windows")

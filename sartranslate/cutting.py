@@ -78,6 +78,25 @@ class ScenePair:
     name: str  # that tiles' names begin with
 
 
+@dataclass(frozen=True)
+class TilePair:
+    """One window of both sides, and what was measured on it."""
+
+    window: Window
+    split: str
+    sar: NDArray[Any]  # (H, W, bands)
+    sar_mask: Mask
+    rgb: NDArray[np.uint8]
+    rgb_mask: Mask
+    white_share: float
+    shift: Shift | None
+
+    @property
+    def mask(self) -> Mask:
+        """Valid on both sides."""
+        return self.sar_mask & self.rgb_mask
+
+
 class _Drop(Exception):  # noqa: N818
     """A tile is not used, for this reason."""
 
@@ -96,9 +115,12 @@ def cut(
         optical = stack.enter_context(optical_reader(scenes.image, scenes.scene))
         for done, window in enumerate(windows, 1):
             try:
-                records.append(_cut_one(window, sar, optical, scenes, options, folder))
+                tile = _read(window, sar, optical, scenes, options)
             except _Drop as drop:
                 dropped[str(drop)] += 1
+            else:
+                records.append(_record(tile, scenes, options.split))
+                _write(tile, records[-1].name, scenes, folder / tile.split)
             watch(done, len(windows))
     return records, dropped
 
@@ -110,21 +132,16 @@ def _windows(scene: Scene, options: CuttingOptions) -> Iterator[Window]:
             yield Window(row_off, col_off, size, size)
 
 
-def _cut_one(
-    window: Window,
-    sar_reader: SceneReader,
-    optical_reader: OpticalReader,
-    scenes: ScenePair,
-    options: CuttingOptions,
-    folder: Path,
-) -> TileRecord:
-    scene = scenes.scene
-    split = options.split.of(outline(scene.crs, scene.transform, window))
+def _read(
+    window: Window, sar_reader: SceneReader, rgb_reader: OpticalReader, scenes: ScenePair, options: CuttingOptions
+) -> TilePair:
+    """A tile that is worth it; raises `_Drop` for others, as early as it shows."""
+    split = options.split.of(outline(scenes.scene.crs, scenes.scene.transform, window))
     if split is None:
         raise _Drop("between splits")
     sar, sar_mask = sar_reader.read(window)
     _drop_if("nodata", 1 - sar_mask.mean() > options.max_nodata)
-    rgb, rgb_mask = optical_reader.read(window)
+    rgb, rgb_mask = rgb_reader.read(window)
     mask = sar_mask & rgb_mask
     _drop_if("nodata", not mask.any() or 1 - mask.mean() > options.max_nodata)
     white = _white_share(rgb, mask, options.white)
@@ -132,31 +149,7 @@ def _cut_one(
     _drop_if("empty", np.ptp(sar[mask], axis=0).min() == 0 or (rgb[mask] @ LUMINANCE).std() < LEAST_CONTRAST)
     shift = _shift(sar, rgb, mask, scenes.statistics.unit) if options.measures_shift else None
     _drop_if("shifted", shift is not None and _too_far(shift, options.max_shift))
-    name = f"{scenes.name}_{window.row_off:05d}_{window.col_off:05d}"
-    _write(folder / split / "sar" / f"{name}.tif", window, sar, sar_mask, scenes, scene.names)
-    _write(folder / split / "optical" / f"{name}.tif", window, rgb, rgb_mask, scenes, ())
-    return TileRecord(
-        name=name,
-        split=split,
-        scene=scenes.name,
-        optical=os.path.basename(scenes.image.path),
-        row_off=window.row_off,
-        col_off=window.col_off,
-        height=window.height,
-        width=window.width,
-        crs=str(scene.crs.to_string() if scene.crs else ""),
-        valid_share=float(mask.mean()),
-        white_share=white,
-        shift_rows=shift.rows if shift else None,
-        shift_cols=shift.cols if shift else None,
-        shift_clarity=shift.clarity if shift else None,
-        seed=options.split.seed,
-        block=options.split.block,
-        guard=options.split.guard,
-        shares=options.split.shares_text,
-        scaling=scenes.statistics.to_json(),
-        outline=footprint(scene.crs, scene.transform, window),
-    )
+    return TilePair(window, split, sar, sar_mask, rgb, rgb_mask, white, shift)
 
 
 def _white_share(rgb: NDArray[np.uint8], mask: Mask, white: int) -> float:
@@ -180,24 +173,52 @@ def _too_far(shift: Shift, most: float | None) -> bool:
     return most is not None and shift.clarity >= CLEAR and float(np.hypot(shift.rows, shift.cols)) > most
 
 
-def _write(
-    path: Path,
-    window: Window,
-    values: NDArray[Any],
-    mask: Mask,
-    scenes: ScenePair,
-    names: tuple[str | None, ...],
-) -> None:
-    """With a mask even where all is valid, so that no reader takes zeros for fill."""
-    profile = RasterProfile(
+def _record(tile: TilePair, scenes: ScenePair, split: PlaceSplit) -> TileRecord:
+    scene, window, shift = scenes.scene, tile.window, tile.shift
+    return TileRecord(
+        name=f"{scenes.name}_{window.row_off:05d}_{window.col_off:05d}",
+        split=tile.split,
+        scene=scenes.name,
+        optical=os.path.basename(scenes.image.path),
+        **window._asdict(),
+        crs=scene.crs.to_string() if scene.crs else "",
+        valid_share=float(tile.mask.mean()),
+        white_share=tile.white_share,
+        shift_rows=shift.rows if shift else None,
+        shift_cols=shift.cols if shift else None,
+        shift_clarity=shift.clarity if shift else None,
+        seed=split.seed,
+        block=split.block,
+        guard=split.guard,
+        shares=split.shares_text,
+        scaling=scenes.statistics.to_json(),
+        outline=footprint(scene.crs, scene.transform, window),
+    )
+
+
+def _write(tile: TilePair, name: str, scenes: ScenePair, folder: Path) -> None:
+    """With masks even where all is valid, so that no reader takes zeros for fill."""
+    names = tuple(name or f"band {band}" for band, name in enumerate(scenes.scene.names, 1))
+    sar = _profile(tile.sar, tile.window, scenes.scene, names, {STATISTICS_TAG: scenes.statistics.to_json()})
+    rgb = _profile(tile.rgb, tile.window, scenes.scene, (), {})
+    whole = Window(0, 0, tile.window.height, tile.window.width)
+    sar_values, rgb_values = (
+        np.where(mask[..., None], values, 0) for values, mask in ((tile.sar, tile.sar_mask), (tile.rgb, tile.rgb_mask))
+    )
+    write_blocks(folder / "sar" / f"{name}.tif", sar, [(whole, sar_values)], tile.sar_mask)
+    write_blocks(folder / "optical" / f"{name}.tif", rgb, [(whole, rgb_values)], tile.rgb_mask)
+
+
+def _profile(
+    values: NDArray[Any], window: Window, scene: Scene, names: tuple[str, ...], tags: dict[str, str]
+) -> RasterProfile:
+    return RasterProfile(
         height=window.height,
         width=window.width,
         bands=values.shape[-1],
         dtype=values.dtype.name,
-        crs=scenes.scene.crs,
-        transform=moved(scenes.scene.transform, window),
-        descriptions=tuple(name or f"band {band}" for band, name in enumerate(names, 1)),
-        tags={STATISTICS_TAG: scenes.statistics.to_json()} if names else {},
+        crs=scene.crs,
+        transform=moved(scene.transform, window),
+        descriptions=names,
+        tags=tags,
     )
-    whole = Window(0, 0, window.height, window.width)
-    write_blocks(path, profile, [(whole, np.where(mask[..., None], values, 0))], mask)

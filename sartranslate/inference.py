@@ -15,7 +15,8 @@ from sartranslate.aoi import AreaOnGrid, area_on_grid
 from sartranslate.area_file import Area
 from sartranslate.blend import STRIP_HEIGHT, Strip
 from sartranslate.cog import RgbProfile, RgbWriter, rgb_writer
-from sartranslate.errors import OptionError, OutputError
+from sartranslate.errors import OptionError
+from sartranslate.output import check_output
 from sartranslate.prefetch import BackgroundWriter, prefetch
 from sartranslate.radiometry import Radiometry, to_rgb
 from sartranslate.raster import moved, named_errors
@@ -120,7 +121,7 @@ def plan(
     if options.window % size_multiple:
         raise OptionError(f"window {options.window}: the model needs a multiple of {size_multiple}")
     scene = open_scene(scene_path, radiometry.bands, options.scene)
-    _check_output(out, scene, options)
+    check_output(out, scene, keep=options.keep, overwrite=options.overwrite)
     grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
     region, area = Window(0, 0, scene.height, scene.width), None
     if options.area:
@@ -180,30 +181,6 @@ def load_translator(path: Path, precision: str = "auto") -> Translator:
         device=backend.device(),
         precision=precision,
     )
-
-
-def _check_output(out: Path, scene: Scene, options: InferenceOptions) -> None:
-    try:
-        exists, regular, placed = out.exists(), out.is_file(), out.parent.is_dir()
-    except OSError as error:
-        raise OutputError(f"{out}: {error.strerror}") from error
-    if exists and not regular:
-        raise OutputError(f"{out}: is a folder or a device, expected a file name")
-    if not placed:
-        raise OutputError(f"{out}: the folder {out.parent} does not exist")
-    if not exists:
-        return
-    in_archive = f"{out.resolve()}/" in scene.path  # /vsizip//folder/out.zip/scene.tif
-    if in_archive or any(_same_file(out, file) for file in (scene.path, *scene.files)):
-        raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
-    if any(_same_file(out, file) for file in options.keep):
-        raise OutputError(f"{out}: is the model, expected another file name")
-    if not options.overwrite:
-        raise OutputError(f"{out}: exists already; --overwrite replaces it")
-
-
-def _same_file(out: Path, file: str | Path) -> bool:
-    return os.path.exists(file) and os.path.samefile(out, file)
 
 
 def _patches(plan: Plan) -> Iterator[Patch]:

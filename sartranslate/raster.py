@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | N
         except (RasterioError, UnicodeError) as error:
             # rasterio's own text often only points to GDAL's, which is its cause.
             reason = first_line(error.__cause__ or error).removeprefix(f"{called}: ")
-            if os.path.isdir(called):
+            if Path(called).is_dir():
                 raise SceneError("is a folder, expected a raster or a Sentinel-1 SAFE folder") from error
             raise SceneError(f"can not be read: {reason}") from error
 

@@ -59,6 +59,7 @@ LAYERS = {
             "groundcontrol",
             "layout",
             "optical",
+            "output",
             "raster",
             "reader",
             "sampling",

@@ -1,0 +1,35 @@
+"""Whether a path can become the translation of a scene without harm to anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from sartranslate.errors import OutputError
+from sartranslate.scene import Scene
+
+
+def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrite: bool = False) -> None:
+    """Raise `OutputError` where `out` can not become a file, is part of the scene, or to be kept, or exists already."""
+    try:
+        exists, regular, placed = out.exists(), out.is_file(), out.parent.is_dir()
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror}") from error
+    if exists and not regular:
+        raise OutputError(f"{out}: is a folder or a device, expected a file name")
+    if not placed:
+        raise OutputError(f"{out}: the folder {out.parent} does not exist")
+    if not exists:
+        return
+    in_archive = f"{out.resolve()}/" in scene.path  # /vsizip//folder/out.zip/scene.tif
+    if in_archive or any(_same_file(out, file) for file in (scene.path, *scene.files)):
+        raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
+    if any(_same_file(out, file) for file in keep):
+        raise OutputError(f"{out}: is the model, expected another file name")
+    if not overwrite:
+        raise OutputError(f"{out}: exists already; --overwrite replaces it")
+
+
+def _same_file(out: Path, file: str | Path) -> bool:
+    return os.path.exists(file) and os.path.samefile(out, file)
