@@ -13,6 +13,7 @@ import rasterio
 from affine import Affine
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
 from sartranslate import backend, bundle
@@ -25,32 +26,81 @@ UTM = CRS.from_epsg(32632)
 
 KERNEL_GAIN = 8  # untrained kernels are too small for a picture with contrast
 
+GCP_ROWS, GCP_COLS = 10, 21  # of the points of a GRD product
+GCP_SPACING = 10.0  # metres between its pixels, about
+
 WriteScene = Callable[..., Path]
+
+
+def save_scene(path: Path, values: NDArray[Any], names: tuple[str, ...] = (), **profile: Any) -> Path:
+    """Write (H, W, bands) values as a GeoTIFF in UTM; keywords override its profile."""
+    settings = {
+        "driver": "GTiff",
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "count": values.shape[2],
+        "dtype": values.dtype.name,
+        "crs": UTM,
+        "transform": TRANSFORM,
+        **profile,
+    }
+    with quiet_georeference(), rasterio.open(path, "w", **settings) as dataset:
+        dataset.write(np.moveaxis(values, -1, 0))
+        for band, description in enumerate(names, 1):
+            dataset.set_band_description(band, description)
+    return path
+
+
+def gcp_pixels(height: int, width: int) -> NDArray[np.float64]:
+    """Columns and rows of a GRD product's ground control points, line by line, from border to border."""
+    cols, rows = np.meshgrid(np.linspace(0, width, GCP_COLS), np.linspace(0, height, GCP_ROWS))
+    return np.stack([cols.ravel(), rows.ravel()], axis=-1)
+
+
+def gcp_places(pixels: NDArray[np.float64], height: int, width: int, jump: float = 0.0) -> NDArray[np.float64]:
+    """Longitudes and latitudes near 11 E, 48 N of a turned and bent raster; lines of points `jump` pixels to and fro.
+
+    Jumps are what the height of the terrain makes of a product's points, each line of which has a height of its own.
+    """
+    u, v = pixels.T * 2 / [[width], [height]] - 1
+    right, down = u * width / 2 + 5 * u**2 + 3 * u * v**2, v * height / 2 - 4 * u * v + 2 * u**3
+    right = right + jump * np.sqrt(2) * np.sin(1.5 * np.rint((v + 1) / 2 * (GCP_ROWS - 1)))
+    turn = np.radians(12)
+    east = GCP_SPACING * (right * np.cos(turn) - down * np.sin(turn))
+    south = GCP_SPACING * (right * np.sin(turn) + down * np.cos(turn))
+    return np.stack([11 + east / (111_320 * np.cos(np.radians(48))), 48 - south / 111_320], axis=-1)
+
+
+def on_grid(places: NDArray[np.float64], transform: Affine) -> NDArray[np.float64]:
+    """Columns and rows of places (N, 2) on a north-up grid, counted from its corner."""
+    return np.asarray((places - (transform.c, transform.f)) / (transform.a, transform.e))
+
+
+def save_gcp_scene(
+    path: Path,
+    values: NDArray[Any],
+    names: tuple[str, ...] = (),
+    jump: float = 0.0,
+    kept: slice | NDArray[np.bool_] = slice(None),
+    **profile: Any,
+) -> Path:
+    """The same as GRD products are: placed by ground control points only, or those `kept` of them."""
+    pixels = gcp_pixels(*values.shape[:2])
+    places = gcp_places(pixels, *values.shape[:2], jump)
+    points = [GroundControlPoint(r, c, x, y) for (c, r), (x, y) in zip(pixels[kept], places[kept], strict=True)]
+    return save_scene(path, values, names, **{"crs": CRS.from_epsg(4326), "transform": None, "gcps": points, **profile})
 
 
 @pytest.fixture
 def write_scene(tmp_path: Path) -> WriteScene:
     """Write (H, W, bands) values as a GeoTIFF in UTM; keywords override its profile."""
+    return lambda name, *arguments, **profile: save_scene(tmp_path / name, *arguments, **profile)
 
-    def write(name: str, values: NDArray[Any], names: tuple[str, ...] = (), **profile: Any) -> Path:
-        path = tmp_path / name
-        settings = {
-            "driver": "GTiff",
-            "height": values.shape[0],
-            "width": values.shape[1],
-            "count": values.shape[2],
-            "dtype": values.dtype.name,
-            "crs": UTM,
-            "transform": TRANSFORM,
-            **profile,
-        }
-        with quiet_georeference(), rasterio.open(path, "w", **settings) as dataset:
-            dataset.write(np.moveaxis(values, -1, 0))
-            for band, description in enumerate(names, 1):
-                dataset.set_band_description(band, description)
-        return path
 
-    return write
+@pytest.fixture
+def write_gcp_scene(tmp_path: Path) -> WriteScene:
+    """Write (H, W, bands) values as a GeoTIFF with ground control points only."""
+    return lambda name, *arguments, **options: save_gcp_scene(tmp_path / name, *arguments, **options)
 
 
 @pytest.fixture
