@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -234,6 +235,140 @@ def test_an_output_that_can_not_be_written_is_refused(
 ) -> None:
     assert_refused(sartranslate("infer", scene, tmp_path / out, "--model", tiny_model), message)
     assert listing(tmp_path).keys() == {"scene.tif"}
+
+
+def assert_wrong_usage(result: Result, message: str) -> None:
+    """As click says it: how the command is used, and one line of what was wrong."""
+    assert result.exit_code == 2, result.output
+    *usage, line = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert message in line
+    assert all(text == "" or text.startswith(("Usage: ", "Try ")) for text in usage)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "0 arguments, expected SCENE OUT, or --band for each of the scene's files"),
+        (["scene.tif"], "1 arguments, expected SCENE OUT, or --band"),
+        (["scene.tif", "b.tif", "out.tif"], "3 arguments, expected SCENE OUT"),
+        (["scene.tif", "out.tif", "--band", "VV=scene.tif"], "2 arguments, expected OUT"),
+        (["out.tif", "--band", "scene.tif"], "'scene.tif': expected a file for each polarisation once"),
+        (["out.tif", "--band", "VV="], "'VV=': expected a file for each polarisation once, such as VV=vv.tif"),
+        (["out.tif", "--band", "VV=scene.tif", "--band", "vv=b.tif"], "'vv=b.tif': expected a file for each"),
+        (["out.tif", "--band", "XX=scene.tif"], "band 'XX': expected one of VV, VH, HH, HV"),
+        (["out.tif", "--band", "=scene.tif"], "band '': expected one of VV, VH, HH, HV"),
+        (["out.tif", "--band", "VV=scene.tif", "--bidx", "1"], "told by number and by file: expected one of both"),
+        (["scene.tif", "out.tif", "--bidx", "one"], "'one' is not a valid integer"),
+        (["scene.tif", "out.tif", "--nodata", "none"], "'none' is not a valid float"),
+        (["scene.tif", "out.tif", "--gcps", "affine"], "'affine' is not one of 'polynomial', 'tps'"),
+        (["scene.tif", "out.tif", "--unit", "dB"], "'dB' is not one of 'db', 'power', 'amplitude', 'byte'"),
+        (["scene.tif", "out.tif", "--resolution", "20"], "has a grid of its own"),
+        (["scene.tif", "out.tif", "--crs", "EPSG:4326"], "has a grid of its own"),
+        (["scene.tif", "out.tif", "--aoi", "a.shp", "--bbox", "9", "47", "10", "48"], "both given, expected one"),
+        (["scene.tif", "out.tif", "--aoi-crs", "EPSG:4326"], "--aoi-crs without --aoi or --bbox"),
+        (["scene.tif", "out.tif", "--bbox", "9", "47", "10"], "--bbox' requires 4 arguments"),
+        (["scene.tif", "out.tif", "--bbox", "9E", "47N", "10E", "48N"], "'9E' is not a valid float"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else " ".join(value),
+)
+def test_scenes_and_areas_given_in_a_wrong_way_are_wrong_usage(
+    sartranslate: Run,
+    scene: Path,
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_wrong_usage(sartranslate("infer", "--model", tiny_model, *arguments), message)
+    assert listing(tmp_path).keys() == {"scene.tif"}
+
+
+IN_SCENE = "500100 5298000 500900 5299000"
+BOW_TIE = "POLYGON ((500100 5298000, 501000 5299000, 501000 5298000, 500100 5299000, 500100 5298000))"
+SQUARE = "POLYGON ((500100 5298000, 501000 5298000, 501000 5299000, 500100 5299000, 500100 5298000))"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bidx", "0"], "scene.tif: bands 0 of 1 band (unnamed) told, the model expects 1 (VH or VV)"),
+        (["--bidx", "2"], "scene.tif: bands 2 of 1 band (unnamed) told, the model expects 1 (VH or VV)"),
+        (["--bidx", "1", "--bidx", "1"], "scene.tif: bands 1, 1 of 1 band (unnamed) told, the model expects 1"),
+        (["--unit", "db"], "scene.tif: told to be decibels, found values 1316 to 6.426e+04 (2nd to 98th percentile)"),
+        (["--bbox", "9.001", "47.84", "9.04", "47.82"], "south 47.84 is not below north 47.82; expected west south"),
+        (["--bbox", "9.04", "47.82", "9.04", "47.84"], "west 9.04 is not below east 9.04; expected west south"),
+        (["--bbox", *IN_SCENE.split()], "are no longitudes and latitudes of WGS 84 (CRS84); --aoi-crs tells another"),
+        (
+            ["--bbox", "10", "50", "11", "51"],
+            "scene.tif: bbox 10.0 50.0 11.0 51.0: lies outside the scene, which covers",
+        ),
+        (["--bbox", *IN_SCENE.split(), "--aoi-crs", "UTM 32"], "unknown CRS 'UTM 32', expected one such as EPSG:4326"),
+        (["--aoi", SQUARE], ": polygon without CRS; --aoi-crs tells it"),
+        (["--aoi", BOW_TIE, "--aoi-crs", "EPSG:32632"], ": Self-intersection[500550 5298500], expected a valid"),
+        (["--aoi", "absent.geojson"], "absent.geojson: can not be read: "),
+        (["--aoi", "scene.tif"], "scene.tif: can not be read: "),
+        (["--aoi", ""], "expected a file of polygons, or WKT"),
+        (["--aoi", "POINT (500200 5298100)", "--aoi-crs", "EPSG:32632"], "Point, expected Polygon or MultiPolygon"),
+        (
+            ["--aoi", "SRID=4326;POLYGON ((20 50, 21 50, 21 51, 20 50))"],
+            "lies outside the scene, which covers longitude",
+        ),
+    ],
+    ids=lambda value: None if isinstance(value, str) else " ".join(value)[:40],
+)
+def test_bands_units_and_areas_that_contradict_the_scene_are_refused_in_one_line(
+    sartranslate: Run,
+    write_scene: WriteScene,
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_scene("scene.tif", np.random.default_rng(0).integers(0, 65536, (300, 420, 1)).astype(np.uint16))
+    before = listing(tmp_path)
+    result = sartranslate("infer", "scene.tif", "out.tif", "--model", tiny_model, *arguments)
+    assert_refused(result, message)
+    assert listing(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (None, "other.tif: can not be read: "),
+        ({"shape": (300, 419)}, "other.tif has 300 x 419 pixels, expected the grid of scene.tif, which has 300 x 420"),
+        ({"crs": "EPSG:32633"}, "other.tif is in EPSG:32633, expected the grid of scene.tif, which is in EPSG:32632"),
+        ({"transform": rasterio.Affine(10, 0, 500_010, 0, -10, 5_300_000)}, "other.tif lies on other ground"),
+        ({"bands": 2}, "other.tif: 2 bands, expected one, VH"),
+    ],
+)
+def test_files_of_a_scene_that_do_not_fit_each_other_are_refused_by_name(
+    sartranslate: Run,
+    write_scene: WriteScene,
+    scene: Path,
+    tmp_path: Path,
+    tiny_two_band_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    other: dict[str, Any] | None,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if other is not None:
+        shape = (*other.pop("shape", (300, 420)), other.pop("bands", 1))
+        write_scene("other.tif", np.ones(shape, np.uint16), **other)
+    before = listing(tmp_path)
+    files = ["--band", "vv=scene.tif", "--band", "VH=other.tif"]
+    result = sartranslate("infer", "out.tif", "--model", tiny_two_band_model, *files)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert message in result.stderr
+    assert listing(tmp_path) == before
 
 
 def test_train_makes_a_model_that_infer_takes(sartranslate: Run, tmp_path: Path) -> None:
