@@ -27,7 +27,7 @@ METHODS = {"polynomial": "third-order polynomial", "tps": "thin-plate spline"}
 ORDER = 3
 TERMS = [(i, j) for i in range(ORDER + 1) for j in range(ORDER + 1 - i)]
 FEWEST_POINTS = {"polynomial": len(TERMS), "tps": 4}
-GOOD_FIT = 0.5  # pixels RMS: a polynomial this close is taken, a spline through 210 points is far slower
+GOOD_FIT = 0.5  # pixels: a polynomial this close to all points is taken, a spline through 210 is far slower
 UTM_LATITUDES = (-80.0, 84.0)  # degrees where UTM ends
 BORDER_STEPS = 64
 LONGEST = 2**31 - 1  # pixels that a side of a raster can have in GDAL
@@ -53,9 +53,9 @@ class ControlPoints:
             return np.stack(transformer.xy(*pixels.T[::-1], offset="ul"), axis=-1)
 
     def residual(self) -> float:
-        """How far the polynomial passes by the points: pixels, RMS."""
+        """How far the polynomial passes by the points at most, in pixels."""
         misses = _polynomial(self.ground, self.pixels, self.ground) - self.pixels
-        return float(np.sqrt((misses**2).sum(axis=1).mean()))
+        return float(np.hypot(*misses.T).max())
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def map_grid(
 ) -> MapGrid:
     """The grid for a raster of this size, by default at its own pixel spacing, and the method that fits its points.
 
-    That is the polynomial where it passes the points within half a pixel (RMS), else the spline.
+    That is the polynomial where it passes all points within half a pixel, else the spline.
     Raises `SceneError` for too few points, or ones on a line, and `OptionError` for an unusable resolution.
     """
     method = _method(points, method)
@@ -98,8 +98,8 @@ def map_grid(
     border = points.to_ground(_border(height, width), method)
     (left, bottom), (right_end, top) = np.floor(border.min(axis=0) / size), np.ceil(border.max(axis=0) / size)
     height, width = int(top - bottom), int(right_end - left)
-    if max(height, width) > LONGEST:
-        raise OptionError(f"resolution {size}: makes a grid of {height} x {width} pixels, expected {LONGEST} at most")
+    if not 1 < max(height, width) <= LONGEST:
+        raise OptionError(f"resolution {size}: makes a grid of {height} x {width} pixels, expected 2 to {LONGEST}")
     return MapGrid(
         points,
         method,
@@ -119,7 +119,11 @@ def control_points(pixels: Points, places: Points, places_crs: CRS | None, crs: 
     if places_crs is None:
         raise SceneError(f"{len(pixels)} ground control points without a CRS, expected one that says where they are")
     target = _known(crs) if crs else utm(*_middle(_project(places, places_crs, CRS.from_epsg(4326))))
-    return ControlPoints(pixels, _project(places, places_crs, target), target)
+    ground = _project(places, places_crs, target)
+    if target.is_geographic:
+        # Degrees go on across the antimeridian, where a grid would otherwise run around the globe.
+        ground[:, 0] = ground[0, 0] + (ground[:, 0] - ground[0, 0] + 180) % 360 - 180
+    return ControlPoints(pixels, ground, target)
 
 
 def utm(longitude: float, latitude: float) -> CRS:

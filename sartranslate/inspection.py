@@ -131,7 +131,9 @@ def _ground(scene: Scene) -> Ground:
         return Ground(None, None, transform, None, None, None)
     shape = footprint(scene.crs, scene.transform, Window(0, 0, scene.height, scene.width))
     gcps = (
-        f"{scene.grid.describe()}; a polynomial misses by {scene.grid.points.residual():.2f} px" if scene.grid else None
+        f"{scene.grid.describe()}; a polynomial misses by up to {scene.grid.points.residual():.2f} px"
+        if scene.grid
+        else None
     )
     return Ground(
         scene.crs.to_string(), scene.crs.units_factor[0], transform, gcps, shapely.geometry.mapping(shape), shape.bounds

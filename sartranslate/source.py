@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,6 @@ class SceneOptions:
         for name in self.files or ():
             if name not in POLARISATIONS:
                 raise OptionError(f"band {name!r}: expected one of {', '.join(POLARISATIONS)}")
-        if self.files and self.bands:
-            raise OptionError("bands are told by number and by file: expected one of both")
 
     @property
     def places(self) -> bool:
@@ -59,7 +57,7 @@ class Band:
 
     dataset: str  # a path, or the text of a virtual raster
     index: int  # 1-based, in the dataset
-    number: int  # 1-based, as the user counts: alpha bands left out
+    number: int  # 1-based, as the user counts: through all files, alpha bands left out
     name: str | None  # polarisation
     dtype: str
     nodata: float | None
@@ -92,8 +90,14 @@ class Raster:
 
 
 def open_rasters(source: str | os.PathLike[str] | None, options: SceneOptions) -> list[Raster]:
-    """All files of a scene with all their bands."""
-    return [_raster(path, name, options) for path, name in _files(source, options)]
+    """All files of a scene with all their bands, numbered from file to file."""
+    rasters: list[Raster] = []
+    for path, name in _files(source, options):
+        before = sum(len(raster.bands) for raster in rasters)
+        raster = _raster(path, name, options)
+        bands = tuple(replace(band, number=before + band.number) for band in raster.bands)
+        rasters.append(replace(raster, bands=bands))
+    return rasters
 
 
 def _files(source: str | os.PathLike[str] | None, options: SceneOptions) -> list[tuple[str, str | None]]:

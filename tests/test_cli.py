@@ -259,7 +259,6 @@ def assert_wrong_usage(result: Result, message: str) -> None:
         (["out.tif", "--band", "VV=scene.tif", "--band", "vv=b.tif"], "'vv=b.tif': expected a file for each"),
         (["out.tif", "--band", "XX=scene.tif"], "band 'XX': expected one of VV, VH, HH, HV"),
         (["out.tif", "--band", "=scene.tif"], "band '': expected one of VV, VH, HH, HV"),
-        (["out.tif", "--band", "VV=scene.tif", "--bidx", "1"], "told by number and by file: expected one of both"),
         (["scene.tif", "out.tif", "--bidx", "one"], "'one' is not a valid integer"),
         (["scene.tif", "out.tif", "--nodata", "none"], "'none' is not a valid float"),
         (["scene.tif", "out.tif", "--gcps", "affine"], "'affine' is not one of 'polynomial', 'tps'"),

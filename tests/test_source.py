@@ -25,7 +25,7 @@ from sartranslate.reader import scene_reader
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions
 from sartranslate.windows import Window
-from tests.conftest import TRANSFORM, WriteScene, gcp_pixels, gcp_places, save_gcp_scene
+from tests.conftest import TRANSFORM, WriteScene, gcp_pixels, gcp_places, save_gcp_scene, save_scene
 
 SIZE = (60, 80)
 ONE = (("VH", "VV"),)
@@ -328,7 +328,6 @@ def test_a_transform_goes_before_ground_control_points(write_scene: WriteScene, 
 @pytest.mark.parametrize(("settings", "found"), [
     ({"gcps": "affine"}, "gcps 'affine': expected one of polynomial, tps"),
     ({"files": {"XX": "x.tif"}}, "band 'XX': expected one of VV, VH, HH, HV"),
-    ({"files": {"VV": "x.tif"}, "bands": (1,)}, "bands are told by number and by file: expected one of both"),
 ])  # fmt: skip
 def test_options_that_are_none_are_refused(settings: dict[str, Any], found: str) -> None:
     with refused(found, OptionError):
@@ -358,3 +357,10 @@ def test_files_for_bands_are_translated_from_the_command_line(
     assert done.exit_code == 1
     assert f"{files['VH']}: 1 band (VH), the model expects 2 (VV, VH)" in done.output
     assert not (tmp_path / "one.tif").exists()
+
+
+def test_bands_are_counted_from_file_to_file(tmp_path: Path) -> None:
+    hh, hv = (save_scene(tmp_path / f"{name}.tif", filled(name)) for name in ("HH", "HV"))
+    scene = open_scene(None, ONE, SceneOptions(files={"HH": str(hh), "HV": str(hv)}, bands=(2,)))
+    assert content(scene) == (FILLING["HV"],)
+    assert [band.number for band in scene.bands] == [2]
