@@ -50,11 +50,13 @@ def adversarial_losses(frozen: str, updates: int = 40) -> list[StepLosses]:
     return [gan.step(SOURCE, TARGET) for _ in range(updates)]
 
 
+@pytest.mark.long
 def test_the_generator_learns_to_fool_a_discriminator_that_stands_still() -> None:
     first, *_, last = adversarial_losses(frozen="discriminator")
     assert last.generator < 0.9 * first.generator
 
 
+@pytest.mark.long
 def test_the_discriminator_learns_to_tell_a_generator_that_stands_still() -> None:
     first, *_, last = adversarial_losses(frozen="generator")
     assert last.discriminator < 0.9 * first.discriminator

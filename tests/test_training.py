@@ -55,6 +55,7 @@ def test_a_run_leaves_a_model_a_history_and_its_provenance(pairs: Path, tmp_path
     assert "amplitude (uint16 digital numbers)" in summary.scalings[0]
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_model(pairs: Path, tmp_path: Path) -> None:
     options = replace(TINY, epochs=1, batch_size=4)
     runs = [train([pairs], tmp_path / name, options).model.read_bytes() for name in ("a", "b")]
