@@ -106,7 +106,8 @@ def closed_longitudes(outline: Degrees) -> NDArray[np.float64]:
 
 
 def _bounds(outline: Degrees) -> _Box:
-    longitudes, latitudes = closed_longitudes(outline), outline[:, 1]
+    # Rounded, so that -180 is a border of blocks from whichever side an outline comes to it.
+    longitudes, latitudes = np.round(closed_longitudes(outline), 9), outline[:, 1]
     south, north = float(latitudes.min()), float(latitudes.max())
     around = abs(longitudes[-1] - longitudes[0]) > 180
     if not around and abs(np.diff(longitudes)).max() < NEAR_POLE:

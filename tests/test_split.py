@@ -189,3 +189,9 @@ def test_longitudes_go_on_across_the_antimeridian_and_come_back() -> None:
 def test_an_option_out_of_range_is_refused_with_the_range(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         PlaceSplit(**options)
+
+
+def test_an_outline_that_touches_the_antimeridian_is_the_same_from_both_sides() -> None:
+    split = PlaceSplit(seed=1, block=77_777.0, guard=0, shares=(0.4, 0.3, 0.3))
+    ring = circle(180.0, 31.25, 84.5, 7_777.7)
+    assert split.of(ring) == split.of(ring[::-1]) == split.of(np.roll(ring, 1, axis=0))
