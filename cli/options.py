@@ -62,9 +62,12 @@ def paths(*names: str) -> Decorator:
 def split_paths(paths: tuple[str, ...], named: bool, *names: str) -> tuple[str | None, ...]:
     """The scene, or None where `named` files stand for it, and the other arguments."""
     expected = names[1:] if named else names
+    if named and len(paths) == len(names):
+        raise click.UsageError(f"{names[0]} and --band are both given, expected one of them")
     if len(paths) != len(expected):
-        instead = "" if named or len(names) == 1 else ", or --band for each of the scene's files"
-        raise click.UsageError(f"{len(paths)} arguments, expected {' '.join(expected) or 'none'}{instead}")
+        instead = "" if named else f", or --band for each file in place of {names[0]}"
+        count = f"{len(paths)} argument{'' if len(paths) == 1 else 's'}"
+        raise click.UsageError(f"{count}, expected {' '.join(expected)}{instead}")
     return (None, *paths) if named else paths
 
 
@@ -87,7 +90,13 @@ _SCENE_OPTIONS: list[Decorator] = [
         callback=_files,
         help="A single-band file of the scene, in place of the first argument; repeat for VV and VH.",
     ),
-    click.option("--bidx", "bands", type=int, multiple=True, help="Band for the model's next channel, from 1."),
+    click.option(
+        "--bidx",
+        "bands",
+        type=int,
+        multiple=True,
+        help="Band to use, from 1; repeat in the order wanted.  [default: by name]",
+    ),
     click.option("--nodata", type=float, help="Value that means no data.  [default: as the file says]"),
     click.option("--crs", help="Of the grid for a scene with ground control points only.  [default: its UTM zone]"),
     click.option("--resolution", type=float, help="Of that grid, in units of its CRS.  [default: the scene's]"),

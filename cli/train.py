@@ -17,7 +17,7 @@ from .progress import progress_bar
     type=options.FOLDER,
     multiple=True,
     required=True,
-    help="Folder with sar/ and optical/ of the same file stems; repeat for several scenes.",
+    help="Folder from `sartranslate pairs`, or with sar/ and optical/ of the same file stems; may be repeated.",
 )
 @click.option("--out", "run", type=options.FOLDER, required=True, help="Folder for the model and its history.")
 @click.option("--epochs", default=200, show_default=True, help="Passes over all pairs.")
@@ -61,7 +61,8 @@ def train(
 ) -> None:
     """Fit the Pix2Pix GAN on folders of paired tiles.
 
-    Each folder is scaled as one scene. After every epoch RUN/model.safetensors is a model for
+    Tiles are scaled as the scene that they were cut out of, loose ones together with those of their folder, and
+    all of a folder together where --unit is given. After every epoch RUN/model.safetensors is a model for
     `sartranslate infer --model`.
     """
     from sartranslate import backend as framework

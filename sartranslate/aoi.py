@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ ADDED_POINTS = 2**16  # to a ring at most, about
 
 Floats = NDArray[np.float64]
 Points = NDArray[np.float64]  # (N, 2), x before y
+Crossings = tuple[NDArray[np.intp], Floats]  # rows, and columns from which on it is the other side
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,11 @@ class AreaOnGrid:
 
     window: Window  # the bounding rows and columns of these pixels
     polygon: Any  # MultiPolygon in pixels; x is the column, y the row, pixel (0, 0) covers 0..1
+    _crossed: dict[tuple[int, int], Crossings] = field(default_factory=dict, repr=False, compare=False)
 
     def mask(self, window: Window) -> Mask:
         """(H, W), True inside: the same cut out of the mask of the whole scene, for any window."""
-        rows, cols = _crossings(self._edges, window.row_off, window.row_off + window.height)
+        rows, cols = self._crossings(window.row_off, window.row_off + window.height)
         places = rows - window.row_off, np.clip(cols - window.col_off, 0, window.width).astype(np.intp)
         flips = np.zeros((window.height, window.width + 1), np.uint8)
         np.bitwise_xor.at(flips, places, 1)
@@ -52,6 +54,13 @@ class AreaOnGrid:
     def touches(self, window: Window) -> bool:
         """Whether any pixel of the window lies inside."""
         return bool(self.mask(window).any())
+
+    def _crossings(self, first_row: int, end_row: int) -> Crossings:
+        """Those of the last rows asked for are kept, since windows come row by row."""
+        if (first_row, end_row) not in self._crossed:
+            self._crossed.clear()
+            self._crossed[first_row, end_row] = _crossings(self._edges, first_row, end_row)
+        return self._crossed[first_row, end_row]
 
     @cached_property
     def _edges(self) -> Floats:
@@ -204,7 +213,7 @@ def _edges(polygon: Any) -> Floats:
     return np.asarray(edges[edges[:, 1] < edges[:, 3]].T)
 
 
-def _crossings(edges: Floats, first_row: int, end_row: int) -> tuple[NDArray[np.intp], Floats]:
+def _crossings(edges: Floats, first_row: int, end_row: int) -> Crossings:
     """Rows, and columns from which on it is the other side, where edges cross the centres of these rows.
 
     A crossing depends on its edge and its row alone, not on what is cut out. Ties are broken as GDAL does it.

@@ -12,6 +12,7 @@ from numpy.random import Generator
 
 from sartranslate import tiles
 from sartranslate.errors import OptionError, PairsError, SceneError
+from sartranslate.fill import fill_mirrored
 from sartranslate.radiometry import Float, Radiometry, from_rgb
 from sartranslate.raster import named_errors
 from sartranslate.scaling import SceneScaling, SceneStatistics, resolve_scaling
@@ -113,10 +114,12 @@ class Crops:
             pair, scaling = self._visits[index]
             row_off = int(rng.integers(pair.height - self._size + 1))
             col_off = int(rng.integers(pair.width - self._size + 1))
-            sar, mask, rgb = tiles.read_pair(pair, Window(row_off, col_off, self._size, self._size))
+            sar, rgb, mask = tiles.read_pair(pair, Window(row_off, col_off, self._size, self._size))
             if mask.any():
                 turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-                return _turn(scaling.apply(sar, mask), turns, mirror), _turn(from_rgb(rgb), turns, mirror)
+                # Where one side is invalid both are mirrored alike, so that they still show the same ground.
+                target = fill_mirrored(from_rgb(rgb), mask)
+                return _turn(scaling.apply(sar, mask), turns, mirror), _turn(target, turns, mirror)
             index = int(rng.integers(len(self._visits)))
         raise PairsError(f"no valid pixel in {CROP_TRIALS} random crops of {self._size} pixels")
 

@@ -18,6 +18,7 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.polygon import orient
 
 from sartranslate.errors import SceneError
+from sartranslate.scene import Scene
 from sartranslate.split import NEAR_POLE, Degrees, closed_longitudes
 from sartranslate.windows import Window
 
@@ -33,12 +34,37 @@ def outline(crs: CRS | None, transform: Affine, window: Window, steps: int = STE
     Begins at the first pixel's outer corner and goes along the first row; any affine transform will
     do. Raises `SceneError` without a CRS, or where the border has no place on the globe.
     """
+    matrix = np.array([(transform.a, transform.b), (transform.d, transform.e)])
+    return _degrees(crs, _border(window, steps) @ matrix.T + (transform.c, transform.f))
+
+
+def footprint(crs: CRS | None, transform: Affine, window: Window, steps: int = STEPS) -> Polygon | MultiPolygon:
+    """The ground of a window in longitude and latitude (RFC 7946): valid, counter-clockwise, within -180..180.
+
+    Cut at the antimeridian where it crosses that; a pole on it becomes an edge along latitude 90.
+    Raises `SceneError` as `outline` does, or for pixels without an area.
+    """
+    return _shape(outline(crs, transform, window, steps))
+
+
+def scene_footprint(scene: Scene) -> Polygon | MultiPolygon:
+    """The ground of a scene, as `footprint`; of one that was warped, without the corners of its map grid."""
+    if scene.grid and scene.unwarped:
+        whole = Window(0, 0, scene.unwarped.height, scene.unwarped.width)
+        places = scene.grid.points.to_ground(_border(whole, STEPS).astype(np.float64), scene.grid.method)
+        return _shape(_degrees(scene.crs, places))
+    return footprint(scene.crs, scene.transform, Window(0, 0, scene.height, scene.width))
+
+
+def _border(window: Window, steps: int) -> Degrees:
+    """(4 * steps, 2) columns and rows along the outer border."""
+    corners = SIDES * (window.width, window.height) + (window.col_off, window.row_off)
+    return np.concatenate([np.linspace(*side, steps, endpoint=False) for side in pairwise(corners)])
+
+
+def _degrees(crs: CRS | None, places: Degrees) -> Degrees:
     if crs is None:
         raise SceneError("no CRS, expected one that says where the scene lies")
-    corners = SIDES * (window.width, window.height) + (window.col_off, window.row_off)
-    pixels = np.concatenate([np.linspace(*side, steps, endpoint=False) for side in pairwise(corners)])
-    matrix = np.array([(transform.a, transform.b), (transform.d, transform.e)])
-    places = pixels @ matrix.T + (transform.c, transform.f)
     degrees = np.stack(_to_degrees(crs.to_wkt()).transform(*places.T), axis=-1)
     known = np.isfinite(degrees).all(axis=1) & (abs(degrees[:, 1]) <= 90)
     if not known.all():
@@ -51,17 +77,11 @@ def outline(crs: CRS | None, transform: Affine, window: Window, steps: int = STE
     return degrees
 
 
-def footprint(crs: CRS | None, transform: Affine, window: Window, steps: int = STEPS) -> Polygon | MultiPolygon:
-    """The ground of a window in longitude and latitude (RFC 7946): valid, counter-clockwise, within -180..180.
-
-    Cut at the antimeridian where it crosses that; a pole on it becomes an edge along latitude 90.
-    Raises `SceneError` as `outline` does, or for pixels without an area.
-    """
-    border = outline(crs, transform, window, steps)
+def _shape(border: Degrees) -> Polygon | MultiPolygon:
     ring = _ring(border)
     polygons = _polygons(Polygon(ring))
     if not polygons:
-        raise SceneError(f"transform {tuple(transform)[:6]}: its pixels cover no ground, expected some")
+        raise SceneError("its pixels cover no ground, expected some")
     if abs(ring[:, 0]).max() > 180:
         turns = [_turn(polygons, turn) for turn in _turns(ring[:, 0].min(), ring[:, 0].max())]
         polygons = _polygons(shapely.union_all(turns, grid_size=SNAP))

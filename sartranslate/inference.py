@@ -26,7 +26,7 @@ from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.sliding import Generator, Patch, Tally, slide
 from sartranslate.source import SceneOptions
-from sartranslate.windows import Window, WindowGrid
+from sartranslate.windows import Window, WindowGrid, check_multiple
 
 SYNTHETIC = "Synthetic RGB generated from SAR backscatter; not an optical observation"
 
@@ -118,10 +118,10 @@ def plan(
     `OutputError`; nothing is written.
     """
     options = options or InferenceOptions()
-    if options.window % size_multiple:
-        raise OptionError(f"window {options.window}: the model needs a multiple of {size_multiple}")
+    check_multiple(options.window, size_multiple)
     scene = open_scene(scene_path, radiometry.bands, options.scene)
-    check_output(out, scene, keep=options.keep, overwrite=options.overwrite)
+    keep = (*options.keep, Path(options.area.source)) if options.area else options.keep
+    check_output(out, scene, keep=keep, overwrite=options.overwrite)
     grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
     region, area = Window(0, 0, scene.height, scene.width), None
     if options.area:

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from sartranslate.architecture import GeneratorConfig
 from sartranslate.errors import SceneError
 from sartranslate.estimate import Estimate, estimate
-from sartranslate.footprint import footprint
+from sartranslate.footprint import scene_footprint
 from sartranslate.layout import block_text, slow_layout
 from sartranslate.polarisation import choose_bands
 from sartranslate.radiometry import Radiometry, to_decibels
 from sartranslate.raster import named_errors
 from sartranslate.reader import block_cache
 from sartranslate.sampling import survey
-from sartranslate.scaling import SceneScaling, resolve_scaling
+from sartranslate.scaling import measure, resolve_scaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import Band, SceneOptions
-from sartranslate.units import check_unit, guess_unit
-from sartranslate.windows import Window, WindowGrid
+from sartranslate.units import guess_unit
+from sartranslate.windows import WindowGrid, check_multiple
 
 RANGE = (1.0, 50.0, 99.0)  # percentiles
 
@@ -59,7 +59,7 @@ class ModelReport:
     """What a model would make of the scene."""
 
     name: str
-    bands: tuple[int, ...]  # that it would be fed
+    bands: tuple[int, ...]  # that it would be fed; none where it does not fit
     problem: str | None  # why it does not fit
     windows: int
     estimate: Estimate
@@ -100,36 +100,63 @@ def inspect_scene(
 
     Raises `SceneError` for what can not be read at all, `OptionError` for options that do not fit.
     """
+    check_multiple(window, generator.size_multiple)
     scene = open_scene(source, None, replace(options, allow_ungeoreferenced=True, bands=()))
     grid = WindowGrid(scene.height, scene.width, window, overlap)
-    with block_cache(scene, window):
-        sample, valid = survey(scene)
-    with named_errors(scene.path):
-        if unit:
-            check_unit(unit, sample)
-        unit, reason = (unit, "as told") if unit else guess_unit(sample)
+    with block_cache(scene, window), named_errors(scene.path):
+        chosen, problem = _chosen(scene, radiometry, options)
+        sample, share = survey(scene.only(chosen))
+        statistics = measure(sample, unit)
+        if not problem:
+            problem = _misfit(radiometry, sample, unit)
+        bands = tuple(_band(scene, channel, unit) for channel in range(len(scene.bands)))
         ground = _ground(scene)
-    chosen, problem = _fit(scene, sample, radiometry, options, unit)
     return SceneReport(
         scene=scene.path,
         files=scene.files,
         height=scene.height,
         width=scene.width,
         ground=ground,
-        bands=tuple(_band(band, sample[:, i], unit) for i, band in enumerate((scene.unwarped or scene).bands)),
-        unit=unit,
-        reason=reason,
-        nodata_share=1 - valid,
+        bands=bands,
+        unit=statistics.unit,
+        reason=statistics.reason,
+        nodata_share=1 - share,
         warning=slow_layout(scene),
-        model=ModelReport(name, chosen, problem, len(grid), estimate(scene, grid, generator)),
+        model=ModelReport(
+            name,
+            tuple(scene.bands[channel].number for channel in chosen) if not problem else (),
+            problem,
+            len(grid),
+            estimate(scene, grid, generator),
+        ),
     )
+
+
+def _chosen(scene: Scene, radiometry: Radiometry, options: SceneOptions) -> tuple[list[int], str | None]:
+    """The channels that would feed a model and, where that is all of them for want of a choice, why."""
+    try:
+        chosen = [number - 1 for number in choose_bands(scene.names, radiometry.bands, options.bands)]
+    except SceneError as error:
+        return list(range(len(scene.bands))), str(error)
+    if scene.crs is None and not options.allow_ungeoreferenced:
+        return chosen, "no georeference; --allow-ungeoreferenced goes ahead in pixel coordinates"
+    return chosen, None
+
+
+def _misfit(radiometry: Radiometry, sample: NDArray[Any], unit: str | None) -> str | None:
+    """Why values can not be scaled for a model."""
+    try:
+        resolve_scaling(radiometry, sample, unit)
+    except SceneError as error:
+        return str(error)
+    return None
 
 
 def _ground(scene: Scene) -> Ground:
     transform = tuple(scene.transform)[:6]
     if scene.crs is None:
         return Ground(None, None, transform, None, None, None)
-    shape = footprint(scene.crs, scene.transform, Window(0, 0, scene.height, scene.width))
+    shape = scene_footprint(scene)
     gcps = (
         f"{scene.grid.describe()}; a polynomial misses by up to {scene.grid.points.residual():.2f} px"
         if scene.grid
@@ -140,9 +167,13 @@ def _ground(scene: Scene) -> Ground:
     )
 
 
-def _band(band: Band, sample: NDArray[Any], unit: str) -> BandReport:
+def _band(scene: Scene, channel: int, unit: str | None) -> BandReport:
+    alone = scene.only([channel])
+    sample, _ = survey(alone)
+    (band,) = (alone.unwarped or alone).bands
     values = np.percentile(sample.astype(np.float64), RANGE)
-    decibels = None if unit == "byte" else tuple(np.round(to_decibels(values, unit).astype(float), 2).tolist())
+    found = unit or guess_unit(sample)[0]
+    decibels = None if found == "byte" else tuple(np.round(to_decibels(values, found).astype(float), 2).tolist())
     return BandReport(
         band.number, band.name, band.dtype, _validity(band), block_text(band), tuple(values.tolist()), decibels
     )
@@ -156,17 +187,3 @@ def _validity(band: Band) -> str:
         "blocks of zeros, no tag" if band.zero_fill else "",
     ]
     return ", ".join(rule for rule in rules if rule) or "all valid"
-
-
-def _fit(
-    scene: Scene, sample: NDArray[Any], radiometry: Radiometry, options: SceneOptions, unit: str
-) -> tuple[tuple[int, ...], str | None]:
-    """The bands that would feed a model, or why none would."""
-    try:
-        chosen = choose_bands(scene.names, radiometry.bands, options.bands)
-        scaled: SceneScaling = resolve_scaling(radiometry, sample[:, [band - 1 for band in chosen]], unit)
-    except SceneError as error:
-        return (), str(error)
-    if scene.crs is None and not options.allow_ungeoreferenced:
-        return chosen, "no georeference; --allow-ungeoreferenced goes ahead in pixel coordinates"
-    return chosen, None if scaled.ranges else "nothing to scale"

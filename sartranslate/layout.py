@@ -11,8 +11,8 @@ LARGE_BLOCK = 64 * 2**20  # bytes, decoded
 
 
 def block_text(band: Band) -> str:
-    """Rows and columns stored together, in words."""
-    return f"{band.block[0]} x {band.block[1]} px"
+    """Columns and rows stored together, in words."""
+    return f"{band.block[1]} x {band.block[0]} px"
 
 
 def slow_layout(scene: Scene) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio import warp
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
@@ -26,7 +27,7 @@ NAMES = (("RED", "B4", "B04"), ("GREEN", "B3", "B03"), ("BLUE", "B2", "B02"))  #
 STRETCH = (1.0, 99.0)  # percentiles of the whole image, all three bands together, so that colours keep their balance
 SAMPLED = 1024  # pixels along each axis that percentiles are taken of
 TOLERANCE = 0.01  # optical pixels; rasterio fails at 0 with a grid told
-FINER = 1.5  # optical pixels this much smaller than the grid's are averaged
+FINER = 1.5  # optical pixels this much smaller than the grid's, along each axis, are averaged
 
 
 @dataclass(frozen=True)
@@ -125,14 +126,16 @@ def _to_bytes(values: NDArray[Any], stretch: tuple[float, float] | None) -> NDAr
 
 
 def _finer(optical: Optical, scene: Scene) -> bool:
-    """Whether the image's pixels are much smaller than the scene's, as far as both can be compared."""
+    """Whether a pixel in the middle of the scene covers several of the image's."""
+    column, row = scene.width / 2, scene.height / 2
+    corners = np.array([(column, row), (column + 1, row), (column, row + 1)])
+    places = _applied(scene.transform, corners)
     with named_errors(optical.path):
-        own, grid = (_pixel_metres(raster) for raster in (optical, scene))
-    return own * FINER < grid
+        projected = np.stack(warp.transform(scene.crs, optical.crs, *places.T), axis=-1)
+    right, down = np.diff(_applied(~optical.transform, projected)[[1, 0, 2]], axis=0) * [[-1], [1]]
+    return bool(abs(right[0] * down[1] - right[1] * down[0]) > FINER**2)
 
 
-def _pixel_metres(raster: Optical | Scene) -> float:
-    """Side of a pixel on the ground; degrees of geographic systems are taken for those of the equator."""
-    transform = raster.transform
-    side = float(np.sqrt(abs(transform.a * transform.e - transform.b * transform.d)))
-    return side * 111_320.0 if raster.crs is not None and raster.crs.is_geographic else side
+def _applied(transform: Affine, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    a, b, c, d, e, f = transform[:6]
+    return np.asarray(points @ np.array([(a, d), (b, e)]) + (c, f))

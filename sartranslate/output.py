@@ -26,7 +26,7 @@ def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrit
     if in_archive or any(_same_file(out, file) for file in (scene.path, *scene.files)):
         raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
     if any(_same_file(out, file) for file in keep):
-        raise OutputError(f"{out}: is the model, expected another file name")
+        raise OutputError(f"{out}: is the model or the area of interest, expected another file name")
     if not overwrite:
         raise OutputError(f"{out}: exists already; --overwrite replaces it")
 

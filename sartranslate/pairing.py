@@ -17,13 +17,13 @@ import shapely
 
 from sartranslate.cutting import CuttingOptions, ScenePair, cut
 from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
-from sartranslate.footprint import footprint
+from sartranslate.footprint import footprint, scene_footprint
 from sartranslate.geotiff import write_errors
 from sartranslate.optical import Optical, open_optical
 from sartranslate.raster import named_errors
 from sartranslate.reader import block_cache
 from sartranslate.sampling import sample_scene
-from sartranslate.scaling import measure
+from sartranslate.scaling import SceneStatistics, measure
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions
 from sartranslate.split import SPLITS
@@ -88,15 +88,14 @@ def make_pairs(
     old, others = _index(folder, name, options)
     _check_size(scene, options.cutting.tile)
     _check_overlap(scene, image)
-    with block_cache(scene, options.cutting.tile):
-        sample = sample_scene(scene)
-    with named_errors(scene.path):
-        statistics = measure(sample, options.unit)
+    scene = _polarised(scene, options)
+    statistics = _measure(scene, options)
     with _working_folder(folder) as unfinished:
         records, dropped = cut(ScenePair(scene, image, statistics, name), options.cutting, unfinished, watch)
         if not records:
             reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
             raise PairsError(f"{folder}: no tile of {name} is left: {reasons}")
+        old, others = _index(folder, name, options)
         audit([*others, *records])
         write_index(unfinished / INDEX_NAME, [*others, *records])
         _move_in(unfinished, folder, old, records)
@@ -117,22 +116,39 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name).lstrip(".") or "_"
 
 
+def _polarised(scene: Scene, options: PairingOptions) -> Scene:
+    """Without bands that are no backscatter, such as the angle of incidence, where others have a polarisation."""
+    named = [channel for channel, band in enumerate(scene.bands) if band.name]
+    return scene.only(named) if named and not options.scene.bands else scene
+
+
+def _measure(scene: Scene, options: PairingOptions) -> SceneStatistics:
+    """Band by band, as a model that takes one of them sees the scene."""
+    samples = []
+    for channel in range(len(scene.bands)):
+        band = scene.only([channel])
+        with block_cache(band, options.cutting.tile):
+            samples.append(sample_scene(band))
+    with named_errors(scene.path):
+        return SceneStatistics.joined([measure(sample, options.unit) for sample in samples])
+
+
 def _index(folder: Path, name: str, options: PairingOptions) -> tuple[list[TileRecord], list[TileRecord]]:
     """The records of an earlier run with this name, and all others; checks that this run goes with them."""
     path = folder / INDEX_NAME
     records = read_index(path) if path.exists() else []
+    old, others = ([record for record in records if (record.scene == name) is same] for same in (True, False))
     split = options.cutting.split
-    for record in records:
+    for record in others:
         before = (record.seed, record.block, record.guard, record.shares)
         if before != (split.seed, split.block, split.guard, split.shares_text):
             raise OptionError(
                 f"{path}: split with seed {record.seed}, blocks of {record.block:g} m, a guard of {record.guard:g} m "
                 f"and shares {record.shares}, expected the same for further scenes"
             )
-    old = [record for record in records if record.scene == name]
     if old and not options.overwrite:
         raise OutputError(f"{path}: tiles of {name} are there already; --overwrite replaces them, --name renames these")
-    return old, [record for record in records if record.scene != name]
+    return old, others
 
 
 def _check_size(scene: Scene, tile: int) -> None:
@@ -143,14 +159,12 @@ def _check_size(scene: Scene, tile: int) -> None:
 
 
 def _check_overlap(scene: Scene, image: Optical) -> None:
-    grounds = []
-    for raster in (scene, image):
-        with named_errors(raster.path):
-            grounds.append(footprint(raster.crs, raster.transform, Window(0, 0, raster.height, raster.width)))
-    if not shapely.intersects(*grounds):
-        places = [
-            f"{path} covers {_extent(ground)}" for path, ground in zip((scene.path, image.path), grounds, strict=True)
-        ]
+    with named_errors(scene.path):
+        ground = scene_footprint(scene)
+    with named_errors(image.path):
+        seen = footprint(image.crs, image.transform, Window(0, 0, image.height, image.width))
+    if not shapely.intersects(ground, seen):
+        places = [f"{path} covers {_extent(ground)}" for path, ground in ((scene.path, ground), (image.path, seen))]
         raise SceneError(f"SAR and optical do not overlap: {', '.join(places)}, expected the same ground")
 
 

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sartranslate.errors import SceneError
 from sartranslate.reader import SceneReader, scene_reader
 from sartranslate.scene import Scene
+from sartranslate.units import NEIGHBOURS
 from sartranslate.windows import Window
 
 SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
+MOST_VALUES = 2**23  # of each band, which bounds the memory
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
 
 
@@ -30,12 +32,12 @@ def survey(scene: Scene) -> tuple[NDArray[Any], float]:
     """The values of `sample_scene`, and the share of the pixels looked at that are valid."""
     scene = scene.unwarped or scene
     with scene_reader(scene) as reader:
-        values, pixels = _valid_values(reader, _spread_windows(scene))
+        values, share = _valid_values(reader, _spread_windows(scene))
         if not values.size or (values == values[0]).all():
-            values, pixels = _valid_values(reader, _all_windows(scene))
+            values, share = _valid_values(reader, _all_windows(scene))
     if not values.size:
         raise SceneError(f"{scene.path}: no valid pixels")
-    return values, len(values) / pixels
+    return values, share
 
 
 def _spread_windows(scene: Scene) -> Iterator[Window]:
@@ -57,7 +59,20 @@ def _all_windows(scene: Scene) -> Iterator[Window]:
             yield Window(row_off, col_off, min(size, scene.height - row_off), min(size, scene.width - col_off))
 
 
-def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> tuple[NDArray[Any], int]:
-    """Valid values, and how many pixels were looked at."""
-    patches = [reader.read(window) for window in windows]
-    return np.concatenate([values[mask] for values, mask in patches]), sum(mask.size for _, mask in patches)
+def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> tuple[NDArray[Any], float]:
+    """Valid values, thinned evenly where they are too many, and the share of valid pixels."""
+    kept: list[NDArray[Any]] = []
+    pixels, valid, halvings = 0, 0, 0
+    for window in windows:
+        values, mask = reader.read(window)
+        pixels, valid = pixels + mask.size, valid + int(np.count_nonzero(mask))
+        kept.append(_thinned(values[mask], halvings))
+        if sum(map(len, kept)) > MOST_VALUES:
+            kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
+    return np.concatenate(kept), valid / pixels
+
+
+def _thinned(values: NDArray[Any], halvings: int) -> NDArray[Any]:
+    """Every so manieth run of values, since values beside each other tell of speckle."""
+    runs = np.arange(len(values)) // NEIGHBOURS
+    return np.asarray(values[runs % 2**halvings == 0])

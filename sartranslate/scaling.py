@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.fill import fill_mirrored
 from sartranslate.radiometry import DECIBELS_PER_DECADE, UNITS, Float, Mask, Radiometry, to_decibels
-from sartranslate.units import DIGITAL_NUMBERS, check_unit, guess_unit
+from sartranslate.units import DIGITAL_NUMBERS, check_fill, check_unit, guess_unit
 
 PERCENTILES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0)
 LEAST_SPAN = 1e-3  # decibels or byte values; a scene with less has nothing to scale
@@ -74,6 +74,14 @@ class SceneStatistics:
             raise SceneError(f"nearly all valid pixels of its scene have the same value ({low:g}): nothing to scale")
         return float(low), float(high)
 
+    @classmethod
+    def joined(cls, bands: Sequence[SceneStatistics]) -> SceneStatistics:
+        """Of a scene whose bands were measured one by one; raises `SceneError` where their units differ."""
+        units = [band.unit for band in bands]
+        if len(set(units)) > 1:
+            raise SceneError(f"bands in {' and '.join(units)}, expected one unit; choose with --bidx or --unit")
+        return cls(units[0], bands[0].reason, tuple(values for band in bands for values in band.values))
+
     def to_json(self) -> str:
         return json.dumps({**asdict(self), "percentiles": PERCENTILES})
 
@@ -127,6 +135,7 @@ def _measured(sample: NDArray[Any]) -> NDArray[Any]:
 
 
 def _unit(sample: NDArray[Any], told: str | None) -> tuple[str, str]:
+    check_fill(sample)
     if told is None:
         return guess_unit(sample)
     if told not in UNITS:

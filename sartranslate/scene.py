@@ -15,9 +15,9 @@ from sartranslate.groundcontrol import MapGrid, control_points, map_grid
 from sartranslate.polarisation import choose_bands
 from sartranslate.raster import named_errors
 from sartranslate.source import Band, Raster, SceneOptions, check_same_grid, open_rasters
-from sartranslate.warped import BLOCK, TYPES, UNDECLARED_FILL, warped_vrt
+from sartranslate.warped import BLOCK, TYPES, warped_vrt
 
-JOINED = ", "  # between the files that make one scene
+UNDECLARED_FILL = 0.0  # what products with ground control points only are padded with
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Scene:
     transform: Affine
     bands: tuple[Band, ...]  # one for each channel of the model
     files: tuple[str, ...]  # that the scene is made of
+    title: str = ""  # the path without folders
     statistics: str | None = None  # of the scene that it was cut out of, where it is a tile
     grid: MapGrid | None = None  # where ground control points placed it
     unwarped: Scene | None = None  # the same bands before they were put on that grid
@@ -45,10 +46,10 @@ class Scene:
         """All datasets to open, each once."""
         return tuple(dict.fromkeys(band.dataset for band in self.bands))
 
-    @property
-    def title(self) -> str:
-        """What the scene is called apart from its folder."""
-        return ", ".join(os.path.basename(path.rstrip("/")) for path in self.path.split(JOINED))
+    def only(self, channels: Sequence[int]) -> Scene:
+        """The same scene with some of its bands, counted from 0."""
+        unwarped = self.unwarped.only(channels) if self.unwarped else None
+        return replace(self, bands=tuple(self.bands[channel] for channel in channels), unwarped=unwarped)
 
     def of(self, dataset: str) -> tuple[Band, ...]:
         """The bands read from one dataset."""
@@ -67,11 +68,13 @@ def open_scene(
     """
     options = options or SceneOptions()
     rasters = open_rasters(source, options)
-    path = os.fspath(source) if source is not None else JOINED.join(raster.path for raster in rasters)
+    paths = [raster.path for raster in rasters] if source is None else [os.fspath(source)]
+    path = ", ".join(paths)
     with named_errors(path):
         bands = [band for raster in rasters for band in raster.bands]
         chosen = _chosen([band.name for band in bands], wanted, options.bands)
-        return _scene(path, rasters, [bands[number - 1] for number in chosen], options)
+        scene = _scene(path, rasters, [bands[number - 1] for number in chosen], options)
+    return replace(scene, title=", ".join(os.path.basename(name.rstrip("/")) for name in paths))
 
 
 def _chosen(
@@ -93,7 +96,9 @@ def _scene(path: str, rasters: Sequence[Raster], bands: Sequence[Band], options:
     for other in used[1:]:
         check_same_grid(first, other)
     files = tuple(file for raster in rasters for file in raster.files)
-    scene = Scene(path, first.height, first.width, first.crs, first.transform, tuple(bands), files, first.statistics)
+    scene = Scene(
+        path, first.height, first.width, first.crs, first.transform, tuple(bands), files, statistics=first.statistics
+    )
     if first.points and not first.placed:
         return _warped(scene, first, options)
     if not first.placed and not options.allow_ungeoreferenced:
@@ -115,9 +120,13 @@ def _warped(scene: Scene, raster: Raster, options: SceneOptions) -> Scene:
             raise SceneError("ground control points and a mask, expected a nodata value in place of the mask")
         if band.dtype not in TYPES:
             raise SceneError(f"values of {band.dtype} with ground control points, expected one of {', '.join(TYPES)}")
+    if np.result_type(*(band.dtype for band in scene.bands)).name not in TYPES:
+        raise SceneError(f"values of {', '.join(band.dtype for band in scene.bands)}, expected one type")
     pixels, places = np.split(np.array(raster.points), 2, axis=1)
     points = control_points(pixels, places, raster.points_crs, options.crs)
     grid = map_grid(points, scene.height, scene.width, options.resolution, options.gcps)
+    padded = tuple(_with_fill(band) for band in scene.bands)
+    scene = replace(scene, bands=padded)
     warped = {band: place for name in scene.datasets for band, place in _warped_bands(scene.of(name), grid)}
     return replace(
         scene,
@@ -138,11 +147,15 @@ def _warped_bands(bands: Sequence[Band], grid: MapGrid) -> list[tuple[Band, Band
         grid,
         [band.index for band in bands],
         [band.dtype for band in bands],
-        [band.nodata for band in bands],
+        [UNDECLARED_FILL if band.nodata is None else band.nodata for band in bands],
     )
     return [(band, _on_grid(band, text, index)) for index, band in enumerate(bands, 1)]
 
 
+def _with_fill(band: Band) -> Band:
+    """With the rule for invalid pixels that warping needs: a value."""
+    return replace(band, nodata=UNDECLARED_FILL if band.nodata is None else band.nodata, zero_fill=False)
+
+
 def _on_grid(band: Band, text: str, index: int) -> Band:
-    fill = UNDECLARED_FILL if band.nodata is None else band.nodata
-    return replace(band, dataset=text, index=index, nodata=fill, zero_fill=False, block=BLOCK[::-1])
+    return replace(band, dataset=text, index=index, block=BLOCK[::-1])

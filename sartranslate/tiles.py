@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sartranslate.errors import PairsError
 from sartranslate.radiometry import Mask
-from sartranslate.raster import opened_raster, read_window
+from sartranslate.raster import opened_raster, read_window, to_rasterio
 from sartranslate.reader import scene_reader
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions, shift
@@ -67,12 +67,13 @@ def find_pairs(folder: Path, wanted: Sequence[Sequence[str]]) -> list[Pair]:
     return [_pair(sar[stem], optical[stem], wanted) for stem in sorted(sar)]
 
 
-def read_pair(pair: Pair, window: Window) -> tuple[NDArray[Any], Mask, NDArray[np.uint8]]:
-    """SAR (H, W, channels) in its own unit, its validity (H, W), and RGB (H, W, 3) uint8 of one window."""
+def read_pair(pair: Pair, window: Window) -> tuple[NDArray[Any], NDArray[np.uint8], Mask]:
+    """SAR (H, W, channels) in its own unit, RGB (H, W, 3) uint8 of one window, and where both are valid (H, W)."""
     with scene_reader(pair.sar) as reader:
         sar, mask = reader.read(window)
     with opened_raster(pair.optical) as dataset:
-        return sar, mask, read_window(dataset, window, RGB_BANDS)
+        seen = dataset.dataset_mask(window=to_rasterio(window)) > 0
+        return sar, read_window(dataset, window, RGB_BANDS), mask & seen
 
 
 def sample(pairs: Sequence[Pair]) -> NDArray[Any]:
@@ -90,7 +91,9 @@ def _sample_tile(pair: Pair) -> NDArray[Any]:
 
 def _tiles(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise PairsError(f"{folder}: no such folder, expected tiles in it")
+        others = [split for split in SPLITS[1:] if (folder.parent / split / folder.name).is_dir()]
+        found = f", only {' and '.join(others)}" if others else ""
+        raise PairsError(f"{folder}: no such folder{found}, expected tiles in it")
     tiles: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):

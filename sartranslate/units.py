@@ -12,6 +12,8 @@ from sartranslate.radiometry import DECIBELS_PER_DECADE, UNITS
 
 DIGITAL_NUMBERS = "digital numbers"
 WIDEST = 150.0  # decibels: no radar has this range between the 2nd and the 98th percentile
+FILL_SHARE = 1e-3  # of the pixels that have the very lowest value, beyond chance
+FILL_FACTOR = 2.0  # the lowest value is farther below the median than that is from zero
 NEIGHBOURS = 16  # values that follow each other in a sample and are compared
 LINEAR_GROWTH = 0.5  # of speckle with brightness, see `speckle_growth`; halfway between both cases
 BELOW_NOISE = 0.1  # of the bright end: linear values fall below 0 by subtracted noise only, which is little
@@ -37,12 +39,26 @@ def check_unit(unit: str, sample: NDArray[Any]) -> None:
     """Raise `SceneError` where (N, C) valid scene values can not be in `unit`."""
     low, high = np.percentile(sample.astype(np.float64), [2, 98])
     found = f"values {low:.4g} to {high:.4g} (2nd to 98th percentile)"
+    if unit == "db" and sample.dtype.kind == "u" and sample.dtype.itemsize > 1:
+        raise SceneError(f"told to be decibels, found {found} of {sample.dtype}, expected negative ones or fractions")
     if unit == "db" and sample.dtype != np.uint8 and low >= 0 and high - low > WIDEST:
         raise SceneError(f"told to be decibels, found {found}, expected a range of less than {WIDEST:.0f}")
     if unit in DECIBELS_PER_DECADE and low < -BELOW_NOISE * abs(high):
         raise SceneError(f"told to be {UNITS[unit]}, found {found}, expected none below 0")
     if unit == "byte" and (sample.min() < 0 or sample.max() > 255):
         raise SceneError(f"told to be bytes, found values {sample.min():.4g} to {sample.max():.4g}, expected 0 to 255")
+
+
+def check_fill(sample: NDArray[Any]) -> None:
+    """Raise `SceneError` where (N, C) valid scene values hold a fill value, such as -9999, that nobody declared."""
+    for values in sample.T:
+        lowest, middle = values.min(), np.median(values)
+        share = np.count_nonzero(values == lowest) / len(values)
+        if lowest < 0 and share > FILL_SHARE and middle - lowest > max(WIDEST, FILL_FACTOR * abs(middle)):
+            raise SceneError(
+                f"{100 * share:.1f} % of the valid pixels are {lowest:g}, far below the rest (median {middle:.4g}); "
+                f"--nodata {lowest:g} if that is no data"
+            )
 
 
 def speckle_growth(sample: NDArray[Any]) -> float:

@@ -27,7 +27,6 @@ TYPES: Mapping[str, str] = {
     "float64": "Float64",
 }
 TOLERANCE = 0.01  # source pixels; an exact thin-plate spline takes 10 microseconds a pixel, twenty times as long
-UNDECLARED_FILL = 0.0  # what GRD products are padded with
 
 
 def warped_vrt(
@@ -35,14 +34,13 @@ def warped_vrt(
     grid: MapGrid,
     bands: Sequence[int],
     dtypes: Sequence[str],
-    nodata: Sequence[float | None],
+    fills: Sequence[float],
 ) -> str:
     """The text of a virtual raster of these bands on the grid; GDAL opens the text like a path.
 
-    Bilinear, or the mean where the grid is coarser, with a fixed kernel. Where no nodata value is
-    declared, 0 is fill, in the source and on the grid. Read it with `read_blocks`.
+    Bilinear, or the mean where the grid is coarser, with a fixed kernel. Pixels of the source with a
+    fill value take no part, and those of the grid without a source get it. Read it with `read_blocks`.
     """
-    fills = [UNDECLARED_FILL if value is None else value for value in nodata]
     root = Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
     root.set("subClass", "VRTWarpedDataset")
     _text(root, "SRS", grid.points.crs.to_wkt(), dataAxisToSRSAxisMapping="1,2")

@@ -64,6 +64,12 @@ def offsets(length: int, size: int, overlap: int) -> list[int]:
     return [*range(0, length - size, stride), length - size]
 
 
+def check_multiple(window: int, multiple: int) -> None:
+    """Raise `OptionError` for a window whose side a model can not take."""
+    if window % multiple:
+        raise OptionError(f"window {window}: the model needs a multiple of {multiple}")
+
+
 @dataclass(frozen=True)
 class WindowGrid:
     """All windows of a scene, in row-major order; every pixel lies in at least one of them.

@@ -250,10 +250,10 @@ def assert_wrong_usage(result: Result, message: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "0 arguments, expected SCENE OUT, or --band for each of the scene's files"),
-        (["scene.tif"], "1 arguments, expected SCENE OUT, or --band"),
+        ([], "0 arguments, expected SCENE OUT, or --band for each file in place of SCENE"),
+        (["scene.tif"], "1 argument, expected SCENE OUT, or --band"),
         (["scene.tif", "b.tif", "out.tif"], "3 arguments, expected SCENE OUT"),
-        (["scene.tif", "out.tif", "--band", "VV=scene.tif"], "2 arguments, expected OUT"),
+        (["scene.tif", "out.tif", "--band", "VV=scene.tif"], "SCENE and --band are both given, expected one of them"),
         (["out.tif", "--band", "scene.tif"], "'scene.tif': expected a file for each polarisation once"),
         (["out.tif", "--band", "VV="], "'VV=': expected a file for each polarisation once, such as VV=vv.tif"),
         (["out.tif", "--band", "VV=scene.tif", "--band", "vv=b.tif"], "'vv=b.tif': expected a file for each"),
