@@ -3,7 +3,10 @@
 Simulates two scenes of equal width, translates each several times, in processes of their own and with a
 cheap callable in place of a network, and prints the peak resident memory above what the imports need.
 
-    python benchmarks/infer_memory.py [--width 20000] [--heights 2000 8000] [--runs 3]
+    python benchmarks/infer_memory.py [--width 20000] [--heights 2000 8000] [--runs 3] [--gcps]
+
+With --gcps the scenes lie askew and have ground control points only; the growth is then printed, not judged,
+since the rows that a row of the map grid runs across are cached.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from pathlib import Path
 MEGABYTE = 1e6
 LIMIT_MB = 700
 LIMIT_GROWTH = 5  # percent
+TURN = 12  # degrees
+PIXEL = 10  # metres
 
 
 def main() -> None:
@@ -30,6 +35,8 @@ def main() -> None:
     for height in arguments.heights:
         with tempfile.TemporaryDirectory() as folder:
             scene = _simulate(Path(folder), arguments.width, height)
+            if arguments.gcps:
+                _leave_only_points(scene)
             runs = [_in_child(scene) for _ in range(arguments.runs)]
         above = sorted(run["above_baseline_mb"] for run in runs)
         peaks.append(statistics.median(above))
@@ -37,7 +44,7 @@ def main() -> None:
         print(f"  above the baseline: median {peaks[-1]:.0f} MB, {above[0]:.0f} to {above[-1]:.0f} MB")
     growth = 100 * (peaks[-1] / peaks[0] - 1)
     print(f"growth from the first to the last: {growth:+.1f} %")
-    if max(peaks) > LIMIT_MB or growth > LIMIT_GROWTH:
+    if not arguments.gcps and (max(peaks) > LIMIT_MB or growth > LIMIT_GROWTH):
         sys.exit(f"expected at most {LIMIT_MB} MB and {LIMIT_GROWTH} %")
 
 
@@ -46,6 +53,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=20_000)
     parser.add_argument("--heights", type=int, nargs="+", default=[2_000, 8_000])
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--gcps", action="store_true")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -55,6 +63,29 @@ def _simulate(folder: Path, width: int, height: int) -> Path:
 
     simulate(folder, SimulationOptions(pairs=0, scene=(height, width), nodata_rim=200))
     return folder / "scene.tif"
+
+
+def _leave_only_points(path: Path) -> None:
+    """Take the transform off a scene and give it a 10 x 21 grid of points, turned as a Sentinel-1 pass is."""
+    import numpy as np
+    import rasterio
+    from rasterio.control import GroundControlPoint
+
+    turn = np.radians(TURN)
+    with rasterio.open(path, "r+") as scene:
+        left, top, crs = scene.transform.c, scene.transform.f, scene.crs
+        points = [
+            GroundControlPoint(
+                row,
+                col,
+                left + PIXEL * (col * np.cos(turn) - row * np.sin(turn)),
+                top - PIXEL * (col * np.sin(turn) + row * np.cos(turn)),
+            )
+            for row in np.linspace(0, scene.height, 10)
+            for col in np.linspace(0, scene.width, 21)
+        ]
+        scene.transform = rasterio.Affine.identity()
+        scene.gcps = (points, crs)
 
 
 def _in_child(scene: Path) -> dict[str, float]:

@@ -20,7 +20,7 @@ from sartranslate.radiometry import Radiometry, to_decibels
 from sartranslate.raster import named_errors
 from sartranslate.reader import block_cache
 from sartranslate.sampling import survey
-from sartranslate.scaling import measure, resolve_scaling
+from sartranslate.scaling import SceneStatistics, measure
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import Band, SceneOptions
 from sartranslate.units import guess_unit
@@ -105,11 +105,13 @@ def inspect_scene(
     grid = WindowGrid(scene.height, scene.width, window, overlap)
     with block_cache(scene, window), named_errors(scene.path):
         chosen, problem = _chosen(scene, radiometry, options)
-        sample, share = survey(scene.only(chosen))
+        surveys = [survey(scene.only([channel])) for channel in range(len(scene.bands))]
+        sample, share = surveys[chosen[0]] if len(chosen) == 1 else survey(scene.only(chosen))
         statistics = measure(sample, unit)
-        if not problem:
-            problem = _misfit(radiometry, sample, unit)
-        bands = tuple(_band(scene, channel, unit) for channel in range(len(scene.bands)))
+        problem = problem or _misfit(radiometry, statistics, len(chosen))
+        units = [statistics.unit if i in chosen else unit or guess_unit(seen)[0] for i, (seen, _) in enumerate(surveys)]
+        stored = (scene.unwarped or scene).bands
+        bands = tuple(_band(*each) for each in zip(stored, (seen for seen, _ in surveys), units, strict=True))
         ground = _ground(scene)
     return SceneReport(
         scene=scene.path,
@@ -143,10 +145,10 @@ def _chosen(scene: Scene, radiometry: Radiometry, options: SceneOptions) -> tupl
     return chosen, None
 
 
-def _misfit(radiometry: Radiometry, sample: NDArray[Any], unit: str | None) -> str | None:
+def _misfit(radiometry: Radiometry, statistics: SceneStatistics, bands: int) -> str | None:
     """Why values can not be scaled for a model."""
     try:
-        resolve_scaling(radiometry, sample, unit)
+        statistics.resolve(radiometry, range(1, bands + 1))
     except SceneError as error:
         return str(error)
     return None
@@ -167,13 +169,9 @@ def _ground(scene: Scene) -> Ground:
     )
 
 
-def _band(scene: Scene, channel: int, unit: str | None) -> BandReport:
-    alone = scene.only([channel])
-    sample, _ = survey(alone)
-    (band,) = (alone.unwarped or alone).bands
+def _band(band: Band, sample: NDArray[Any], unit: str) -> BandReport:
     values = np.percentile(sample.astype(np.float64), RANGE)
-    found = unit or guess_unit(sample)[0]
-    decibels = None if found == "byte" else tuple(np.round(to_decibels(values, found).astype(float), 2).tolist())
+    decibels = None if unit == "byte" else tuple(np.round(to_decibels(values, unit).astype(float), 2).tolist())
     return BandReport(
         band.number, band.name, band.dtype, _validity(band), block_text(band), tuple(values.tolist()), decibels
     )
