@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import shapely
-from pyogrio import list_layers, raw
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from shapely.errors import ShapelyError
@@ -137,7 +135,7 @@ def _from_wkt(text: str, source: str) -> Any:
 
 def _polygon_layer(path: str) -> str:
     """Name of the only layer with polygons; that of the only layer whatever it has."""
-    layers = [(str(name), kind) for name, kind in _quietly(list_layers, path)]
+    layers = [(str(name), kind) for name, kind in _quietly("layers", path)]
     if not layers:
         raise AreaError(f"{path}: no layers, {EXPECTED}")
     if len(layers) == 1:
@@ -158,7 +156,7 @@ def _holds_polygons(path: str, layer: str, kind: str | None) -> bool:
 
 
 def _read_layer(path: str, layer: str) -> tuple[Sequence[Any], str | None]:
-    meta, _, wkb, _ = _quietly(raw.read, path, layer=layer, columns=[], force_2d=True)
+    meta, _, wkb, _ = _quietly("features", path, layer=layer, columns=[], force_2d=True)
     if wkb is None:
         raise AreaError(f"{path}: a table without geometry, {EXPECTED}")
     try:
@@ -168,8 +166,13 @@ def _read_layer(path: str, layer: str) -> tuple[Sequence[Any], str | None]:
         raise _unreadable(path, error) from error
 
 
-def _quietly(read: Any, path: str, **options: Any) -> Any:
-    """What `read` returns; what GDAL warns of shows in the geometries, which are checked."""
+def _quietly(what: str, path: str, **options: Any) -> Any:
+    """The layers or the features of a file; what GDAL warns of shows in the geometries, which are checked."""
+    # Loaded here, with a GDAL of its own, since few translations need it.
+    from pyogrio import list_layers, raw
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
+
+    read = {"layers": list_layers, "features": raw.read}[what]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

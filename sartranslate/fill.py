@@ -1,14 +1,14 @@
 """Invalid pixels of a patch get values that continue the valid ones.
 
 A network looks far around each pixel: a hole of one value, or of streaks drawn out from its edge, is something of
-its own to it, and shows in the output as a dark or bright rim.
+its own to it, and shows in the output as a dark or bright rim. scipy.ndimage is imported where it is needed: it takes a
+quarter of a second to load, and many scenes have no holes.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from sartranslate.radiometry import Float, Mask
 
@@ -58,6 +58,8 @@ def _nearest_and_mirrors(mask: Mask) -> tuple[Index, Index]:
     The edge is a staircase, whose corners would each turn a wedge of the picture upside down: a pixel is therefore
     mirrored in the mean direction of its surroundings.
     """
+    from scipy.ndimage import uniform_filter
+
     box = _box(~mask)
     rows, cols = np.nonzero(~mask[box])
     ways = _ways_to_valid(mask[box])
@@ -77,6 +79,8 @@ def _box(holes: Mask) -> tuple[slice, slice]:
 
 def _ways_to_valid(mask: Mask) -> Float:
     """(2, H, W) rows and columns from each pixel to the valid one nearest to it."""
+    from scipy.ndimage import distance_transform_edt
+
     nearest = distance_transform_edt(~mask, return_distances=False, return_indices=True)
     return np.asarray(nearest - np.indices(mask.shape, np.int32), np.float32)
 

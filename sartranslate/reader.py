@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from scipy.ndimage import binary_opening
 
 from sartranslate.radiometry import Mask, valid_mask
 from sartranslate.raster import opened_raster, read_window, to_rasterio
@@ -98,6 +97,8 @@ def _row_bytes(scene: Scene, window_size: int) -> int:
 
 def _zero_blocks(dataset: Any, window: Window, indexes: Sequence[int]) -> Mask:
     """(height, width) True in blocks of zeros of any band, those cut by the raster's edge included."""
+    from scipy.ndimage import binary_opening  # takes a quarter of a second to load, and few scenes need it
+
     inner = window.grown(FILL_MARGIN, dataset.height, dataset.width)
     zeros = read_window(dataset, inner, indexes) == 0
     above, left = window.row_off - inner.row_off, window.col_off - inner.col_off
