@@ -401,3 +401,16 @@ def test_sigterm_leaves_nothing_and_exits_with_143(tmp_path: Path, write_scene: 
     assert (process.returncode, errors) == (143, "")
     assert listing(tmp_path).keys() == {"scene.tif"}
     assert not any(path.is_dir() for path in tmp_path.iterdir())
+
+
+def test_the_area_of_interest_is_never_the_output(
+    sartranslate: Run, write_scene: WriteScene, amplitudes: NDArray[np.uint16], tmp_path: Path, tiny_model: Path
+) -> None:
+    path, area = write_scene("scene.tif", amplitudes), tmp_path / "area.geojson"
+    west, south, east, north = map(float, IN_SCENE.split())
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    text = json.dumps({"type": "Polygon", "coordinates": [ring]})
+    area.write_text(text)
+    arguments = ("infer", path, area, "--aoi", area, "--aoi-crs", "EPSG:32632", "--model", tiny_model, "--overwrite")
+    assert_refused(sartranslate(*arguments), "area.geojson: is the model or the area of interest")
+    assert area.read_text() == text

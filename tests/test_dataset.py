@@ -160,3 +160,19 @@ def test_a_tile_with_more_bands_than_its_scenes_statistics_is_reported(tmp_path:
         tile.update_tags(**{STATISTICS_TAG: statistics_of_a_scene(1).to_json()})
     with pytest.raises(PairsError, match=r"a\.tif: band 2 of a tile whose scene's statistics know 1"):
         open_folder(tmp_path, Radiometry(bands=(("VV",), ("VH",))))
+
+
+def test_where_one_side_shows_nothing_both_are_mirrored_alike(tmp_path: Path) -> None:
+    """Else a hole would be learnt as black ground."""
+    ramp_pair(tmp_path, "a.tif", 32, start=1)
+    seen = np.ones((32, 32), bool)
+    seen[10:20, 12:22] = False
+    with rasterio.open(tmp_path / "optical" / "a.tif", "r+") as dataset:
+        dataset.write(np.where(seen, dataset.read(), 0))
+        dataset.write_mask(seen)
+    folder = open_folder(tmp_path, Radiometry(low=0, high=100), unit="byte")
+    (batch,) = Crops([folder], 32, 1).epoch(np.random.default_rng(0))
+    source, target = batch.source[0, ..., 0], batch.target[0, ..., 0]
+    # The optical values repeat those of the SAR side, so that all pixels lie on one line.
+    slope, offset = np.polyfit(source.ravel(), target.ravel(), 1)
+    np.testing.assert_allclose(target, slope * source + offset, atol=1e-3)

@@ -16,7 +16,8 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
 from sartranslate.architecture import GeneratorConfig
-from sartranslate.errors import SceneError
+from sartranslate.errors import OptionError, SceneError
+from sartranslate.inference import plan
 from sartranslate.inspection import SceneReport, inspect_scene
 from sartranslate.radiometry import Radiometry
 from sartranslate.source import SceneOptions
@@ -155,3 +156,45 @@ def test_the_command_takes_files_by_polarisation(
     )
     assert [band["polarisation"] for band in json.loads(result.stdout)["bands"]] == ["VV", "VH"]
     assert json.loads(result.stdout)["model"]["problem"] is None
+
+
+def test_inspect_tells_the_problem_that_infer_would_stop_at(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16], tmp_path: Path
+) -> None:
+    fixed = Radiometry(scaling="fixed", low=-25, high=0)
+    path = write_scene("s.tif", amplitudes, names=("VH",))
+    with pytest.raises(SceneError) as stopped:
+        plan(path, tmp_path / "out.tif", fixed)
+    model = inspect(path, fixed).model
+    assert str(stopped.value).endswith(str(model.problem))
+    assert model.bands == ()
+
+
+def test_the_unit_is_that_of_the_bands_a_model_takes(write_scene: WriteScene) -> None:
+    """An angle of incidence beside the polarisations is no backscatter."""
+    power = np.random.default_rng(0).gamma(4.4, 0.01, (300, 420, 2)) * np.linspace(0.2, 5, 420)[:, None]
+    angle = np.broadcast_to(np.linspace(30, 45, 420)[:, None], (300, 420, 1))
+    path = write_scene("s.tif", np.concatenate([power, angle], axis=-1).astype(np.float32), names=("VV", "VH", "angle"))
+    report = inspect(path)
+    assert (report.unit, report.model.bands) == ("power", (2,))
+    assert len(report.bands) == 3
+
+
+def test_windows_that_the_model_can_not_take_are_refused(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16]
+) -> None:
+    path = write_scene("s.tif", amplitudes)
+    with pytest.raises(OptionError, match="window 300: the model needs a multiple of 256"):
+        inspect_scene(path, SceneOptions(), Radiometry(), GeneratorConfig(), name="model", window=300)
+
+
+def test_the_footprint_of_a_turned_scene_leaves_out_the_corners_of_its_grid(write_gcp_scene: WriteScene) -> None:
+    report = inspect(
+        write_gcp_scene("s.tif", np.ones((200, 200, 1), np.uint16) + np.arange(200, dtype=np.uint16)[:, None])
+    )
+    pixels = report.height * report.width
+    west, south, east, north = report.ground.bounds or ()
+    outline = np.array((report.ground.footprint or {})["coordinates"][0])
+    x, y = outline.T
+    area = abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
+    assert area / ((east - west) * (north - south)) == pytest.approx(200 * 200 / pixels, rel=0.05)

@@ -250,3 +250,21 @@ def test_a_truncated_image_is_named_when_it_is_read(scene: Scene, write_scene: W
     os.truncate(path, path.stat().st_size * 2 // 3)
     with pytest.raises(SceneError, match=r"cut\.tif: can not be read"):
         read(path, scene)
+
+
+@pytest.mark.parametrize(("code", "side"), [(2229, 10), (3857, 6)], ids=["feet", "Mercator, where it stretches"])
+def test_finer_pixels_are_known_in_any_crs(write_scene: WriteScene, code: int, side: float) -> None:
+    """Ten feet are 3 m, and 6 m of Web Mercator at 60 degrees are 3 m."""
+    crs = CRS.from_epsg(code)
+    place = (-118.2, 34.0) if code == 2229 else (9.0, 60.0)
+    zone = CRS.from_epsg(32611 if code == 2229 else 32632)
+    (x, y), (left, top) = (
+        Transformer.from_crs("EPSG:4326", each.to_wkt(), always_xy=True).transform(*place) for each in (crs, zone)
+    )
+    grid = {"crs": zone, "transform": Affine(10, 0, left, 0, -10, top)}
+    scene = open_scene(write_scene("sar.tif", np.ones((8, 8, 1), np.float32), **grid), None)
+    board = np.indices((64, 64)).sum(axis=0)[..., None] % 2 * np.full(3, 200)
+    image = {"crs": crs, "transform": Affine(side, 0, x - 10 * side, 0, -side, y + 10 * side)}
+    rgb, mask = read(write_scene("rgb.tif", board.astype(np.uint8), **image), scene, Window(2, 2, 3, 3))
+    assert mask.all()
+    assert abs(rgb.astype(int) - 100).max() < 40

@@ -21,6 +21,7 @@ from pyproj import Transformer
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
+from sartranslate import pairing
 from sartranslate.coregistration import CLEAR
 from sartranslate.cutting import CuttingOptions
 from sartranslate.dataset import open_folder
@@ -595,3 +596,55 @@ def test_names_of_scenes_make_tiles_that_are_found(
 ) -> None:
     make_pairs(write_scene(name, speckle()), optical, tmp_path / "my pairs", options(tile=48))
     assert len(find_pairs(tmp_path / "my pairs", (("VH", "VV"),))) == 4
+
+
+def angle(height: int = 96, width: int = 128) -> NDArray[np.float32]:
+    return np.broadcast_to(np.linspace(30, 45, width, dtype=np.float32)[:, None], (height, width, 1))
+
+
+@pytest.mark.parametrize("missing", [0, 20])
+def test_tiles_hold_the_polarisations_scaled_as_a_model_of_one_of_them_sees_the_scene(
+    write_scene: WriteScene, optical: Path, folder: Path, tmp_path: Path, missing: int
+) -> None:
+    """The angle of incidence is no backscatter, and a hole in VV is none in VH."""
+    values = np.concatenate([speckle(bands=2), angle()], axis=-1)
+    values[:missing, :, 0] = np.nan
+    scene = write_scene("sar.tif", values, names=("VV", "VH", "angle"))
+    assert make_pairs(scene, optical, folder, options()).unit == "power"
+    (tile, *_) = sorted((folder / "train" / "sar").iterdir())
+    with rasterio.open(tile) as dataset:
+        assert dataset.descriptions == ("VV", "VH")
+    for polarisation in ("VV", "VH"):
+        model = Radiometry(bands=((polarisation,),))
+        expected = plan(scene, tmp_path / "out.tif", model).scaling
+        assert set(open_folder(folder, model).scalings) == {expected}
+
+
+def test_bands_of_different_units_are_refused(write_scene: WriteScene, optical: Path, folder: Path) -> None:
+    power = speckle(bands=2)
+    scene = write_scene("sar.tif", np.stack([power[..., 0], 10 * np.log10(power[..., 1])], axis=-1), names=("VV", "VH"))
+    with pytest.raises(SceneError, match=r"sar\.tif: bands in power and db, expected one unit"):
+        make_pairs(scene, optical, folder, options())
+    assert not folder.exists()
+
+
+def test_a_folder_s_only_scene_can_be_split_anew(sar: Path, optical: Path, folder: Path) -> None:
+    make_pairs(sar, optical, folder, options(split=BLOCKS))
+    other = replace(BLOCKS, seed=3)
+    make_pairs(sar, optical, folder, replace(options(split=other), overwrite=True))
+    assert {record.seed for record in records(folder)} == {3}
+
+
+def test_a_run_that_ends_meanwhile_is_not_forgotten(
+    sar: Path, optical: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = pairing.cut
+
+    def slowly(*arguments: Any) -> Any:
+        monkeypatch.setattr(pairing, "cut", cut)
+        make_pairs(sar, optical, folder, replace(options(), name="other"))
+        return cut(*arguments)
+
+    monkeypatch.setattr(pairing, "cut", slowly)
+    make_pairs(sar, optical, folder, replace(options(), name="one"))
+    assert {record.scene for record in records(folder)} == {"one", "other"}

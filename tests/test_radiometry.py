@@ -310,3 +310,37 @@ def test_a_radiometry_out_of_range_is_refused_with_what_was_expected(options: An
 def test_a_radiometry_comes_back_from_its_dictionary() -> None:
     wanted = Radiometry((("VV",), ("VH", "HV")), "fixed", -25, 0)
     assert Radiometry(**wanted.as_dict()) == wanted
+
+
+def speckled_decibels(dtype: str = "float32", factor: float = 1.0) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return (factor * (10 * np.log10(rng.gamma(4.4, 0.05, (5000, 1))))).astype(dtype)
+
+
+@pytest.mark.parametrize("fill", [-9999.0, -32768.0])
+@pytest.mark.parametrize("unit", ["db", None])
+def test_a_fill_value_that_nobody_declared_is_refused_with_the_option_that_does(fill: float, unit: str | None) -> None:
+    sample = speckled_decibels()
+    sample[::10] = fill
+    with pytest.raises(SceneError, match=rf"10\.0 % of the valid pixels are {fill:g}, far .*; --nodata {fill:g} if"):
+        resolve_scaling(Radiometry(), sample, unit)
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        speckled_decibels(),
+        np.maximum(speckled_decibels(), -20),
+        speckled_decibels("int16", 100),
+        10 ** (speckled_decibels() / 10) - 0.02,
+    ],
+    ids=["decibels", "cut at a noise floor", "hundredths", "power with noise taken off"],
+)
+def test_honest_values_are_no_fill(sample: np.ndarray) -> None:
+    resolve_scaling(Radiometry(), sample)
+
+
+@pytest.mark.parametrize("numbers", [np.arange(18, 112), np.arange(50, 60_000)])
+def test_unsigned_digital_numbers_told_to_be_decibels_are_refused(numbers: np.ndarray) -> None:
+    with pytest.raises(SceneError, match=r"told to be decibels, found values .* of uint16, expected negative"):
+        resolve_scaling(Radiometry(), numbers.astype(np.uint16)[:, None], "db")

@@ -364,3 +364,11 @@ def test_bands_are_counted_from_file_to_file(tmp_path: Path) -> None:
     scene = open_scene(None, ONE, SceneOptions(files={"HH": str(hh), "HV": str(hv)}, bands=(2,)))
     assert content(scene) == (FILLING["HV"],)
     assert [band.number for band in scene.bands] == [2]
+
+
+def test_a_scene_is_called_by_its_file_whatever_its_folders_are_called(tmp_path: Path) -> None:
+    folder = tmp_path / "Los Angeles, CA"
+    folder.mkdir()
+    assert open_scene(save_scene(folder / "VH.tif", filled("VH")), ONE).title == "VH.tif"
+    files = of_files(**{name: save_scene(folder / f"{name}.tif", filled(name)) for name in ("VV", "VH")})
+    assert open_scene(None, TWO, files).title == "VV.tif, VH.tif"

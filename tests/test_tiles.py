@@ -172,3 +172,19 @@ def test_zeros_of_a_tile_with_a_mask_are_measured(tmp_path: Path) -> None:
         file.write_mask(np.ones((12, 10), bool))
     (pair,) = tiles.find_pairs(tmp_path, ONE)
     assert tiles.read_pair(pair, Window(0, 0, 12, 10))[2].all()
+
+
+def test_a_pair_is_valid_where_both_sides_are(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a.tif", SAR + 1)
+    seen = np.ones((12, 10), bool)
+    seen[:4] = False
+    with rasterio.open(tmp_path / "optical" / "a.tif", "r+") as dataset:
+        dataset.write_mask(seen)
+    (pair,) = tiles.find_pairs(tmp_path, ONE)
+    assert np.array_equal(tiles.read_pair(pair, Window(0, 0, 12, 10))[2], seen)
+
+
+def test_a_folder_without_training_tiles_says_what_it_has(tmp_path: Path) -> None:
+    write_pair(tmp_path / "val", "b.tif")
+    with pytest.raises(PairsError, match="no such folder, only val, expected tiles in it"):
+        tiles.find_pairs(tmp_path, ONE)
