@@ -118,12 +118,22 @@ def control_points(pixels: Points, places: Points, places_crs: CRS | None, crs: 
     """
     if places_crs is None:
         raise SceneError(f"{len(pixels)} ground control points without a CRS, expected one that says where they are")
+    pixels, places = _distinct(pixels, places)
     target = _known(crs) if crs else utm(*_middle(_project(places, places_crs, CRS.from_epsg(4326))))
     ground = _project(places, places_crs, target)
     if target.is_geographic:
         # Degrees go on across the antimeridian, where a grid would otherwise run around the globe.
         ground[:, 0] = ground[0, 0] + (ground[:, 0] - ground[0, 0] + 180) % 360 - 180
     return ControlPoints(pixels, ground, target)
+
+
+def _distinct(pixels: Points, places: Points) -> tuple[Points, Points]:
+    """Each point once; a spline can not pass through the same one twice."""
+    _, first = np.unique(np.hstack([pixels, places]), axis=0, return_index=True)
+    pixels, places = pixels[np.sort(first)], places[np.sort(first)]
+    if len(np.unique(pixels, axis=0)) < len(pixels):
+        raise SceneError("ground control points put one pixel in two places, expected each in one")
+    return pixels, places
 
 
 def utm(longitude: float, latitude: float) -> CRS:

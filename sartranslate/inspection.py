@@ -103,16 +103,17 @@ def inspect_scene(
     check_multiple(window, generator.size_multiple)
     scene = open_scene(source, None, replace(options, allow_ungeoreferenced=True, bands=()))
     grid = WindowGrid(scene.height, scene.width, window, overlap)
-    with block_cache(scene, window), named_errors(scene.path):
-        chosen, problem = _chosen(scene, radiometry, options)
+    chosen, problem = _chosen(scene, radiometry, options)
+    with block_cache(scene, window):
         surveys = [survey(scene.only([channel])) for channel in range(len(scene.bands))]
         sample, share = surveys[chosen[0]] if len(chosen) == 1 else survey(scene.only(chosen))
+    with named_errors(scene.path):
         statistics = measure(sample, unit)
-        problem = problem or _misfit(radiometry, statistics, len(chosen))
-        units = [statistics.unit if i in chosen else unit or guess_unit(seen)[0] for i, (seen, _) in enumerate(surveys)]
-        stored = (scene.unwarped or scene).bands
-        bands = tuple(_band(*each) for each in zip(stored, (seen for seen, _ in surveys), units, strict=True))
         ground = _ground(scene)
+    problem = problem or _misfit(radiometry, statistics, len(chosen))
+    units = [statistics.unit if i in chosen else unit or guess_unit(seen)[0] for i, (seen, _) in enumerate(surveys)]
+    stored = (scene.unwarped or scene).bands
+    bands = tuple(_band(*each) for each in zip(stored, (seen for seen, _ in surveys), units, strict=True))
     return SceneReport(
         scene=scene.path,
         files=scene.files,

@@ -296,3 +296,13 @@ def test_a_grid_in_degrees_goes_on_across_the_antimeridian() -> None:
 def test_a_resolution_in_the_wrong_unit_is_refused() -> None:
     with pytest.raises(OptionError, match=r"resolution 20000\.0: makes a grid of 1 x 1 pixels, expected 2 to"):
         map_grid(product(crs="EPSG:4326"), *SIZE, resolution=20_000.0)
+
+
+def test_points_given_twice_count_once_and_contradicting_ones_are_refused() -> None:
+    pixels = gcp_pixels(*SIZE)
+    places = gcp_places(pixels, *SIZE, TERRAIN)
+    twice = control_points(np.tile(pixels, (2, 1)), np.tile(places, (2, 1)), DEGREES)
+    assert np.array_equal(twice.ground, product(TERRAIN).ground)
+    assert map_grid(twice, *SIZE).method == "tps"
+    with pytest.raises(SceneError, match="put one pixel in two places"):
+        control_points(np.vstack([pixels, pixels[:1]]), np.vstack([places, places[5:6]]), DEGREES)

@@ -131,6 +131,8 @@ def test_a_large_single_block_is_warned_of_and_tiles_are_not(write_scene: WriteS
 def test_what_can_not_be_opened_is_refused(tmp_path: Path, write_scene: WriteScene) -> None:
     with pytest.raises(SceneError, match=r"absent\.tif: can not be read"):
         inspect(tmp_path / "absent.tif")
+    with pytest.raises(SceneError, match=r"^[^ ]*empty\.tif: no valid pixels$"):
+        inspect(write_scene("empty.tif", np.full((9, 9, 1), np.nan, np.float32)))
     with pytest.raises(SceneError, match="complex values"):
         inspect(write_scene("slc.tif", np.ones((9, 9, 1), np.complex64)))
 
