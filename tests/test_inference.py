@@ -22,7 +22,8 @@ from sartranslate.errors import BackendError, OptionError, OutputError, SceneErr
 from sartranslate.inference import InferenceOptions, Translator, plan, translate
 from sartranslate.radiometry import Radiometry, to_rgb
 from sartranslate.sliding import Generator
-from tests.conftest import TRANSFORM, UTM, WriteScene
+from sartranslate.source import SceneOptions
+from tests.conftest import TRANSFORM, UTM, WriteScene, save_scene
 
 FULL_RANGE = Radiometry(low=0, high=100)
 SMALL = InferenceOptions(window=64, overlap=16, unit="db")
@@ -70,6 +71,26 @@ def test_the_output_lies_on_the_same_ground_and_says_what_it_is(
     assert tags["SARTRANSLATE_SOURCE"] == "scene.tif"
     assert tags["SARTRANSLATE_SCALING"] == summary.scaling_text
     assert (summary.windows, summary.skipped_windows) == (15, 0)
+
+
+def test_the_output_names_its_source_without_folders(noise: NDArray[np.float32], tmp_path: Path) -> None:
+    folder = tmp_path / "Los Angeles, CA"
+    folder.mkdir()
+    run(save_scene(folder / "scene.tif", noise), tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as dataset:
+        assert dataset.tags()["SARTRANSLATE_SOURCE"] == "scene.tif"
+
+
+def test_a_fill_value_is_asked_for_and_then_left_out(
+    write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path
+) -> None:
+    noise[:60] = -9999
+    scene = write_scene("scene.tif", noise)
+    with pytest.raises(SceneError, match="--nodata -9999 if that is no data"):
+        run(scene, tmp_path / "out.tif")
+    _, mask, _ = run(scene, tmp_path / "out.tif", options=replace(SMALL, scene=SceneOptions(nodata=-9999)))
+    assert not mask[:60].any()
+    assert mask[60:].all()
 
 
 def test_the_identity_gives_the_scaled_scene_to_the_grey_level(

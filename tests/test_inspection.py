@@ -71,6 +71,16 @@ def test_the_share_of_nodata_and_how_it_is_known_are_told(
     assert tagged.nodata_share == pytest.approx(1 / 3, abs=0.03)
 
 
+def test_padding_round_control_points_changes_no_more_than_the_share_of_nodata(write_gcp_scene: WriteScene) -> None:
+    values = np.random.default_rng(0).normal(120, 12, (160, 200, 1)).clip(1, 255).astype(np.uint8)
+    whole = inspect(write_gcp_scene("w.tif", values))
+    values[:40] = 0
+    padded = inspect(write_gcp_scene("p.tif", values))
+    assert padded.unit == whole.unit == "byte"
+    assert padded.bands[0].values == pytest.approx(whole.bands[0].values, abs=1)
+    assert (whole.nodata_share, padded.nodata_share) == (0, pytest.approx(0.25, abs=0.05))
+
+
 def test_the_bands_a_model_would_take_are_told_or_why_it_does_not_fit(
     write_scene: WriteScene, amplitudes: NDArray[np.uint16]
 ) -> None:

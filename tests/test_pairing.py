@@ -628,11 +628,16 @@ def test_bands_of_different_units_are_refused(write_scene: WriteScene, optical: 
     assert not folder.exists()
 
 
-def test_a_folder_s_only_scene_can_be_split_anew(sar: Path, optical: Path, folder: Path) -> None:
+def test_a_scene_can_be_split_anew_while_it_is_its_folder_s_only_one(sar: Path, optical: Path, folder: Path) -> None:
     make_pairs(sar, optical, folder, options(split=BLOCKS))
     other = replace(BLOCKS, seed=3)
     make_pairs(sar, optical, folder, replace(options(split=other), overwrite=True))
     assert {record.seed for record in records(folder)} == {3}
+    make_pairs(sar, optical, folder, replace(options(split=other), name="second"))
+    before = contents(folder)
+    with pytest.raises(OptionError, match=r"split with seed 3, .* expected the same for further scenes"):
+        make_pairs(sar, optical, folder, replace(options(split=BLOCKS), overwrite=True))
+    assert contents(folder) == before
 
 
 def test_a_run_that_ends_meanwhile_is_not_forgotten(

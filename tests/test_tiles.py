@@ -174,14 +174,21 @@ def test_zeros_of_a_tile_with_a_mask_are_measured(tmp_path: Path) -> None:
     assert tiles.read_pair(pair, Window(0, 0, 12, 10))[2].all()
 
 
-def test_a_pair_is_valid_where_both_sides_are(tmp_path: Path) -> None:
-    write_pair(tmp_path, "a.tif", SAR + 1)
+@pytest.mark.parametrize("rule", ["mask", "alpha", "nodata"])
+def test_a_pair_is_valid_where_both_sides_are(tmp_path: Path, rule: str) -> None:
     seen = np.ones((12, 10), bool)
     seen[:4] = False
-    with rasterio.open(tmp_path / "optical" / "a.tif", "r+") as dataset:
-        dataset.write_mask(seen)
+    rgb, profile = np.where(seen, RGB | 1, 0), {"nodata": 0} if rule == "nodata" else {}
+    if rule == "alpha":
+        rgb, profile = np.concatenate([rgb, seen[None] * np.uint8(255)]), {"photometric": "RGB", "alpha": "YES"}
+    write(tmp_path / "sar" / "a.tif", np.where(np.arange(10) < 2, 0, SAR + 1), **PLACE, nodata=0)
+    write(tmp_path / "optical" / "a.tif", rgb.astype(np.uint8), **PLACE, **profile)
+    if rule == "mask":
+        with rasterio.open(tmp_path / "optical" / "a.tif", "r+") as dataset:
+            dataset.write_mask(seen)
     (pair,) = tiles.find_pairs(tmp_path, ONE)
-    assert np.array_equal(tiles.read_pair(pair, Window(0, 0, 12, 10))[2], seen)
+    mask = tiles.read_pair(pair, Window(0, 0, 12, 10))[2]
+    assert np.array_equal(mask, seen & (np.arange(10) >= 2))
 
 
 def test_a_folder_without_training_tiles_says_what_it_has(tmp_path: Path) -> None:
