@@ -121,7 +121,8 @@ def _to_bytes(values: NDArray[Any], stretch: tuple[float, float] | None) -> NDAr
     if stretch is None:
         return np.asarray(values, np.uint8)
     low, high = stretch
-    scaled = (np.nan_to_num(values.astype(np.float32)) - low) * (255 / (high - low))
+    # Clipped first, since invalid pixels may be as large as their type allows.
+    scaled = (np.clip(np.nan_to_num(values), low, high).astype(np.float32) - low) * (255 / (high - low))
     return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
 

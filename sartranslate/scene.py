@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -153,8 +154,16 @@ def _warped_bands(bands: Sequence[Band], grid: MapGrid) -> list[tuple[Band, Band
 
 
 def _with_fill(band: Band) -> Band:
-    """With the rule for invalid pixels that warping needs: a value."""
-    return replace(band, nodata=UNDECLARED_FILL if band.nodata is None else band.nodata, zero_fill=False)
+    """With the rule for invalid pixels that warping needs: a value, and one that pixels can have."""
+    declared = band.nodata is not None and _holds(np.dtype(band.dtype), band.nodata)
+    return replace(band, nodata=band.nodata if declared else UNDECLARED_FILL, zero_fill=False)
+
+
+def _holds(dtype: np.dtype[Any], value: float) -> bool:
+    """Whether pixels can have a value; files declare such as -9999 of unsigned numbers as well."""
+    if dtype.kind == "f":
+        return True
+    return float(value).is_integer() and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
 
 
 def _on_grid(band: Band, text: str, index: int) -> Band:

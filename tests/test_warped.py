@@ -220,6 +220,14 @@ def test_a_zero_told_to_be_a_value_is_one(write_gcp_scene: WriteScene) -> None:
     assert (found[mask] == 0).any()
 
 
+@pytest.mark.parametrize("nodata", [-9999, 70_000, 0.5, np.nan])
+def test_a_nodata_value_that_pixels_can_not_have_declares_none(write_gcp_scene: WriteScene, nodata: float) -> None:
+    """Else what lies outside the scene would be valid zeros."""
+    path = write_gcp_scene("s.tif", np.where(FILL, 0, 100)[..., None].astype(np.uint16))
+    expected, found = (read(open_scene(path, None, SceneOptions(nodata=told)))[1] for told in (None, nodata))
+    assert np.array_equal(found, expected)
+
+
 def test_a_hole_in_one_band_is_a_hole_of_the_scene_and_no_value_of_the_other(write_gcp_scene: WriteScene) -> None:
     values = np.full((*SIZE, 2), 100, np.uint16)
     values[60:80, 30:50, 0] = 0
