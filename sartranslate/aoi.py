@@ -19,6 +19,7 @@ from shapely.affinity import translate
 from sartranslate.area_file import LONGITUDE_LATITUDE, Area
 from sartranslate.errors import AreaError
 from sartranslate.radiometry import Mask
+from sartranslate.raster import applied
 from sartranslate.windows import Window
 
 BEND = 0.05  # pixels that an edge may leave the curve it stands for, where that is measured
@@ -80,7 +81,7 @@ def area_on_grid(area: Area, crs: RasterCRS | None, transform: Affine, height: i
         raise AreaError(f"{area.source}: the scene has no CRS, expected one to find the area by")
     scene_crs = CRS.from_user_input(crs)
     to_pixels = _projection(area, scene_crs, transform)
-    outline = _applied(transform, _outline(0, 0, width, height))
+    outline = applied(transform, _outline(0, 0, width, height))
     try:
         polygons = [_projected(polygon, to_pixels) for polygon in _near(area, outline, scene_crs)]
     except _NoPlaceError as error:
@@ -138,12 +139,6 @@ def _projection(area: Area, crs: CRS, transform: Affine) -> Callable[[Points], P
         return _inverted(transform, projected)
 
     return to_pixels
-
-
-def _applied(transform: Affine, points: Points) -> Points:
-    x, y = points.T
-    projected = transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
-    return np.column_stack(projected)
 
 
 def _inverted(transform: Affine, points: Points) -> Points:

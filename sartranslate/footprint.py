@@ -18,6 +18,7 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.polygon import orient
 
 from sartranslate.errors import SceneError
+from sartranslate.raster import applied
 from sartranslate.scene import Scene
 from sartranslate.split import NEAR_POLE, Degrees, closed_longitudes
 from sartranslate.windows import Window
@@ -34,8 +35,7 @@ def outline(crs: CRS | None, transform: Affine, window: Window, steps: int = STE
     Begins at the first pixel's outer corner and goes along the first row; any affine transform will
     do. Raises `SceneError` without a CRS, or where the border has no place on the globe.
     """
-    matrix = np.array([(transform.a, transform.b), (transform.d, transform.e)])
-    return _degrees(crs, _border(window, steps) @ matrix.T + (transform.c, transform.f))
+    return _degrees(crs, applied(transform, _border(window, steps)))
 
 
 def footprint(crs: CRS | None, transform: Affine, window: Window, steps: int = STEPS) -> Polygon | MultiPolygon:

@@ -18,7 +18,7 @@ from rasterio.vrt import WarpedVRT
 
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.radiometry import Mask
-from sartranslate.raster import named_errors, opened_raster, read_window
+from sartranslate.raster import applied, named_errors, opened_raster, read_window
 from sartranslate.scene import Scene
 from sartranslate.windows import Window
 
@@ -130,13 +130,8 @@ def _finer(optical: Optical, scene: Scene) -> bool:
     """Whether a pixel in the middle of the scene covers several of the image's."""
     column, row = scene.width / 2, scene.height / 2
     corners = np.array([(column, row), (column + 1, row), (column, row + 1)])
-    places = _applied(scene.transform, corners)
+    places = applied(scene.transform, corners)
     with named_errors(optical.path):
         projected = np.stack(warp.transform(scene.crs, optical.crs, *places.T), axis=-1)
-    right, down = np.diff(_applied(~optical.transform, projected)[[1, 0, 2]], axis=0) * [[-1], [1]]
+    right, down = np.diff(applied(~optical.transform, projected)[[1, 0, 2]], axis=0) * [[-1], [1]]
     return bool(abs(right[0] * down[1] - right[1] * down[0]) > FINER**2)
-
-
-def _applied(transform: Affine, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    a, b, c, d, e, f = transform[:6]
-    return np.asarray(points @ np.array([(a, d), (b, e)]) + (c, f))

@@ -63,6 +63,13 @@ def to_rasterio(window: Window) -> rasterio.windows.Window:
     return rasterio.windows.Window(window.col_off, window.row_off, window.width, window.height)
 
 
+def applied(transform: Affine, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 2) x and y of (N, 2) columns and rows; affine 3 deprecates multiplying for that."""
+    x, y = points.T
+    projected = transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
+    return np.column_stack(projected)
+
+
 def moved(transform: Affine, window: Window) -> Affine:
     """The transform of a window's pixels."""
     a, b, c, d, e, f = transform[:6]

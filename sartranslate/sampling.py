@@ -62,13 +62,15 @@ def _all_windows(scene: Scene) -> Iterator[Window]:
 def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> tuple[NDArray[Any], float]:
     """Valid values, thinned evenly where they are too many, and the share of valid pixels."""
     kept: list[NDArray[Any]] = []
-    pixels, valid, halvings = 0, 0, 0
+    pixels, valid, held, halvings = 0, 0, 0, 0
     for window in windows:
         values, mask = reader.read(window)
         pixels, valid = pixels + mask.size, valid + int(np.count_nonzero(mask))
         kept.append(_thinned(values[mask], halvings))
-        if sum(map(len, kept)) > MOST_VALUES:
+        held += len(kept[-1])
+        if held > MOST_VALUES:
             kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
+            held = len(kept[0])
     return np.concatenate(kept), valid / pixels
 
 
