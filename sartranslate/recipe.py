@@ -1,0 +1,124 @@
+"""A whole recipe of training: networks, losses, optimisation, augmentation and validation.
+
+As text it is TOML, a table for each part; a text may hold any of the fields, the rest keeps its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from sartranslate.architecture import DiscriminatorConfig, GeneratorConfig
+from sartranslate.augmentation import Augmentation
+from sartranslate.errors import OptionError
+from sartranslate.initialisation import Initialisation
+from sartranslate.limits import check_choices, check_whole
+from sartranslate.objective import Objective
+from sartranslate.optimisation import Optimisation
+
+SCORES = {"ssim": 1, "psnr": 1, "mae": -1, "sliced_wasserstein": -1}  # 1: larger is better
+FROM_DATA = ("source_bands", "target_bands")  # of the generator, which the pairs decide
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What is looked at after each epoch; raises `OptionError` for a value out of range."""
+
+    score: str = "ssim"  # one of SCORES, by which the best generator is kept
+    windows: int = 64  # of the validation pairs at most, evenly spread
+    examples: int = 4  # rows of the validation sheet
+
+    def __post_init__(self) -> None:
+        check_choices(self, score=tuple(SCORES))
+        check_whole(self, windows=(1, 10**6), examples=(1, 64))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run, but for its pairs and its seed.
+
+    Raises `OptionError` for parts that do not go together.
+    """
+
+    name: str = "plain"
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    initialisation: Initialisation = field(default_factory=Initialisation)
+    objective: Objective = field(default_factory=Objective)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    validation: Validation = field(default_factory=Validation)
+
+    def __post_init__(self) -> None:
+        crop, multiple = self.optimisation.crop, self.generator.size_multiple
+        if crop % multiple:
+            raise OptionError(f"crop {crop}: {self.generator.architecture} needs a multiple of {multiple}")
+        penalised = self.objective.gan == "wgan-gp" and self.objective.gan_weight > 0
+        if penalised and self.discriminator.norm == "batch":
+            raise OptionError("wgan-gp with discriminator.norm batch: its penalty is of single samples, use instance")
+
+    def with_fields(self, changes: Mapping[str, Any]) -> Recipe:
+        """The recipe with other values for some fields, named such as "objective.l1"; raises `OptionError`."""
+        tables: dict[str, dict[str, Any]] = {}
+        for path, value in changes.items():
+            part, _, name = path.partition(".")
+            self._check_field(path, part, name)
+            tables.setdefault(part, {})[name] = value
+        if "epochs" in tables.get("optimisation", {}):
+            tables["optimisation"].setdefault("updates", 0)  # else the epochs would mean nothing
+        return replace(self, **{part: self._part_with(part, values) for part, values in tables.items()})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Of plain numbers, texts, lists and dictionaries."""
+        parts = {part: flattened(asdict(getattr(self, part))) for part in PARTS}
+        for name in FROM_DATA:
+            del parts["generator"][name]
+        return {"name": self.name, **parts}
+
+    def differences(self, other: Recipe) -> list[str]:
+        """One line for each field in which `other` differs."""
+        here, there = flattened(self.as_dict()), flattened(other.as_dict())
+        return [f"{path} {there[path]!r}, not {here[path]!r}" for path in here if here[path] != there[path]]
+
+    def _part_with(self, part: str, values: Mapping[str, Any]) -> Any:
+        try:
+            return replace(getattr(self, part), **values)
+        except OptionError as error:
+            raise OptionError(f"{part}: {error}") from error
+
+    def _check_field(self, path: str, part: str, name: str) -> None:
+        if part not in PARTS:
+            raise OptionError(f"recipe field {path!r}: expected PART.FIELD with a part of {', '.join(PARTS)}")
+        known = [f.name for f in fields(getattr(self, part)) if f.name not in FROM_DATA]
+        if name not in known:
+            raise OptionError(f"recipe field {path!r}: {part} has {', '.join(known)}")
+
+
+PARTS = tuple(f.name for f in fields(Recipe) if f.name != "name")
+
+
+def from_dict(content: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
+    """The inverse of `Recipe.as_dict`, over the fields of `base`; raises `OptionError`."""
+    recipe = replace(base or Recipe(), name=str(content.get("name", (base or Recipe()).name)))
+    for part, table in content.items():
+        if part != "name" and (part not in PARTS or not isinstance(table, Mapping)):
+            raise OptionError(f"recipe part {part!r}: expected tables named {', '.join(PARTS)}")
+    return recipe.with_fields(flattened({part: table for part, table in content.items() if part != "name"}))
+
+
+def flattened(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables as one, keys joined by dots.
+
+    >>> flattened({"a": {"b": 1}, "c": 2})
+    {'a.b': 1, 'c': 2}
+    """
+    return dict(_flat(content, ""))
+
+
+def _flat(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", list(value) if isinstance(value, tuple) else value
