@@ -1,0 +1,174 @@
+"""Line charts as inline SVG, coloured by the page around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH, HEIGHT = 420, 230  # units of the SVG, about pixels
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 16, 40  # margins around the plot
+COLOURS = 6  # the page gives a stroke to each of the classes s0 to s5
+MOST_X_TICKS, MOST_Y_TICKS = 7, 6
+RATIO_OF_LOG = 20.0  # of values; from here on the smaller of two curves would be flat on a linear axis
+LARGEST = 1e100  # beyond, a value is a failure and no point of a curve
+SAME = 1e-9  # relative difference that no axis resolves
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named curve through (x, y), x ascending; it has a gap where y is not a finite number."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values from `low` to `high` spread over 0 to 1."""
+
+    low: float
+    high: float
+    logarithmic: bool = False
+
+    def fraction(self, value: float) -> float:
+        """Where a value lies: 0 at the low end, 1 at the high one, rising in between."""
+        if self.logarithmic:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self, most: int, least_step: float = 0.0) -> list[float]:
+        """Round values within the axis, ascending, about `most` of them at most.
+
+        >>> Axis(0, 1).ticks(6), Axis(0.05, 2, logarithmic=True).ticks(6)
+        ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.05, 0.1, 0.2, 0.5, 1.0, 2.0])
+        """
+        return self._log_ticks(most) if self.logarithmic else self._linear_ticks(most, least_step)
+
+    def _linear_ticks(self, most: int, least_step: float) -> list[float]:
+        step = max(_round_step((self.high - self.low) / (most - 1)), least_step)
+        # A little slack, since ends that are multiples of the step may not divide without a rest.
+        first, last = math.ceil(self.low / step - SAME), math.floor(self.high / step + SAME)
+        # Twelve digits, for 3 x 0.1 is not 0.3.
+        return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
+
+    def _log_ticks(self, most: int) -> list[float]:
+        decades = range(math.floor(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
+        fine = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
+        coarse = [float(f"1e{decade}") for decade in decades[:: -(-len(decades) // most)]]
+        fine, coarse = ([value for value in ticks if self.low <= value <= self.high] for ticks in (fine, coarse))
+        return fine if len(fine) <= most else coarse
+
+
+def line_chart(lines: Sequence[Line], summary: str, x_name: str, mark: float | None = None) -> str:
+    """An SVG that is as wide as its place, with the curves in the order of `lines`, or "" where there is no point.
+
+    The vertical axis of several curves is logarithmic where their values span more than a decade or so, all above
+    zero. `summary` tells those who can not see it; a dashed line marks the x `mark` as the best.
+    """
+    points = [point for line in lines for point in line.points if _drawable(point[1])]
+    if not points:
+        return ""
+    x_axis, y_axis = _x_axis([x for x, _ in points]), _y_axis([y for _, y in points], several=len(lines) > 1)
+    parts = [
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">',
+        *_grid(x_axis, y_axis, x_name),
+        *([_mark(x_axis, mark)] if mark is not None and x_axis.low <= mark <= x_axis.high else []),
+        *(_curve(line, number, x_axis, y_axis) for number, line in enumerate(lines)),
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+def legend_key(number: int) -> str:
+    """A short stroke in the colour and dashes of the curve with that number, from 0."""
+    stroke = f'<path class="line s{number % COLOURS}" d="M1,5H27"/>'
+    return f'<svg class="key" viewBox="0 0 28 10" aria-hidden="true">{stroke}</svg>'
+
+
+def _drawable(value: float) -> bool:
+    return math.isfinite(value) and abs(value) <= LARGEST
+
+
+def _round_step(least: float) -> float:
+    """The smallest of 1, 2 and 5 times a power of ten that is at least as large."""
+    exponent = math.floor(math.log10(least))
+    steps = (float(f"{digit}e{exponent}") for digit in (1, 2, 5))
+    return next((step for step in steps if step >= least * (1 - SAME)), float(f"1e{exponent + 1}"))
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """The same, or a range around it where both are about equal."""
+    largest = max(abs(low), abs(high))
+    if high - low > max(SAME * largest, 1 / LARGEST):
+        return low, high
+    margin = 0.1 * largest if largest > 1 / LARGEST else 1.0
+    return low - margin, high + margin
+
+
+def _x_axis(values: Sequence[float]) -> Axis:
+    return Axis(*_widened(min(values), max(values)))
+
+
+def _y_axis(values: Sequence[float], *, several: bool) -> Axis:
+    low, high = min(values), max(values)
+    if several and low > 1 / LARGEST and high / low >= RATIO_OF_LOG:
+        return Axis(low / 1.1, high * 1.1, logarithmic=True)
+    low, high = _widened(low, high)
+    step = _round_step((high - low) / (MOST_Y_TICKS - 1))
+    return Axis(math.floor(low / step) * step, math.ceil(high / step) * step)
+
+
+def _column(axis: Axis, value: float) -> float:
+    return LEFT + axis.fraction(value) * (WIDTH - LEFT - RIGHT)
+
+
+def _row(axis: Axis, value: float) -> float:
+    return TOP + (1 - axis.fraction(value)) * (HEIGHT - TOP - BOTTOM)
+
+
+def _grid(x_axis: Axis, y_axis: Axis, x_name: str) -> list[str]:
+    bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
+    x_ticks, y_ticks = x_axis.ticks(MOST_X_TICKS, least_step=1), y_axis.ticks(MOST_Y_TICKS)
+    rows = [(_row(y_axis, tick), _label(tick, y_ticks)) for tick in y_ticks]
+    cols = [(_column(x_axis, tick), _label(tick, x_ticks)) for tick in x_ticks]
+    return [
+        *(f'<path class="rule" d="M{LEFT},{row:.1f}H{right}"/>' for row, _ in rows),
+        *(f'<text x="{LEFT - 7}" y="{row + 4:.1f}" text-anchor="end">{label}</text>' for row, label in rows),
+        f'<path class="axis" d="M{LEFT},{bottom}H{right}"/>',
+        *(f'<path class="axis" d="M{col:.1f},{bottom}v4"/>' for col, _ in cols),
+        *(f'<text x="{col:.1f}" y="{bottom + 18}" text-anchor="middle">{label}</text>' for col, label in cols),
+        f'<text x="{(LEFT + right) / 2:.0f}" y="{HEIGHT - 5}" text-anchor="middle">{escape(x_name)}</text>',
+        *([f'<text x="0" y="{HEIGHT - 5}">log scale</text>'] if y_axis.logarithmic else []),
+    ]
+
+
+def _mark(axis: Axis, value: float) -> str:
+    column = f"{_column(axis, value):.1f}"
+    stroke = f'<path class="mark" d="M{column},{TOP}V{HEIGHT - BOTTOM}"/>'
+    return f'{stroke}<text x="{column}" y="{TOP - 4}" text-anchor="middle">best</text>'
+
+
+def _curve(line: Line, number: int, x_axis: Axis, y_axis: Axis) -> str:
+    """A path for each stretch between gaps, and a dot at the last point."""
+    strokes: list[list[str]] = [[]]
+    last = ""
+    for x, y in line.points:
+        if not _drawable(y):
+            strokes.append([])
+            continue
+        column, row = _column(x_axis, x), _row(y_axis, y)
+        strokes[-1].append(f"{column:.1f},{row:.1f}")
+        last = f'<circle class="dot s{number % COLOURS}" cx="{column:.1f}" cy="{row:.1f}" r="3.5"/>'
+    # Round ends make a dot even of a stretch that is one point.
+    path = "".join(f"M{'L'.join(stroke)}{'h0' if len(stroke) == 1 else ''}" for stroke in strokes if stroke)
+    return f'<path class="line s{number % COLOURS}" d="{path}"/>{last}' if path else ""
+
+
+def _label(value: float, ticks: Sequence[float]) -> str:
+    """In few characters; all ticks of an axis in the same notation."""
+    if value == 0 or (max(map(abs, ticks)) >= 1e-3 and abs(value) < 1e5):
+        return f"{value:g}"
+    digits, _, exponent = f"{value:.6e}".partition("e")
+    return f"{float(digits):g}e{int(exponent)}"
