@@ -1,4 +1,4 @@
-"""What it takes to rebuild a generator, apart from its weights."""
+"""What it takes to rebuild the networks, apart from their weights."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sartranslate.errors import OptionError
+from sartranslate.limits import check_choices, check_flags, check_numbers, check_whole
 
+UNETS = {"unet_256": 8, "unet_128": 7, "encoder_decoder": 8}  # times that the size is halved
+RESNETS = {"resnet_6blocks": 6, "resnet_9blocks": 9}  # residual blocks
+ARCHITECTURES = (*UNETS, *RESNETS)
 UPSAMPLINGS = ("transpose", "resize")
-DOWNSAMPLINGS = 8  # of the U-Net 256: 256 pixels become 1
+NORMS = ("batch", "instance", "none")
+TEST_MODES = ("stored", "own")
+PADDINGS = ("one", "same")
 MAX_FILTER_FACTOR = 8  # channels stop growing at 8 times the base filters
+RESNET_HALVINGS = 2
+RECEPTIVE_FIELDS = (1, 16, 34, 70, 142, 286)  # pixels, by number of layers
 
 
 @dataclass(frozen=True)
@@ -19,45 +27,105 @@ class GeneratorConfig:
     Raises `OptionError` for a value out of range.
     """
 
-    architecture: str = "unet_256"
+    architecture: str = "unet_256"  # one of ARCHITECTURES
     source_bands: int = 1
     target_bands: int = 3
     filters: int = 64  # of the outermost layer
     upsampling: str = "transpose"  # or "resize": nearest neighbour, then a convolution
+    norm: str = "batch"  # one of NORMS
+    norm_epsilon: float = 1e-5
+    bottleneck_norm: bool = False  # also on the innermost layer of a U-Net
+    leak: float = 0.2  # slope of the U-Net's encoder below zero
+    bias: bool = False  # under batch normalisation, which takes it away again
+    dropout: float = 0.5
+    dropout_layers: tuple[int, int] = (1, 3)  # of a U-Net's decoder, first and last, 1 the innermost; else all blocks
+    test_mode: str = "stored"  # statistics and no dropout; "own": dropout, and the statistics of each patch
 
     def __post_init__(self) -> None:
-        if self.architecture != "unet_256":
-            raise OptionError(f"architecture {self.architecture!r}: expected 'unet_256'")
-        if self.upsampling not in UPSAMPLINGS:
-            raise OptionError(f"upsampling {self.upsampling!r}: expected one of {', '.join(UPSAMPLINGS)}")
-        limits = {"source_bands": 64, "target_bands": 64, "filters": 512}
-        for name, most in limits.items():
-            value = getattr(self, name)
-            if type(value) is not int or not 1 <= value <= most:
-                raise OptionError(f"{name} {value!r}: expected a whole number from 1 to {most}")
+        check_choices(self, architecture=ARCHITECTURES, upsampling=UPSAMPLINGS, norm=NORMS, test_mode=TEST_MODES)
+        check_whole(self, source_bands=(1, 64), target_bands=(1, 64), filters=(1, 512))
+        check_numbers(self, norm_epsilon=(1e-8, 1.0), leak=(0.0, 1.0), dropout=(0.0, 0.95))
+        check_flags(self, "bottleneck_norm", "bias")
+        if self.bottleneck_norm and not self.skips:
+            raise OptionError("bottleneck_norm of an encoder_decoder: a single normalised pixel says nothing")
+        object.__setattr__(self, "dropout_layers", _layer_range(self.dropout_layers))
 
     @property
     def size_multiple(self) -> int:
         """Window height and width must be multiples of this many pixels."""
-        return 1 << DOWNSAMPLINGS
+        return 1 << UNETS.get(self.architecture, RESNET_HALVINGS)
+
+    @property
+    def skips(self) -> bool:
+        """Whether the encoder's layers are joined to the decoder's."""
+        return self.architecture != "encoder_decoder"
 
     @property
     def channels(self) -> list[int]:
-        """Of the encoder, from the outermost layer to the bottleneck."""
-        return [self.filters * min(2**level, MAX_FILTER_FACTOR) for level in range(DOWNSAMPLINGS)]
+        """Of a U-Net's encoder, from the outermost layer to the bottleneck."""
+        return [self.filters * min(2**level, MAX_FILTER_FACTOR) for level in range(UNETS[self.architecture])]
 
     def operations(self, window: int) -> float:
         """Floating-point operations for one window of so many pixels a side: two for each weight at each pixel."""
+        return self._unet_operations(window) if self.architecture in UNETS else self._resnet_operations(window)
+
+    def _unet_operations(self, window: int) -> float:
         channels = self.channels
         inputs = [self.source_bands, *channels]
         total = 0.0
         for level, filters in enumerate(channels):
             coarse, fine = (window / 2 ** (level + 1)) ** 2, (window / 2**level) ** 2
-            joined = filters * (1 if level == DOWNSAMPLINGS - 1 else 2)
+            innermost = level == len(channels) - 1
+            joined = filters * (1 if innermost or not self.skips else 2)
             outputs = channels[level - 1] if level else self.target_bands
             decoder = 16 * coarse if self.upsampling == "transpose" else 9 * fine
             total += 2 * (16 * inputs[level] * filters * coarse + joined * outputs * decoder)
         return total
 
+    def _resnet_operations(self, window: int) -> float:
+        filters, area = self.filters, float(window * window)
+        ends = 49 * filters * (self.source_bands + self.target_bands) * area
+        halvings = sum(9 * 2 * (filters << level) ** 2 * area / (4 << 2 * level) for level in range(RESNET_HALVINGS))
+        doublings = halvings * (1 if self.upsampling == "transpose" else 4)
+        blocks = 2 * RESNETS[self.architecture] * 9 * (4 * filters) ** 2 * area / 16
+        return 2 * (ends + halvings + doublings + blocks)
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """What it takes to build a PatchGAN discriminator; raises `OptionError` for a value out of range."""
+
+    layers: int = 3  # strided ones: 3 judges patches of 70 x 70 pixels; 0 single pixels
+    scales: int = 1  # discriminators of halved pictures beside the first one (pix2pixHD)
+    filters: int = 64  # of the first layer
+    norm: str = "batch"  # one of NORMS
+    norm_epsilon: float = 1e-5
+    spectral_norm: bool = False  # of the kernels (Miyato et al. 2018)
+    leak: float = 0.2
+    bias: bool = False  # under batch normalisation
+    padding: str = "one"  # pixel around the layers without stride; "same": as much as keeps the size
+
+    def __post_init__(self) -> None:
+        check_choices(self, norm=NORMS, padding=PADDINGS)
+        check_whole(self, layers=(0, len(RECEPTIVE_FIELDS) - 1), scales=(1, 3), filters=(1, 512))
+        check_numbers(self, norm_epsilon=(1e-8, 1.0), leak=(0.0, 1.0))
+        check_flags(self, "spectral_norm", "bias")
+
+    @property
+    def receptive_field(self) -> int:
+        """Height and width of the patch that one logit judges, in pixels of the finest scale."""
+        return RECEPTIVE_FIELDS[self.layers]
+
+
+def _layer_range(value: Any) -> tuple[int, int]:
+    """A tuple again of what JSON and TOML keep as a list."""
+    try:
+        first, last = value
+    except (TypeError, ValueError):
+        first = last = None
+    if type(first) is not int or type(last) is not int or not 1 <= first <= last <= max(UNETS.values()):
+        raise OptionError(f"dropout_layers {value!r}: expected the first and the last layer, such as 1, 3")
+    return first, last

@@ -74,7 +74,7 @@ def load(path: Path, precision: str = "float32") -> Bundle:
     tensors do not fit the architecture it declares.
     """
     from sartranslate import backend
-    from sartranslate.networks import build_generator
+    from sartranslate.generators import build_generator
 
     description, tensors = _read(path)
     with backend.policy(precision):
@@ -109,12 +109,10 @@ def _from_json(path: Path, text: str | None) -> Description:
         version = content["format_version"]
         if version != FORMAT_VERSION:
             raise BundleError(f"{path}: model format {version}, this sartranslate reads {FORMAT_VERSION}")
-        radiometry = dict(content["radiometry"])
-        radiometry["bands"] = tuple(tuple(names) for names in radiometry["bands"])
         description = Description(
             name=str(content["name"]),
             generator=GeneratorConfig(**content["generator"]),
-            radiometry=Radiometry(**radiometry),
+            radiometry=Radiometry.from_dict(content["radiometry"]),
             training=dict(content["training"]),
         )
     except (KeyError, TypeError, ValueError, RecursionError) as error:

@@ -134,7 +134,7 @@ def user_environment() -> dict[str, str]:
 
 def save_tiny_model(path: Path, bands: tuple[tuple[str, ...], ...]) -> Path:
     backend.select("tensorflow")
-    from sartranslate.networks import build_generator
+    from sartranslate.generators import build_generator
 
     backend.seed(3)
     config = GeneratorConfig(source_bands=len(bands), filters=2)

@@ -1,0 +1,173 @@
+"""Layers that Keras lacks and the networks share: normalisations, reflection, pooling, and how weights start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from sartranslate.initialisation import Initialisation, initial_value
+
+TINY = 1e-12  # keeps the direction of a vanishing vector finite
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How the features of a network are brought to mean 0 and variance 1 for each channel.
+
+    Kind "batch" does so over samples and pixels, with a scale and an offset learned for each channel;
+    "instance" over the pixels of each sample; "none" not at all. `own` replaces the batch by each sample
+    alone, with the same scales and offsets at the same paths and no stored statistics.
+    """
+
+    kind: str
+    epsilon: float
+    momentum: float = 0.9  # share that stored statistics keep in an update; 0.1 in PyTorch's sense
+    synchronized: bool = False  # over the replicas of TensorFlow's distribution
+    own: bool = False
+
+    @property
+    def offsets(self) -> bool:
+        """Whether it makes the bias of the convolution before it superfluous."""
+        return self.kind == "batch"
+
+    def __call__(self, x: Any, name: str) -> Any:
+        """Normalised (N, H, W, C); the layer is called after `name`, that of the convolution before it."""
+        if self.kind == "none":
+            return x
+        if self.kind == "instance" or self.own:
+            return PatchNormalization(self.epsilon, affine=self.kind == "batch", name=f"{name}_norm")(x)
+        synchronized = {"synchronized": True} if self.synchronized else {}
+        return layers.BatchNormalization(
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            gamma_initializer=normal(mean=1.0),
+            name=f"{name}_norm",
+            **synchronized,
+        )(x)
+
+
+class PatchNormalization(layers.Layer):  # type: ignore[misc]
+    """Gives each channel of each sample of (N, H, W, C) mean 0 and variance 1, in training or not.
+
+    When `affine`, a learned scale and offset follow: batch normalisation in training mode at batch size 1.
+    """
+
+    def __init__(self, epsilon: float, *, affine: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.affine = affine
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if self.affine:
+            options = {"shape": input_shape[-1:], "autocast": False}
+            self.gamma = self.add_weight(name="gamma", initializer=normal(mean=1.0), **options)
+            self.beta = self.add_weight(name="beta", initializer="zeros", **options)
+
+    def call(self, x: Any) -> Any:
+        x = ops.cast(x, "float32")  # sums over a patch overflow in half precision
+        mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)
+        x = (x - mean) * ops.rsqrt(variance + self.epsilon)
+        if self.affine:
+            x = x * self.gamma + self.beta
+        return ops.cast(x, self.compute_dtype)
+
+
+class SpectralConvolution(layers.Layer):  # type: ignore[misc]
+    """A convolution by its kernel divided by the kernel's largest singular value (Miyato et al. 2018).
+
+    The kernel is taken as a matrix with a row for each filter. Each call in training does one step of power
+    iteration (algorithm 1) on the vector `u`, which is stored; both singular vectors are constants in
+    derivatives (equation 12). The kernel that is stored and optimised is the undivided one.
+    """
+
+    def __init__(self, filters: int, size: int, stride: int, *, padding: str, use_bias: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.size = size
+        self.stride = stride
+        self.padding = padding
+        self.use_bias = use_bias
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        shape = (self.size, self.size, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=normal(), autocast=False)
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        # Replicas of a distributed network have the same kernel, and so the same vector.
+        self.u = self.add_weight(
+            name="u",
+            shape=(self.filters,),
+            initializer=normal(),
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        kernel = ops.cast(self.kernel / self._singular_value(bool(training)), self.compute_dtype)
+        x = ops.conv(x, kernel, self.stride, self.padding, data_format="channels_last")
+        return x + self.bias if self.use_bias else x
+
+    def _singular_value(self, iterate: bool) -> Any:
+        matrix = ops.reshape(self.kernel, (-1, self.filters))
+        constant = ops.stop_gradient(matrix)
+        # A copy: PyTorch must not find the vector changed by a later call when it differentiates this one.
+        u = _direction(ops.stop_gradient(ops.convert_to_tensor(self.u)))
+        v = _direction(ops.matmul(constant, u))
+        if iterate:
+            u = _direction(ops.matmul(v, constant))
+            self.u.assign(u)
+        return ops.sum(ops.matmul(v, matrix) * u)
+
+
+class ReflectionPadding(layers.Layer):  # type: ignore[misc]
+    """Mirrors so many pixels of (N, H, W, C) outwards at the outermost pixels, which are not repeated themselves.
+
+    Pictures that are not larger than the padding repeat them. None is smaller than the padding.
+    """
+
+    def __init__(self, pixels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pixels = pixels
+
+    def call(self, x: Any) -> Any:
+        edge, reach = self.pixels, self.pixels + 1
+        x = ops.concatenate(
+            [ops.flip(x[:, :reach], 1)[:, :edge], x, ops.flip(x[:, -reach:], 1)[:, -edge:]],
+            axis=1,
+        )
+        return ops.concatenate(
+            [ops.flip(x[:, :, :reach], 2)[:, :, :edge], x, ops.flip(x[:, :, -reach:], 2)[:, :, -edge:]],
+            axis=2,
+        )
+
+
+class HalvingPool(layers.Layer):  # type: ignore[misc]
+    """Means of 3 x 3 pixels around every other one, of those within the picture (Wang et al. 2018, pix2pixHD)."""
+
+    def call(self, x: Any) -> Any:
+        inside = ops.ones_like(x[:1, :, :, :1])
+        return _padded_means(x) / _padded_means(inside)
+
+
+def normal(mean: float = 0.0) -> keras.initializers.Initializer:
+    """The paper's distribution of kernels, with mean 1 that of the scales of batch norm."""
+    return keras.initializers.RandomNormal(mean, 0.02)
+
+
+def initialise(model: keras.Model, initialisation: Initialisation, seed: int) -> None:
+    """Give all variables of a network the values that `initial_value` draws for their paths."""
+    for variable in model.variables:
+        variable.assign(initial_value(initialisation, variable.path, tuple(variable.shape), seed))
+
+
+def _padded_means(x: Any) -> Any:
+    x = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return ops.average_pool(x, 3, 2, "valid", data_format="channels_last")
+
+
+def _direction(vector: Any) -> Any:
+    return vector / ops.maximum(ops.norm(vector), TINY)
