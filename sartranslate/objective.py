@@ -1,31 +1,44 @@
-"""What the networks are trained towards, and how fast."""
+"""What the networks are trained towards."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from sartranslate.errors import OptionError
+from sartranslate.limits import check_choices, check_numbers
+
+GAN_LOSSES = ("vanilla", "lsgan", "hinge", "wgan-gp")
+RECONSTRUCTIONS = ("l1", "l2", "ssim", "focal_frequency", "feature_matching")
+MOST_WEIGHT = 1e6
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The optimisation recipe: by default the paper's, with averaged generator weights.
+    """Weights of the generator's losses, and the discriminator's: by default the paper's.
 
-    Raises `OptionError` for a value out of range.
+    Raises `OptionError` for a value out of range, or where nothing is left to train towards.
     """
 
-    learning_rate: float = 2e-4
-    l1_weight: float = 100.0
-    discriminator_filters: int = 64
-    average: float = 0.999  # decay of the moving average of the generator's weights, per update
+    gan: str = "vanilla"  # one of GAN_LOSSES
+    gan_weight: float = 1.0  # 0 leaves the discriminator out
+    l1: float = 100.0
+    l2: float = 0.0
+    ssim: float = 0.0  # of 1 - SSIM
+    focal_frequency: float = 0.0  # Jiang et al. 2021
+    feature_matching: float = 0.0  # of the discriminator's features (pix2pixHD)
+    discriminator_factor: float = 0.5  # of the discriminator's loss, which slows it
+    gradient_penalty: float = 10.0  # of wgan-gp
 
     def __post_init__(self) -> None:
-        if not 0 < self.learning_rate < math.inf:
-            raise OptionError(f"learning rate {self.learning_rate}: expected a number above 0")
-        if not 0 <= self.l1_weight < math.inf:
-            raise OptionError(f"L1 weight {self.l1_weight}: expected 0 or more")
-        if not 1 <= self.discriminator_filters <= 512:
-            raise OptionError(f"discriminator filters {self.discriminator_filters}: expected 1 to 512")
-        if not 0 <= self.average < 1:
-            raise OptionError(f"average {self.average}: expected 0 or more and less than 1")
+        check_choices(self, gan=GAN_LOSSES)
+        weights = dict.fromkeys(("gan_weight", *RECONSTRUCTIONS, "gradient_penalty"), (0.0, MOST_WEIGHT))
+        check_numbers(self, **weights, discriminator_factor=(0.0, 10.0))
+        if not self.gan_weight and not any(self.reconstructions.values()):
+            raise OptionError("all weights of the losses are 0: nothing to train towards")
+        if self.feature_matching and not self.gan_weight:
+            raise OptionError("feature_matching without gan_weight: there is no discriminator whose features match")
+
+    @property
+    def reconstructions(self) -> dict[str, float]:
+        """The terms in use beside the adversarial one, with their weights."""
+        return {name: getattr(self, name) for name in RECONSTRUCTIONS if getattr(self, name)}
