@@ -1,129 +1,175 @@
-"""Pairs of tiles as shuffled, augmented batches in [-1, 1]."""
+"""Folders of pairs, opened: found, checked as a whole, scaled, and held decoded as far as memory allows."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.random import Generator
 
-from sartranslate import tiles
-from sartranslate.errors import OptionError, PairsError, SceneError
-from sartranslate.fill import fill_mirrored
-from sartranslate.radiometry import Float, Radiometry, from_rgb
-from sartranslate.raster import named_errors
-from sartranslate.scaling import SceneScaling, SceneStatistics, resolve_scaling
-from sartranslate.scene import Scene
-from sartranslate.tiles import Pair
-from sartranslate.windows import Window
+from sartranslate.errors import PairsError, SceneError
+from sartranslate.optical import STRETCH
+from sartranslate.pair_check import CheckedPair, PairOptions, check_pairs
+from sartranslate.pairs import Pair, PairFolder, PairSet, Stretch, scaled
+from sartranslate.radiometry import IMAGE, Radiometry
+from sartranslate.scaling import SceneScaling, resolve_scaling
+from sartranslate.sides import is_coloured, open_image
+from sartranslate.tiles import TRAINING, Fault, FoundTiles, PairFiles, find_tiles
 
-CROP_TRIALS = 100
-
-
-@dataclass(frozen=True)
-class PairFolder:
-    """The pairs of one folder, each with the scaling of its scene; tiles that know of none share one."""
-
-    path: Path
-    pairs: tuple[Pair, ...]
-    scalings: tuple[SceneScaling, ...]  # pair by pair
-
-    def describe(self) -> list[str]:
-        """One line for people for each scaling."""
-        counts = Counter(self.scalings)
-        return [f"{self.path}: {count} pairs: {scaling.describe()}" for scaling, count in counts.items()]
+PEEKED = 8  # images of a folder, evenly spread, that say whether it shows colours
+SCALED_BYTES = 4  # of a channel of the source in a pixel; a target takes three
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Network input and truth: (N, size, size, bands) and (N, size, size, 3), float32 in [-1, 1]."""
+def open_pairs(
+    folders: Sequence[Path],
+    split: str = TRAINING,
+    options: PairOptions | None = None,
+    *,
+    like: PairSet | None = None,
+    watch: Callable[[int, int], None] = lambda done, planned: None,
+) -> PairSet:
+    """Find, decode and scale the pairs of a split of all folders; a folder without splits is for training.
 
-    source: Float
-    target: Float
-
-
-def open_folder(path: Path, radiometry: Radiometry, unit: str | None = None) -> PairFolder:
-    """Find and check the pairs in `path` and resolve their scaling.
-
-    Raises `PairsError` or `SceneError` for unusable tiles.
+    Folders that `like` has too are scaled and stretched as there, and the memory that it takes counts. Raises one
+    `PairsError` that lists all that is wrong with all folders, unless bad pairs are to be skipped and others are left.
+    `watch` is told pairs decoded and in all.
     """
-    pairs = tiles.find_pairs(path, radiometry.bands)
+    options = options or PairOptions()
+    found = [find_tiles(folder, split) for folder in folders]
+    progress = _Progress(sum(len(tiles.pairs) for tiles in found), watch)
+    room = _Room(options.memory - (like.held_bytes if like else 0))
+    checked = [_checked(tiles, options, room, progress) for tiles in found]
+    if refusals := [folder.refusal(options) for folder in checked if folder.is_refused(options)]:
+        raise PairsError("\n".join(refusals))
+    return PairSet(tuple(_opened(folder, options, like) for folder in checked))
+
+
+def default_radiometry(folders: Sequence[Path], direction: str = "AtoB") -> Radiometry:
+    """That of a picture where the sources of all folders are coloured images side by side, else that of one SAR band.
+
+    Raises `PairsError` for a folder without training tiles.
+    """
+    options = PairOptions(direction=direction)
+    coloured = [_shows_colours(find_tiles(folder), options) for folder in folders]
+    return IMAGE if coloured and all(coloured) else Radiometry()
+
+
+def _shows_colours(tiles: FoundTiles, options: PairOptions) -> bool:
+    """Whether any of a few images has a coloured source; of those that can not be read others are told."""
+    step = -(-tiles.count // PEEKED)
+    return any(_has_coloured_source(files, options) for files in islice(tiles.pairs, 0, None, step))
+
+
+def _has_coloured_source(files: PairFiles, options: PairOptions) -> bool:
+    if not files.side_by_side:
+        return False
     try:
-        scalings = _scalings(pairs, radiometry, unit)
+        values, _ = open_image(files.source, options.halves(files)[0]).read_whole()
+    except (SceneError, PairsError):
+        return False
+    return is_coloured(values)
+
+
+@dataclass(frozen=True)
+class _CheckedFolder:
+    tiles: FoundTiles
+    pairs: deque[CheckedPair]
+    faults: list[Fault]
+    bad: int  # pairs
+
+    def is_refused(self, options: PairOptions) -> bool:
+        return self.bad > 0 and not (options.skip_bad and self.pairs)
+
+    def refusal(self, options: PairOptions) -> str:
+        """How many pairs are bad, and a line for each file."""
+        advice = "; --skip-bad leaves them out" if self.pairs and not options.skip_bad else ""
+        first = f"{self.tiles.root}: {self.bad} of {self.tiles.count} pairs can not be used{advice}:"
+        return "\n".join([first, *(f"  {self._name(fault)}: {fault.text}" for fault in self.faults)])
+
+    def _name(self, fault: Fault) -> str:
+        return fault.path.relative_to(self.tiles.root).as_posix()
+
+
+class _Progress:
+    def __init__(self, planned: int, watch: Callable[[int, int], None]) -> None:
+        self._done, self._planned, self._watch = 0, planned, watch
+
+    def step(self) -> None:
+        self._done += 1
+        self._watch(self._done, self._planned)
+
+
+class _Room:
+    """Bytes of memory that are left for decoded tiles."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def kept(self, checked: CheckedPair) -> CheckedPair:
+        """The pair, without its pixels where they find no room, be it as they are stored or as they are scaled."""
+        if checked.pixels is None:
+            return checked
+        source, target, mask = checked.pixels
+        pixel = SCALED_BYTES * source.shape[-1] + 3 + (not mask.all())
+        needed = max(source.nbytes + target.nbytes + mask.nbytes, mask.size * pixel)
+        if needed > self._left:
+            return replace(checked, pixels=None)
+        self._left -= needed
+        return checked
+
+
+def _checked(tiles: FoundTiles, options: PairOptions, room: _Room, progress: _Progress) -> _CheckedFolder:
+    pairs, faults, bad = deque[CheckedPair](), list(tiles.faults), tiles.unpaired
+    for result in check_pairs(tiles, options):
+        if isinstance(result, CheckedPair):
+            pairs.append(room.kept(result))
+        else:
+            bad += 1
+            faults += result
+        progress.step()
+    return _CheckedFolder(tiles, pairs, faults, bad)
+
+
+def _opened(folder: _CheckedFolder, options: PairOptions, like: PairSet | None) -> PairFolder:
+    known = like and like.folder(folder.tiles.folder)
+    try:
+        shared = _shared_scaling(folder.pairs, options, known.shared if known else None)
+        stretch = _stretch(folder.pairs, known.stretch if known else None)
     except SceneError as error:
-        raise PairsError(f"{path}: {error}") from error
-    return PairFolder(path, tuple(pairs), scalings)
+        raise PairsError(f"{folder.tiles.folder}: {error}") from error
+    skipped = tuple(f"{fault.path}: {fault.text}" for fault in folder.faults)
+    return PairFolder(folder.tiles.folder, tuple(_scaled(folder.pairs, shared, stretch)), shared, stretch, skipped)
 
 
-def _scalings(pairs: Sequence[Pair], radiometry: Radiometry, unit: str | None) -> tuple[SceneScaling, ...]:
-    """Of the scene that a tile was cut out of where it says so; of the loose tiles together otherwise."""
-    known = [None if unit else _scene_scaling(pair.sar, radiometry) for pair in pairs]
-    loose = [pair for pair, scaling in zip(pairs, known, strict=True) if scaling is None]
-    if not loose:
-        return tuple(scaling for scaling in known if scaling)
-    shared = resolve_scaling(radiometry, tiles.sample(loose), unit)
-    return tuple(scaling or shared for scaling in known)
+def _shared_scaling(
+    pairs: Sequence[CheckedPair], options: PairOptions, known: SceneScaling | None
+) -> SceneScaling | None:
+    """Of the tiles that know of no scene together; None where all do."""
+    samples = [pair.source_sample for pair in pairs if pair.source_sample is not None]
+    if known or not samples:
+        return known
+    return resolve_scaling(options.radiometry, np.concatenate(samples), options.unit)
 
 
-def _scene_scaling(tile: Scene, radiometry: Radiometry) -> SceneScaling | None:
-    if tile.statistics is None:
-        return None
-    with named_errors(tile.path):
-        statistics = SceneStatistics.from_json(tile.statistics)
-        return statistics.resolve(radiometry, [band.number for band in tile.bands])
+def _stretch(pairs: Sequence[CheckedPair], known: Stretch | None) -> Stretch | None:
+    """Of the images that are not bytes, all bands together; None where all are."""
+    samples = [pair.target_sample for pair in pairs if pair.target_sample is not None]
+    if known or not samples:
+        return known
+    low, high = np.percentile(np.concatenate(samples).astype(np.float64), STRETCH)
+    if not low < high:
+        raise SceneError(f"all optical tiles have about the same value ({low:g}): nothing to stretch")
+    return float(low), float(high)
 
 
-class Crops:
-    """Random square crops of all pairs: an epoch visits each tile as often as crops fit into its area."""
-
-    def __init__(self, folders: Sequence[PairFolder], size: int, batch_size: int) -> None:
-        """Raises `PairsError` when a tile is smaller than a crop or an epoch has no full batch."""
-        self._size = size
-        self.batch_size = batch_size
-        self._visits: list[tuple[Pair, SceneScaling]] = []
-        for folder in folders:
-            for pair, scaling in zip(folder.pairs, folder.scalings, strict=True):
-                if min(pair.height, pair.width) < size:
-                    raise PairsError(
-                        f"{pair.sar.path}: {pair.height} x {pair.width} pixels, expected at least {size} x {size}"
-                    )
-                visits = pair.height * pair.width // size**2
-                self._visits += [(pair, scaling)] * visits
-        if batch_size < 1:
-            raise OptionError(f"batch size {batch_size}: expected at least 1")
-        if batch_size > len(self._visits):
-            raise PairsError(f"{len(self._visits)} crops of {size} pixels are less than a batch of {batch_size}")
-
-    @property
-    def batches_per_epoch(self) -> int:
-        return len(self._visits) // self.batch_size
-
-    def epoch(self, rng: Generator) -> Iterator[Batch]:
-        """Full batches in random order; the same draw of place, mirror and turn for both sides."""
-        order = rng.permutation(len(self._visits))
-        for first in range(0, self.batches_per_epoch * self.batch_size, self.batch_size):
-            crops = [self._crop(index, rng) for index in order[first : first + self.batch_size]]
-            yield Batch(*(np.stack(side) for side in zip(*crops, strict=True)))
-
-    def _crop(self, index: int, rng: Generator) -> tuple[Float, Float]:
-        """A crop of the given tile or, where that has no valid pixel, of another one."""
-        for _ in range(CROP_TRIALS):
-            pair, scaling = self._visits[index]
-            row_off = int(rng.integers(pair.height - self._size + 1))
-            col_off = int(rng.integers(pair.width - self._size + 1))
-            sar, rgb, mask = tiles.read_pair(pair, Window(row_off, col_off, self._size, self._size))
-            if mask.any():
-                turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-                # Where one side is invalid both are mirrored alike, so that they still show the same ground.
-                target = fill_mirrored(from_rgb(rgb), mask)
-                return _turn(scaling.apply(sar, mask), turns, mirror), _turn(target, turns, mirror)
-            index = int(rng.integers(len(self._visits)))
-        raise PairsError(f"no valid pixel in {CROP_TRIALS} random crops of {self._size} pixels")
-
-
-def _turn(patch: Float, turns: int, mirror: bool) -> Float:
-    turned = np.rot90(patch, turns)
-    return turned[:, ::-1] if mirror else turned
+def _scaled(pairs: deque[CheckedPair], shared: SceneScaling | None, stretch: Stretch | None) -> Iterator[Pair]:
+    """Each pair in turn, which is dropped as it was stored, so that memory holds few of them twice."""
+    while pairs:
+        pair = pairs.popleft()
+        scaling: SceneScaling = pair.scaling or shared  # type: ignore[assignment]  # there is one if any tile needs it
+        own_stretch = None if pair.target_sample is None else stretch
+        held = scaled(*pair.pixels, scaling, own_stretch) if pair.pixels else None
+        yield Pair(pair.source, pair.target, scaling, own_stretch, pair.digests, held)

@@ -77,7 +77,7 @@ class OpticalReader:
         """RGB (height, width, 3) and validity (height, width) of a window of the scene."""
         values = read_window(self._warped, window, self._bands)
         valid = np.isfinite(values).all(axis=-1) & (values[..., 3] > 0)
-        return _to_bytes(values[..., :3], self._optical.stretch), valid
+        return to_bytes(values[..., :3], self._optical.stretch), valid
 
 
 @contextmanager
@@ -91,13 +91,18 @@ def optical_reader(optical: Optical, scene: Scene) -> Iterator[OpticalReader]:
             yield OpticalReader(optical, warped)
 
 
-def _colours(dataset: Any) -> tuple[int, ...]:
+def known_colours(dataset: Any) -> tuple[int, ...] | None:
+    """The bands, 1-based, that an open dataset calls red, green and blue by their colour or name; None without."""
     if all(colour in dataset.colorinterp for colour in COLOURS):
         return tuple(dataset.colorinterp.index(colour) + 1 for colour in COLOURS)
     descriptions = [(text or "").upper() for text in dataset.descriptions]
     named = [next((descriptions.index(name) + 1 for name in names if name in descriptions), 0) for names in NAMES]
-    if all(named):
-        return tuple(named)
+    return tuple(named) if all(named) else None
+
+
+def _colours(dataset: Any) -> tuple[int, ...]:
+    if known := known_colours(dataset):
+        return known
     data = [index for index, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
     if len(data) != 3:
         count = "1 band" if len(data) == 1 else f"{len(data)} bands"
@@ -117,7 +122,8 @@ def _percentiles(dataset: Any, bands: tuple[int, ...]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _to_bytes(values: NDArray[Any], stretch: tuple[float, float] | None) -> NDArray[np.uint8]:
+def to_bytes(values: NDArray[Any], stretch: tuple[float, float] | None) -> NDArray[np.uint8]:
+    """Values stretched so that these two become 0 and 255, clipped beyond and rounded; bytes as they are for None."""
     if stretch is None:
         return np.asarray(values, np.uint8)
     low, high = stretch

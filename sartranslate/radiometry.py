@@ -7,7 +7,7 @@ is an added constant), so percentiles of the whole scene map all of them to the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,8 +26,9 @@ UNITS = {
     "byte": "decibels stretched to bytes",
 }
 DECIBELS_PER_DECADE = {"power": 10.0, "amplitude": 20.0}
-SCALINGS = ("scene", "fixed")
+SCALINGS = ("scene", "fixed", "image")
 FILLS = ("mirror", "mean")
+COLOURS = ("RED", "GREEN", "BLUE")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Radiometry:
     """
 
     bands: tuple[tuple[str, ...], ...] = (("VH", "VV"),)
-    scaling: str = "scene"  # "scene": low, high are percentiles of the valid scene; "fixed": decibels
+    scaling: str = (
+        "scene"  # low, high are of "scene": percentiles of the valid scene; "fixed": decibels; "image": bytes
+    )
     low: float = 1.0  # becomes -1
     high: float = 99.0  # becomes +1
     fill: str = "mirror"  # what a generator sees in place of invalid pixels: mirrored valid ones, or their mean
@@ -55,9 +58,24 @@ class Radiometry:
             raise OptionError(f"scaling range {self.low} to {self.high}: expected low < high")
         if self.scaling == "scene" and not (self.low >= 0 and self.high <= 100):
             raise OptionError(f"percentiles {self.low} to {self.high}: expected 0 to 100")
+        if self.scaling == "image" and not (self.low >= 0 and self.high <= 255):
+            raise OptionError(f"bytes {self.low} to {self.high}: expected 0 to 255")
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether the model wants an image in red, green and blue, and no SAR scene."""
+        return self.scaling == "image" and len(self.bands) == len(COLOURS)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Radiometry:
+        """The inverse of `as_dict`, through JSON too. Raises `KeyError`, `TypeError` or `OptionError`."""
+        return cls(**{**content, "bands": tuple(tuple(names) for names in content["bands"])})
+
+
+IMAGE = Radiometry(tuple((name,) for name in COLOURS), "image", 0.0, 255.0)  # of a model fed with any picture
 
 
 def valid_mask(patch: NDArray[Any], nodata: Sequence[float | None]) -> Mask:

@@ -17,6 +17,10 @@ from sartranslate.units import DIGITAL_NUMBERS, check_fill, check_unit, guess_un
 
 PERCENTILES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0)
 LEAST_SPAN = 1e-3  # decibels or byte values; a scene with less has nothing to scale
+# Decibels that a byte of SAR stands for, where nobody says: those of the usual stretch of -25 to 0. Speckle of
+# 4.4 looks, which is 2.2 decibels, then spreads over 22 bytes: as it does in even parts of SEN1-2.
+DECIBELS_PER_BYTE = 25 / 255
+BYTE_UNITS = ("byte", "power")  # what the bytes of an image may be taken for when it is measured like SAR
 
 
 @dataclass(frozen=True)
@@ -27,25 +31,42 @@ class SceneScaling:
     reason: str  # why this unit was assumed
     ranges: tuple[tuple[float, float], ...]  # per channel: what becomes -1 and +1, decibels or bytes
     fill: str = "mirror"  # one of FILLS
+    image: bool = False  # bytes of an image, which stand for no decibels
 
     def apply(self, values: ArrayLike, mask: Mask) -> Float:
         """Scale (H, W, C) scene values to [-1, 1]; invalid pixels are filled from the valid ones.
 
         Values outside the scene's range are clipped. `mask` is (H, W), True = valid.
         """
+        return self.filled(self.scaled(values, mask), mask)
+
+    def scaled(self, values: ArrayLike, mask: Mask) -> Float:
+        """The same without filling: a pixel's value is that of any window it lies in, and invalid ones mean nothing."""
         low, high = np.asarray(self.ranges, np.float32).T
-        whole = bool(mask.all())
-        known = values if whole else np.where(mask[..., None], values, 1)  # nodata may be too large to compute with
+        # Nodata may be too large to compute with.
+        known = values if mask.all() else np.where(mask[..., None], values, 1)
         scaled = (to_decibels(known, self.unit) - low) * (2 / (high - low)) - 1
-        scaled = np.clip(scaled, -1, 1, dtype=np.float32)
-        fill = fill_mirrored if self.fill == "mirror" else _fill_mean
-        return scaled if whole else fill(scaled, mask)
+        return np.asarray(np.clip(scaled, -1, 1, dtype=np.float32))
+
+    def filled(self, scaled: Float, mask: Mask) -> Float:
+        """What a generator sees: (H, W, C) scaled values, invalid pixels filled from the valid ones."""
+        if mask.all():
+            return scaled
+        return fill_mirrored(scaled, mask) if self.fill == "mirror" else _fill_mean(scaled, mask)
+
+    @property
+    def decibels(self) -> tuple[float, ...] | None:
+        """Channel by channel how many decibels [-1, 1] stands for, of bytes nominally; None of an image."""
+        if self.image:
+            return None
+        factor = DECIBELS_PER_BYTE if self.unit == "byte" else 1.0
+        return tuple((high - low) * factor for low, high in self.ranges)
 
     def describe(self) -> str:
         """One line for people: unit, reason and range."""
         suffix = "" if self.unit == "byte" else " dB"
         spans = ", ".join(f"{low:.1f}..{high:.1f}{suffix}" for low, high in self.ranges)
-        return f"{UNITS[self.unit]} ({self.reason}), {spans}"
+        return f"{'bytes of an image' if self.image else UNITS[self.unit]} ({self.reason}), {spans}"
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,10 @@ class SceneStatistics:
         if max(bands) > len(self.values):
             raise SceneError(f"band {max(bands)} of a tile whose scene's statistics know {len(self.values)}")
         wanted = (radiometry.low, radiometry.high)
+        if radiometry.scaling == "image":
+            if self.unit not in BYTE_UNITS:
+                raise SceneError(f"{UNITS[self.unit]} ({self.reason}), the model expects bytes of an image")
+            return image_scaling(radiometry)
         if radiometry.scaling == "fixed":
             _check_calibrated(self.unit, self.reason)
             ranges = [wanted] * len(bands)
@@ -111,8 +136,11 @@ def resolve_scaling(radiometry: Radiometry, sample: NDArray[Any], unit: str | No
     """Decide unit and range for the scene that (N, C) valid `sample` values come from.
 
     `unit` overrides the guess. Raises `SceneError` when the sample is empty or constant, or bytes
-    without a physical scale meet a model that wants fixed decibels.
+    without a physical scale meet a model that wants fixed decibels, or other values than bytes one that wants an image.
     """
+    if radiometry.scaling == "image":
+        _check_bytes(sample.dtype, unit)
+        return image_scaling(radiometry)
     sample = _measured(sample)
     unit, reason = _unit(sample, unit)
     if radiometry.scaling == "fixed":
@@ -121,6 +149,12 @@ def resolve_scaling(radiometry: Radiometry, sample: NDArray[Any], unit: str | No
     wanted = (radiometry.low, radiometry.high)
     ranges = [_percentiles(sample[:, channel], unit, wanted) for channel in range(sample.shape[1])]
     return SceneScaling(unit, reason, tuple((low, high) for low, high in ranges), radiometry.fill)
+
+
+def image_scaling(radiometry: Radiometry) -> SceneScaling:
+    """That of any image, whatever it shows, for a model with the scaling "image"."""
+    ranges = ((radiometry.low, radiometry.high),) * len(radiometry.bands)
+    return SceneScaling("byte", "as the model expects", ranges, radiometry.fill, image=True)
 
 
 def _measured(sample: NDArray[Any]) -> NDArray[Any]:
@@ -152,6 +186,12 @@ def _check_calibrated(unit: str, reason: str) -> None:
             f"{DIGITAL_NUMBERS} without calibration have no physical scale, the model expects calibrated decibels; "
             "--unit amplitude takes them for calibrated"
         )
+
+
+def _check_bytes(dtype: np.dtype[Any], told: str | None) -> None:
+    if dtype != np.uint8 or told not in (None, "byte"):
+        found = f"values of {dtype}" if dtype != np.uint8 else f"bytes told to be {told}"
+        raise SceneError(f"{found}, the model expects bytes (uint8) of an image")
 
 
 def _percentiles(sample: NDArray[Any], unit: str, wanted: tuple[float, ...]) -> tuple[float, ...]:

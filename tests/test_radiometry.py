@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.radiometry import Radiometry, from_rgb, to_decibels, to_rgb, valid_mask
+from sartranslate.polarisation import choose_bands
+from sartranslate.radiometry import IMAGE, Radiometry, from_rgb, to_decibels, to_rgb, valid_mask
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.simulator import Landscape
 from sartranslate.units import guess_unit
@@ -291,7 +292,7 @@ def test_the_scaling_is_described_in_one_line_with_unit_reason_and_range() -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scaling": "tile"}, "scaling 'tile': expected one of scene, fixed"),
+        ({"scaling": "tile"}, "scaling 'tile': expected one of scene, fixed, image"),
         ({"fill": "zero"}, "fill 'zero': expected one of mirror, mean"),
         ({"bands": ()}, "bands: expected at least one polarisation for each channel"),
         ({"bands": (("VV",), ())}, "bands: expected at least one polarisation for each channel"),
@@ -300,6 +301,7 @@ def test_the_scaling_is_described_in_one_line_with_unit_reason_and_range() -> No
         ({"low": float("nan")}, "scaling range nan to 99.0: expected low < high"),
         ({"low": -25, "high": 0}, "percentiles -25 to 0: expected 0 to 100"),
         ({"low": 1, "high": 101}, "percentiles 1 to 101: expected 0 to 100"),
+        ({"scaling": "image", "low": 0, "high": 256}, "bytes 0 to 256: expected 0 to 255"),
     ],
 )
 def test_a_radiometry_out_of_range_is_refused_with_what_was_expected(options: Any, message: str) -> None:
@@ -310,6 +312,48 @@ def test_a_radiometry_out_of_range_is_refused_with_what_was_expected(options: An
 def test_a_radiometry_comes_back_from_its_dictionary() -> None:
     wanted = Radiometry((("VV",), ("VH", "HV")), "fixed", -25, 0)
     assert Radiometry(**wanted.as_dict()) == wanted
+
+
+def test_a_pixel_is_scaled_alike_in_any_window_before_it_is_filled() -> None:
+    mask = np.random.default_rng(0).random(POWER.shape[:2]) < 0.9
+    scaling = resolve_scaling(TWO_BANDS, POWER[mask])
+    scaled = scaling.scaled(POWER, mask)
+    assert np.array_equal(
+        scaling.scaled(POWER[20:50, 7:90], mask[20:50, 7:90])[mask[20:50, 7:90]], scaled[20:50, 7:90][mask[20:50, 7:90]]
+    )
+    assert np.array_equal(scaling.filled(scaled, mask), scaling.apply(POWER, mask))
+
+
+def test_the_range_of_a_model_is_as_wide_in_decibels_as_the_scene_or_nominally_as_its_bytes() -> None:
+    assert ONE_BAND.decibels == (25.0,)
+    assert SceneScaling("byte", "", ((0.0, 255.0), (51.0, 204.0))).decibels == pytest.approx((25, 15))
+    assert SceneScaling("byte", "", ((0.0, 255.0),), image=True).decibels is None
+
+
+PICTURE = np.arange(256, dtype=np.uint8).reshape(16, 16, 1) + np.zeros(3, np.uint8)
+
+
+def test_bytes_of_an_image_become_minus_one_to_one_whatever_it_shows() -> None:
+    for picture in (PICTURE, PICTURE // 4, PICTURE * 0):
+        found = scaled(picture, radiometry=IMAGE)
+        np.testing.assert_allclose(found, picture / 127.5 - 1, atol=1e-6)
+        assert np.array_equal(to_rgb(found), picture)
+    described = "bytes of an image (as the model expects), 0.0..255.0, 0.0..255.0, 0.0..255.0"
+    assert resolve_scaling(IMAGE, PICTURE.reshape(-1, 3)).describe() == described
+
+
+@pytest.mark.parametrize("told", ["db", "amplitude"])
+def test_a_model_of_images_refuses_what_is_no_image(told: str) -> None:
+    with pytest.raises(SceneError, match=r"values of float32, the model expects bytes \(uint8\) of an image"):
+        resolve_scaling(IMAGE, PICTURE.reshape(-1, 3).astype(np.float32))
+    with pytest.raises(SceneError, match=f"bytes told to be {told}, the model expects"):
+        resolve_scaling(IMAGE, PICTURE.reshape(-1, 3), told)
+
+
+def test_unnamed_bands_feed_a_model_of_images_in_their_order() -> None:
+    assert choose_bands([None] * 3, IMAGE.bands) == (1, 2, 3)
+    assert IMAGE.is_colour
+    assert not any(model.is_colour for model in (TWO_BANDS, Radiometry(scaling="image", low=0, high=255)))
 
 
 def speckled_decibels(dtype: str = "float32", factor: float = 1.0) -> np.ndarray:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.radiometry import Radiometry
+from sartranslate.radiometry import IMAGE, Radiometry
 from sartranslate.scaling import PERCENTILES, SceneStatistics, measure, resolve_scaling
 
 LIGHT = settings(max_examples=40, deadline=None)
@@ -145,3 +145,10 @@ def test_fixed_decibels_refuse_bytes_and_digital_numbers_from_statistics_too() -
     with pytest.raises(SceneError, match="without calibration"):
         measure(numbers.astype(np.uint16)).resolve(fixed, [1])
     assert measure(numbers.astype(np.uint16), "amplitude").resolve(fixed, [1]).ranges == ((-25, 0),)
+
+
+def test_statistics_of_bytes_fit_a_model_of_images_and_others_do_not() -> None:
+    picture = (power(channels=3) * 60).clip(1, 255).astype(np.uint8)
+    assert measure(picture).resolve(IMAGE, (1, 2, 3)) == resolve_scaling(IMAGE, picture)
+    with pytest.raises(SceneError, match=r"amplitude \(uint16 digital numbers\), the model expects bytes of an image"):
+        measure(picture.astype(np.uint16)).resolve(IMAGE, (1, 2, 3))
