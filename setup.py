@@ -38,7 +38,9 @@ setup(
         "safetensors>=0.5",
         "scipy>=1.11",
         "shapely>=2.0",
+        "tensorboardX>=2.6",
         "tensorflow>=2.21",
+        "tomlkit>=0.12",
         "tqdm>=4.66",
     ],
     extras_require={

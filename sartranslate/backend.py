@@ -1,4 +1,4 @@
-"""The one place where the Keras backends differ: choice, gradients, compiled calls, devices, precision.
+"""Where the Keras backends differ in any use: choice, compiled calls, devices, precision; `autograd` has the rest.
 
 `select` should run before anything imports keras; TensorFlow is the default, PyTorch the second.
 """
@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     import tensorflow as tf
 
-    return tf.function(function)  # type: ignore[no-any-return]
+    return tf.function(function, autograph=False)  # type: ignore[no-any-return]
 
 
 def predictor(model: Any) -> Callable[[Any], Any]:
@@ -136,38 +136,6 @@ def predictor(model: Any) -> Callable[[Any], Any]:
 def default_batch_size() -> int:
     """Windows that are worth one call of a generator on this device."""
     return 8 if device() == "CPU" else 32
-
-
-def gradients(
-    objectives: Callable[[], tuple[Any, ...]], variables: Sequence[Sequence[Any]]
-) -> tuple[tuple[Any, ...], list[list[Any]]]:
-    """Run `objectives` once; returns its values and the gradient of value k to variables[k]."""
-    if active() == "torch":
-        import torch
-
-        values = objectives()
-        grads = [
-            list(torch.autograd.grad(value, [v.value for v in group], retain_graph=True))
-            for value, group in zip(values, variables, strict=False)
-        ]
-        return values, grads
-    import tensorflow as tf
-
-    with tf.GradientTape(persistent=True) as tape:
-        values = objectives()
-    return values, [tape.gradient(value, list(group)) for value, group in zip(values, variables, strict=False)]
-
-
-@contextmanager
-def no_gradients() -> Iterator[None]:
-    """Updates inside are not recorded for differentiation."""
-    if active() == "torch":
-        import torch
-
-        with torch.no_grad():
-            yield
-    else:
-        yield
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class OutputError(SartranslateError, OSError):
 
 
 class TrainingError(SartranslateError, ArithmeticError):
-    """A training run has left the range of numbers."""
+    """A training run has left the range of numbers, or can not be gone on with."""
 
 
 class BackendError(SartranslateError, RuntimeError):

@@ -1,0 +1,162 @@
+"""Where the Keras backends differ in training: gradients, the optimiser's kernel, and shares of a batch.
+
+Besides `backend` the only module that knows the frameworks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from typing import Any
+
+import keras
+
+from sartranslate import backend
+from sartranslate.errors import BackendError, OptionError
+
+Step = Callable[..., tuple[Any, ...]]  # of tensors, to scalars
+
+
+class Tape:
+    """Records what is computed inside `with`, which may be entered again, for gradients of it."""
+
+    def __init__(self) -> None:
+        self._recorder: Any = nullcontext()
+        if backend.active() == "tensorflow":
+            import tensorflow as tf
+
+            self._recorder = tf.GradientTape(persistent=True)
+
+    def __enter__(self) -> Tape:
+        self._recorder.__enter__()
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        self._recorder.__exit__(*failure)
+
+    def gradient(self, value: Any, variables: Sequence[Any]) -> list[Any]:
+        """Of a scalar to variables of the framework or of Keras."""
+        if backend.active() == "torch":
+            import torch
+
+            return list(torch.autograd.grad(value, [variable.value for variable in variables], retain_graph=True))
+        return list(self._recorder.gradient(value, [variable.value for variable in variables]))
+
+
+def slope(function: Callable[[Any], Any], inputs: Any) -> Any:
+    """Gradient of the sum of `function`'s values to its inputs, itself fit to be differentiated."""
+    if backend.active() == "torch":
+        import torch
+
+        watched = inputs.detach().requires_grad_()
+        return torch.autograd.grad(function(watched).sum(), watched, create_graph=True)[0]
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        total = tf.reduce_sum(function(inputs))
+    return tape.gradient(total, inputs)
+
+
+@contextmanager
+def no_gradients() -> Iterator[None]:
+    """Updates inside are not recorded for differentiation."""
+    if backend.active() == "torch":
+        import torch
+
+        with torch.no_grad():
+            yield
+    else:
+        yield
+
+
+def adam(beta1: float, beta2: float, epsilon: float) -> keras.optimizers.Optimizer:
+    """Adam (Kingma & Ba 2015), with one fused kernel for each variable where the framework has one."""
+    kind = _fused_adam() if backend.active() == "tensorflow" else keras.optimizers.Adam
+    return kind(beta_1=beta1, beta_2=beta2, epsilon=epsilon, name="adam")
+
+
+def _fused_adam() -> type[keras.optimizers.Optimizer]:
+    import tensorflow as tf
+
+    class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
+        """Reads and writes each weight once, where Keras' own makes a pass for every operation."""
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            index = self._get_variable_index(variable)
+            step = tf.cast(self.iterations + 1, tf.float32)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=self._momentums[index].value.handle,
+                v=self._velocities[index].value.handle,
+                beta1_power=tf.pow(self.beta_1, step),
+                beta2_power=tf.pow(self.beta_2, step),
+                lr=tf.cast(learning_rate, tf.float32),
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                epsilon=self.epsilon,
+                grad=gradient,
+            )
+
+    return FusedAdam
+
+
+class Replicas:
+    """The devices that share each batch: all GPUs of this machine, or one device.
+
+    `devices` names others, such as ("CPU:0", "CPU:1"). Raises `BackendError` where the framework can not
+    share a batch between them.
+    """
+
+    def __init__(self, devices: Sequence[str] = ()) -> None:
+        devices = tuple(devices) or _gpus()
+        self.count = max(1, len(devices))
+        self._strategy: Any = None
+        if self.count > 1:
+            if backend.active() != "tensorflow":
+                raise BackendError(f"{self.count} devices on {backend.active()}, expected one, or tensorflow")
+            self._strategy = _strategy(devices)
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Variables made inside exist on every device."""
+        return self._strategy.scope() if self._strategy else nullcontext()
+
+    def check(self, batch_size: int) -> None:
+        """Raises `OptionError` for a batch that can not be shared evenly."""
+        if batch_size % self.count:
+            raise OptionError(f"batch size {batch_size} on {self.count} devices: expected a multiple of {self.count}")
+
+    def compiled(self, step: Step) -> Step:
+        """`step` on a share of the batch on each device; its scalars are summed over the devices."""
+        if not self._strategy:
+            return backend.compiled(step)
+        import tensorflow as tf
+
+        def shared(*batch: Any) -> tuple[Any, ...]:
+            share = tf.shape(batch[0])[0] // self.count
+
+            def on_device() -> tuple[Any, ...]:
+                first = tf.distribute.get_replica_context().replica_id_in_sync_group * share
+                return step(*(values[first : first + share] for values in batch))
+
+            scalars = self._strategy.run(on_device)
+            return tuple(self._strategy.reduce("SUM", scalar, axis=None) for scalar in scalars)
+
+        return backend.compiled(shared)
+
+
+@cache
+def _strategy(devices: tuple[str, ...]) -> Any:
+    """One for the whole process: TensorFlow takes the messages of a second one for those of the first."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _gpus() -> tuple[str, ...]:
+    if backend.active() == "torch":
+        return ()
+    import tensorflow as tf
+
+    return tuple(gpu.name.removeprefix("/physical_device:") for gpu in tf.config.list_physical_devices("GPU"))

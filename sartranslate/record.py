@@ -1,0 +1,109 @@
+"""What a training run leaves for people to look at and use: models, history, sheets, TensorBoard, a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sartranslate import backend, bundle
+from sartranslate.board import Board
+from sartranslate.course import Course
+from sartranslate.history import write_history
+from sartranslate.pix2pix import Pix2Pix
+from sartranslate.recipe import flattened
+from sartranslate.recipe_file import to_toml
+from sartranslate.report import RunFacts, SheetFigure, report
+from sartranslate.run_folder import RunFolder, write_text
+from sartranslate.sheet import encode_png, write_png
+from sartranslate.training_data import TrainingData
+from sartranslate.validation import PREFIX, better
+
+
+class Record:
+    """Writes into the folder of a run after each epoch, and once more at its end."""
+
+    def __init__(self, folder: RunFolder, trainer: Pix2Pix, data: TrainingData, settings: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._trainer, self._data, self._settings = trainer, data, settings
+        self._recipe = trainer.recipe
+        self._predict = backend.predictor(trainer.tested)
+        self._board: Board
+
+    @contextmanager
+    def continued(self, course: Course) -> Iterator[None]:
+        """Inside, epochs from the present one on are added to those that are there."""
+        self.folder.make_sheets()
+        write_text(self.folder.recipe, to_toml(self._recipe))
+        with Board(self.folder.board, course.epoch) as self._board:
+            yield
+
+    def end_epoch(self, course: Course, rate: float) -> None:
+        """Keep what the present epoch has brought, and count on to the next one."""
+        self._trainer.settle(self._data.recalibration())
+        scores = self._data.examination.scores(self._predict)
+        losses = course.means()
+        row = {"epoch": course.epoch, "updates": course.updates, "seconds": round(course.seconds, 3)}
+        row |= {"learning_rate": rate, **losses, **scores}
+        self._show(course.epoch, {"learning_rate": rate, **losses, **scores})
+        description = self._describe(course, scores)
+        bundle.save(self.folder.model, bundle.Bundle(description, self._trainer.tested))
+        score = scores.get(PREFIX + self._recipe.validation.score)
+        if score is not None and better(self._recipe.validation.score, score, course.best_score):
+            bundle.save(self.folder.best, bundle.Bundle(description, self._trainer.tested))
+            course.best_epoch, course.best_score = course.epoch, score
+        course.end_epoch(row)
+        write_history(self.folder.history, course.history)
+
+    def end(self, course: Course, *, finished: bool) -> None:
+        """The summary of all epochs so far."""
+        facts = {
+            "State": "finished" if finished else f"stopped in epoch {course.epoch}",
+            "Updates": f"{course.updates}, of {self._recipe.optimisation.batch_size} crops",
+            "Pairs": str(len(self._data.pairs.pairs)),
+            "Time": f"{course.seconds / 60:.1f} minutes",
+            "Computed by": f"{self._settings['backend']} on {backend.device()} in {self._settings['precision']}",
+        }
+        if course.best_epoch:
+            facts["Best epoch"] = f"{course.best_epoch}, {self._recipe.validation.score} {course.best_score:.4f}"
+        page = RunFacts(
+            title=f"Training run {self.folder.path.resolve().name}",
+            facts=facts,
+            recipe={name: str(value) for name, value in flattened(self._recipe.as_dict()).items()},
+            history=course.history,
+            best_epoch=course.best_epoch,
+            sheets=self._figures(course),
+            warnings=self._data.warnings(),
+        )
+        write_text(self.folder.summary, report(page))
+
+    def _show(self, epoch: int, values: Mapping[str, float]) -> None:
+        picture = self._data.examination.sheet(self._predict)
+        write_png(self.folder.sheet(epoch), picture)
+        self._board.scalars(epoch, values)
+        self._board.image(epoch, "validation", encode_png(picture), *picture.shape[:2])
+
+    def _figures(self, course: Course) -> list[SheetFigure]:
+        wanted = {course.epoch - 1: "latest"}
+        if course.best_epoch:
+            wanted[course.best_epoch] = "best"
+        sheets = [(epoch, kind, self.folder.sheet(epoch)) for epoch, kind in wanted.items()]
+        return [
+            SheetFigure(f"Epoch {epoch}, the {kind}", file.read_bytes())
+            for epoch, kind, file in sheets
+            if file.exists()
+        ]
+
+    def _describe(self, course: Course, scores: Mapping[str, float]) -> bundle.Description:
+        training = {
+            "epochs": course.epoch,
+            "updates": course.updates,
+            "seed": self._settings["seed"],
+            "backend": self._settings["backend"],
+            "precision": self._settings["precision"],
+            "recipe": self._recipe.as_dict(),
+            "pairs": len(self._data.pairs.pairs),
+            "scalings": self._data.pairs.describe(),
+            "scores": dict(scores),
+        }
+        return bundle.Description("pix2pix", self._recipe.generator, self._data.radiometry, training)

@@ -1,0 +1,104 @@
+"""The folder of a training run: what lies where, and how it comes into being."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sartranslate.atomic import replaced_when_whole
+from sartranslate.board import PREFIX
+from sartranslate.errors import OutputError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files of a run."""
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """The generator after the latest epoch, as a bundle."""
+        return self.path / "model.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The generator after the epoch with the best validation score, as a bundle."""
+        return self.path / "best.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that it takes to go on."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.toml"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.html"
+
+    @property
+    def board(self) -> Path:
+        """Of TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def sheets(self) -> Path:
+        return self.path / "sheets"
+
+    def sheet(self, epoch: int) -> Path:
+        return self.sheets / f"epoch_{epoch:04d}.png"
+
+    def check(self, *, overwrite: bool) -> None:
+        """Raises `OutputError` where the folder holds files of a run and `overwrite` is off."""
+        if not overwrite and (taken := self._files()):
+            raise OutputError(f"{taken[0]}: exists already; --overwrite replaces it, --resume goes on with it")
+
+    def make_sheets(self) -> None:
+        """Make the folder for sheets where there is none. Raises `OutputError`."""
+        try:
+            self.sheets.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.sheets}: can not make the folder: {error.strerror}") from error
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """The folder exists inside, without what an earlier run left; one that stays empty goes again.
+
+        Raises `OutputError` where the folder can not be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for file in self._files():
+                file.unlink()
+        except OSError as error:
+            raise OutputError(f"{self.path}: can not make the folder: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            for folder in (self.sheets, self.board, self.path):
+                with suppress(OSError):
+                    folder.rmdir()
+
+    def _files(self) -> list[Path]:
+        """What runs leave, as far as it is there; nothing else in the folder is theirs."""
+        single = (self.model, self.best, self.checkpoint, self.recipe, self.history, self.summary)
+        pictures, events = self.sheets.glob("epoch_*.png"), self.board.glob(f"{PREFIX}*")
+        return [*(file for file in single if file.exists()), *sorted(pictures), *sorted(events)]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 to `path`, whole or not at all. Raises `OutputError` when that is not possible."""
+    with replaced_when_whole(path) as unfinished:
+        try:
+            unfinished.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{path}: can not be written: {error.strerror}") from error
