@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from . import options
+from . import options, recipe
+from .interrupt import Interrupt
 from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from sartranslate.session import Hooks, Progress, TrainingSummary
 
 
 @click.command()
@@ -16,30 +21,25 @@ from .progress import progress_bar
     "folders",
     type=options.FOLDER,
     multiple=True,
-    required=True,
-    help="Folder from `sartranslate pairs`, or with sar/ and optical/ of the same file stems; may be repeated.",
+    help="Folder from `sartranslate pairs`, with sar/ and optical/ of the same file stems, or of side-by-side images; "
+    "may be repeated.",
 )
-@click.option("--out", "run", type=options.FOLDER, required=True, help="Folder for the model and its history.")
-@click.option("--epochs", default=200, show_default=True, help="Passes over all pairs.")
-@click.option("--batch-size", default=1, show_default=True, help="Crops in an update.")
-@click.option("--filters", default=64, show_default=True, help="Filters of the generator's first layer.")
-@click.option("--discriminator-filters", default=64, show_default=True, help="Filters of its opponent's.")
-@click.option(
-    "--upsampling",
-    type=click.Choice(["transpose", "resize"]),
-    default="transpose",
-    show_default=True,
-    help="Transposed convolution as in the paper, or resize + convolution without checkerboards.",
-)
+@click.option("--out", type=options.FOLDER, help="Folder of the run: models, checkpoints, history, summary.")
+@click.option("--resume", type=options.FOLDER, metavar="RUN", help="Go on with a run where its checkpoint is.")
+@recipe.recipe
+@click.option("--val", "validation", type=options.FOLDER, multiple=True, help="Validation pairs.  [default: DIR/val]")
 @click.option(
     "--bands",
-    default="VH|VV",
-    show_default=True,
-    help="Polarisations of the model's channels: comma between channels, | between alternatives.",
+    help="Polarisations of the model's channels: comma between channels, | between alternatives.  "
+    "[default: VH|VV, or colours where the source is a colour image]",
 )
-@click.option("--learning-rate", default=2e-4, show_default=True, help="Constant, then linear to 0 in the second half.")
-@click.option("--l1-weight", default=100.0, show_default=True, help="Weight of the L1 loss.")
-@click.option("--seed", default=0, show_default=True, help="Of weights, dropout, order and augmentation.")
+@click.option(
+    "--direction", type=click.Choice(["AtoB", "BtoA"]), help="Of side-by-side images, A on the left.  [default: AtoB]"
+)
+@click.option("--skip-bad", is_flag=True, help="Leave out pairs that can not be used.")
+@click.option("--seed", type=int, help="Of weights, dropout, order and augmentation.  [default: 0]")
+@click.option("--checkpoint-minutes", type=float, default=10.0, show_default=True, help="Between checkpoints.")
+@click.option("--checkpoint-epochs", type=int, default=0, show_default=True, help="Between checkpoints; 0: by time.")
 @options.unit
 @options.precision("float32", "bfloat16")
 @options.backend
@@ -47,50 +47,110 @@ from .progress import progress_bar
 @options.quiet
 def train(
     folders: tuple[Path, ...],
-    run: Path,
+    out: Path | None,
+    resume: Path | None,
     backend: str | None,
-    overwrite: bool,
     quiet: bool,
-    bands: str,
-    filters: int,
-    upsampling: str,
-    learning_rate: float,
-    l1_weight: float,
-    discriminator_filters: int,
-    **settings: int | str | None,
+    show_recipe: bool,
+    **settings: Any,
 ) -> None:
     """Fit the Pix2Pix GAN on folders of paired tiles.
 
-    Tiles are scaled as the scene that they were cut out of, loose ones together with those of their folder, and
-    all of a folder together where --unit is given. After every epoch RUN/model.safetensors is a model for
-    `sartranslate infer --model`.
+    Tiles are scaled as the scene that they were cut out of, loose ones together with those of their folder, and all of
+    a folder together where --unit is given. After every epoch RUN/model.safetensors is a model for
+    `sartranslate infer --model`, and RUN/best.safetensors the best one by its score on the validation pairs.
     """
+    if show_recipe:
+        click.echo(recipe.as_toml(settings["name"], settings["changes"]), nl=False)
+        return
+    if (out is None) == (resume is None):
+        raise click.UsageError("expected either --out RUN for a new run or --resume RUN")
+    if out is not None and not folders:
+        raise click.UsageError("expected --pairs DIR")
     from sartranslate import backend as framework
 
-    framework.select(backend)
-    from sartranslate import training
-    from sartranslate.architecture import GeneratorConfig
-    from sartranslate.objective import Objective
+    framework.select(backend or (_backend_of(resume) if resume else None))
+    with progress_bar("images", quiet=quiet) as bar, Interrupt() as interrupt:
+        hooks = _hooks(bar, interrupt)
+        summary = _begin(folders, out, hooks, settings) if out else _go_on(folders, cast(Path, resume), hooks, settings)
+    _tell(summary, quiet=quiet)
+    if not summary.finished:
+        raise SystemExit(interrupt.exit_code)
+
+
+def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
     from sartranslate.polarisation import parse_channels
     from sartranslate.radiometry import Radiometry
+    from sartranslate.session import Rhythm
+    from sartranslate.training import TrainingOptions, train
+    from sartranslate.training_data import DataOptions
 
-    channels = parse_channels(bands)
-    chosen = training.TrainingOptions(
-        generator=GeneratorConfig(source_bands=len(channels), filters=filters, upsampling=upsampling),
-        radiometry=Radiometry(bands=channels),
-        objective=Objective(learning_rate, l1_weight, discriminator_filters),
-        overwrite=overwrite,
-        **settings,  # type: ignore[arg-type]
+    radiometry = Radiometry(bands=parse_channels(settings["bands"])) if settings["bands"] else None
+    data = DataOptions(
+        radiometry=radiometry,
+        unit=settings["unit"],
+        direction=settings["direction"] or "AtoB",
+        validation=settings["validation"],
+        skip_bad=settings["skip_bad"],
     )
-    with progress_bar("updates", quiet=quiet) as bar:
+    chosen = TrainingOptions(
+        recipe=recipe.chosen(settings["name"], settings["changes"]),
+        seed=settings["seed"] or 0,
+        precision=settings["precision"],
+        data=data,
+        checkpoints=Rhythm(settings["checkpoint_minutes"], settings["checkpoint_epochs"]),
+        overwrite=settings["overwrite"],
+    )
+    return train(folders, out, chosen, hooks)
 
-        def watch(progress: training.Progress) -> None:
-            bar.total = progress.updates
-            bar.set_postfix(epoch=progress.epoch, **progress.losses._asdict(), refresh=False)
-            bar.update()
 
-        summary = training.train(list(folders), run, chosen, watch)
-    if not quiet:
-        for scaling in summary.scalings:
-            click.echo(scaling)
-        click.echo(f"{summary.model}: {summary.pairs} pairs, {summary.updates} updates, L1 {summary.final_l1:.3f}")
+def _backend_of(run: Path) -> str:
+    """That the run was begun on."""
+    from sartranslate.checkpoint import load_position
+    from sartranslate.run_folder import RunFolder
+
+    return str(load_position(RunFolder(run).checkpoint)["settings"]["backend"])
+
+
+def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
+    from sartranslate.session import Rhythm
+    from sartranslate.training import TrainingOptions, resume
+
+    told = {name: settings[name] for name in ("seed", "unit", "direction") if settings[name] is not None}
+    if settings["precision"] != "auto":
+        told["precision"] = settings["precision"]
+    wanted = {**recipe.wanted(settings["name"], settings["changes"]), **told}
+    rhythm = Rhythm(settings["checkpoint_minutes"], settings["checkpoint_epochs"])
+    return resume(run, folders, wanted, TrainingOptions(checkpoints=rhythm), hooks)
+
+
+def _hooks(bar: Any, interrupt: Interrupt) -> Hooks:
+    from sartranslate.session import Hooks
+
+    def watch(progress: Progress) -> None:
+        if not bar.n:
+            bar.reset(progress.updates * progress.images)
+            bar.initial = bar.n = (progress.update - 1) * progress.images
+        bar.set_postfix({"epoch": f"{progress.epoch}/{progress.epochs}", **progress.losses}, refresh=False)
+        bar.update(progress.images)
+
+    def checked(done: int, planned: int) -> None:
+        bar.set_description(f"checking pairs {done}/{planned}" if done < planned else "")
+
+    return Hooks(watch, checked, interrupt.received)
+
+
+def _tell(summary: TrainingSummary, *, quiet: bool) -> None:
+    if not summary.finished:
+        click.echo(
+            f"{summary.run}: stopped after update {summary.updates}; go on with "
+            f"sartranslate train --resume {summary.run}",
+            err=True,
+        )
+    if quiet:
+        return
+    for note in summary.notes:
+        click.echo(note)
+    losses = ", ".join(f"{name} {loss:.3f}" for name, loss in summary.losses.items())
+    best = f", best epoch {summary.best_epoch} ({summary.best_score:.4f})" if summary.best_epoch else ""
+    click.echo(f"{summary.run}: {summary.pairs} pairs, {summary.updates} updates, {losses}{best}")

@@ -1,0 +1,97 @@
+"""Options of `sartranslate train` that name a recipe, change it and show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from sartranslate.recipe import Recipe
+
+DEFAULT = "sar"
+# Options for the fields that are changed most often, and what they are called in a recipe.
+FIELDS = {
+    "epochs": "optimisation.epochs",
+    "batch_size": "optimisation.batch_size",
+    "crop": "optimisation.crop",
+    "learning_rate": "optimisation.learning_rate",
+    "l1_weight": "objective.l1",
+    "gan": "objective.gan",
+    "architecture": "generator.architecture",
+    "filters": "generator.filters",
+    "upsampling": "generator.upsampling",
+    "discriminator_filters": "discriminator.filters",
+}
+_OPTIONS = [
+    click.option(
+        "--recipe",
+        "name",
+        metavar="NAME|FILE",
+        help="sar, paper, junyanz, tf-tutorial, mlm, or a TOML file.  [default: sar]",
+    ),
+    click.option(
+        "--set", "entries", metavar="PART.FIELD=VALUE", multiple=True, help="Any field of the recipe; may be repeated."
+    ),
+    click.option("--show-recipe", is_flag=True, help="Print the recipe as TOML, with all that changes it, and end."),
+    click.option("--epochs", type=int, help="Passes over all pairs."),
+    click.option("--batch-size", type=int, help="Crops in an update."),
+    click.option("--crop", type=int, help="Height and width of a crop in pixels."),
+    click.option("--learning-rate", type=float, help="Of both networks, before the schedule."),
+    click.option("--l1-weight", type=float, help="Weight of the L1 loss."),
+    click.option("--gan", type=click.Choice(["vanilla", "lsgan", "hinge", "wgan-gp"]), help="Adversarial loss."),
+    click.option(
+        "--architecture",
+        type=click.Choice(["unet_256", "unet_128", "encoder_decoder", "resnet_6blocks", "resnet_9blocks"]),
+        help="Of the generator.",
+    ),
+    click.option("--filters", type=int, help="Filters of the generator's first layer."),
+    click.option("--discriminator-filters", type=int, help="Filters of its opponent's."),
+    click.option(
+        "--upsampling",
+        type=click.Choice(["transpose", "resize"]),
+        help="Transposed convolution as in the paper, or resize + convolution without checkerboards.",
+    ),
+]
+
+
+def recipe(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a recipe, gathered into `name` and `changes`, which hold only what the user has given."""
+
+    @wraps(command)
+    def gathered(entries: tuple[str, ...], **settings: Any) -> Any:
+        short = {field: settings.pop(option) for option, field in FIELDS.items()}
+        changes = {field: value for field, value in short.items() if value is not None}
+        if entries:
+            from sartranslate.recipe_file import parse_changes
+
+            changes |= parse_changes(entries)
+        return command(changes=changes, **settings)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return gathered
+
+
+def chosen(name: str | None, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe that the options ask for."""
+    from sartranslate.recipe_file import find_recipe
+
+    return find_recipe(name or DEFAULT).with_fields(changes)
+
+
+def as_toml(name: str | None, changes: Mapping[str, Any]) -> str:
+    from sartranslate.recipe_file import to_toml
+
+    return to_toml(chosen(name, changes))
+
+
+def wanted(name: str | None, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options say of a run that exists, in the names of its settings."""
+    from sartranslate.recipe import flattened
+
+    if name is not None:
+        return flattened({"recipe": chosen(name, changes).as_dict()})
+    return {f"recipe.{field}": value for field, value in changes.items()}
