@@ -14,8 +14,7 @@ import tempfile
 from pathlib import Path
 
 from sartranslate import backend
-from sartranslate.architecture import GeneratorConfig
-from sartranslate.objective import Objective
+from sartranslate.presets import preset
 from sartranslate.simulation import SimulationOptions, simulate
 
 HELD_OUT = {"la_047", "la_048", "la_060", "la_061", "sat_258", "sat_259", "sat_260"}
@@ -34,17 +33,18 @@ def main() -> None:
     backend.select()
     from sartranslate.training import TrainingOptions, train
 
-    options = TrainingOptions(
-        epochs=arguments.epochs,
-        batch_size=2,
-        seed=1,
-        generator=GeneratorConfig(filters=32, upsampling="resize"),
-        objective=Objective(discriminator_filters=32),
-    )
+    changes = {
+        "optimisation.epochs": arguments.epochs,
+        "optimisation.batch_size": 2,
+        "generator.filters": 32,
+        "generator.upsampling": "resize",
+        "discriminator.filters": 32,
+    }
+    options = TrainingOptions(preset("sar").with_fields(changes), seed=1)
     with tempfile.TemporaryDirectory() as folder:
         folders = [*_real(Path(arguments.data), Path(folder)), *_simulated(Path(folder))]
         summary = train(folders, Path(arguments.out), options)
-    print(f"{summary.model}: {summary.pairs} pairs, {summary.updates} updates, L1 {summary.final_l1:.3f}")
+    print(f"{summary.run}: {summary.pairs} pairs, {summary.updates} updates, L1 {summary.losses['l1']:.3f}")
 
 
 def _parse() -> argparse.Namespace:

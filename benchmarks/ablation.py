@@ -1,0 +1,142 @@
+"""The order of Isola et al. 2017 (tables 1, 2 and 3) on real SAR and optical data, as this trainer finds it.
+
+    python benchmarks/ablation.py --data DATA --out RUNS [--updates 3000] [--seeds 3] [--filters 16]
+
+DATA holds `s1s2/sar` and `s1s2/optical`: Sentinel-1 VH and Sentinel-2 fragments of Los Angeles, the held-out ones
+contiguous. Every variant makes the same number of updates on the same crops. A run whose result is in RUNS already is
+not repeated, so the script can be interrupted; `--table` only prints what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sartranslate import backend, metrics
+from sartranslate.presets import preset
+from sartranslate.radiometry import to_rgb
+from sartranslate.recipe import Recipe
+from sartranslate.validation import translated
+
+HELD_OUT = ("la_047", "la_048", "la_060", "la_061")
+VARIANTS: dict[str, dict[str, Any]] = {
+    "L1": {"objective.gan_weight": 0.0},
+    "L1 + cGAN": {},
+    "cGAN": {"objective.l1": 0.0},
+    "L1, encoder-decoder": {"objective.gan_weight": 0.0, "generator.architecture": "encoder_decoder"},
+    "L1 + cGAN, encoder-decoder": {"generator.architecture": "encoder_decoder"},
+    "L1 + cGAN, 1 x 1": {"discriminator.layers": 0},
+    "L1 + cGAN, 16 x 16": {"discriminator.layers": 1},
+}
+CHOSEN = ("L1", "L1 + cGAN", "L1 + cGAN, encoder-decoder", "L1 + cGAN, 1 x 1")
+COLUMNS = ("psnr", "ssim", "sliced_wasserstein", "high_frequency_ratio")
+SCORED_WINDOWS = 64
+
+
+def main() -> None:
+    arguments = _parse()
+    out = Path(arguments.out)
+    if not arguments.table:
+        backend.select()
+        for seed in range(arguments.seeds):
+            for name in arguments.variants:
+                _result(arguments, out, name, seed)
+    _print_table(out, arguments.variants)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--updates", type=int, default=3000)
+    parser.add_argument("--batch-size", type=int, default=2)
+    parser.add_argument("--filters", type=int, default=16)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--variants", nargs="+", default=list(CHOSEN), choices=list(VARIANTS))
+    parser.add_argument("--table", action="store_true", help="print what is there")
+    return parser.parse_args()
+
+
+def _result(arguments: argparse.Namespace, out: Path, name: str, seed: int) -> None:
+    place = out / f"{name.replace(' ', '_')}_{seed}"
+    file = place / "result.json"
+    if file.exists():
+        return
+    from sartranslate import bundle
+    from sartranslate.training import TrainingOptions, train
+    from sartranslate.training_data import DataOptions
+
+    pairs, held_out = _folders(Path(arguments.data), out)
+    options = TrainingOptions(_recipe(arguments, name), seed, data=DataOptions(validation=(held_out,)), overwrite=True)
+    summary = train([pairs], place, options)
+    model = bundle.load(place / "model.safetensors").model
+    scores = {**_scores(held_out, backend.predictor(model)), "updates": summary.updates, "seed": seed, "variant": name}
+    file.write_text(json.dumps(scores), encoding="utf-8")
+    print(json.dumps(scores), flush=True)
+
+
+def _recipe(arguments: argparse.Namespace, name: str) -> Recipe:
+    shared = {
+        "optimisation.updates": arguments.updates,
+        "optimisation.batch_size": arguments.batch_size,
+        "generator.filters": arguments.filters,
+        "discriminator.filters": arguments.filters,
+    }
+    return preset("sar").with_fields({**shared, **VARIANTS[name]})
+
+
+def _folders(data: Path, out: Path) -> tuple[Path, Path]:
+    """Folders of links: the fragments to train on, and those held out."""
+    for side in ("sar", "optical"):
+        for tile in sorted((data / "s1s2" / side).glob("la_*.tif")):
+            part = "held_out" if tile.stem in HELD_OUT else "pairs"
+            link = out / part / side / tile.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.symlink_to(tile.resolve())
+    return out / "pairs", out / "held_out"
+
+
+def _scores(held_out: Path, generator: Any) -> dict[str, float]:
+    from sartranslate.dataset import open_pairs
+    from sartranslate.fixed_windows import windows_to_score
+
+    windows = list(windows_to_score(open_pairs([held_out]), 256, SCORED_WINDOWS))
+    generated = np.stack([to_rgb(image) for image in translated(generator, windows)])
+    truth = np.stack([to_rgb(patches.target) for patches in windows])
+    distance = metrics.sliced_wasserstein(generated, truth, np.random.default_rng(0))
+    return {
+        "psnr": metrics.psnr(generated, truth),
+        "ssim": metrics.ssim(generated, truth),
+        "sliced_wasserstein": distance.mean,
+        "high_frequency_ratio": metrics.high_frequency_ratio(generated, truth),
+    }
+
+
+def _print_table(out: Path, variants: Sequence[str]) -> None:
+    """Means over seeds, with the smallest and the largest."""
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(out.glob("*/result.json"))]
+    print("| variant | seeds | updates | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (3 + len(COLUMNS)) + "|")
+    for name in variants:
+        found = [result for result in results if result["variant"] == name]
+        if found:
+            cells = [_cell([result[column] for result in found]) for column in COLUMNS]
+            print(f"| {name} | {len(found)} | {found[0]['updates']} | " + " | ".join(cells) + " |")
+
+
+def _cell(values: Sequence[float]) -> str:
+    digits = max(0, 2 - math.floor(math.log10(max(abs(statistics.mean(values)), 1e-6))))
+    mean, low, high = (f"{value:.{digits}f}" for value in (statistics.mean(values), min(values), max(values)))
+    return f"{mean} ({low} to {high})"
+
+
+if __name__ == "__main__":
+    main()
