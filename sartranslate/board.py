@@ -35,9 +35,9 @@ class Board:
         known = [{"tag": name, "simple_value": float(value)} for name, value in values.items() if value is not None]
         self._write(step=step, summary={"value": known})
 
-    def image(self, step: int, name: str, png_bytes: bytes, height: int, width: int) -> None:
-        """Add an RGB picture, height and width in pixels."""
-        picture = {"height": height, "width": width, "colorspace": COLOURS, "encoded_image_string": png_bytes}
+    def image(self, step: int, name: str, file: bytes, height: int, width: int) -> None:
+        """Add an RGB picture, the content of a PNG or JPEG file; height and width in pixels."""
+        picture = {"height": height, "width": width, "colorspace": COLOURS, "encoded_image_string": file}
         self._write(step=step, summary={"value": [{"tag": name, "image": picture}]})
 
     def __enter__(self) -> Board:

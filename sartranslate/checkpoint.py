@@ -30,7 +30,10 @@ def save_checkpoint(path: Path, arrays: Mapping[str, NDArray[Any]], position: Ma
     metadata = {METADATA_KEY: json.dumps({"format_version": FORMAT_VERSION, **position})}
     with replaced_when_whole(path) as unfinished:
         try:
+            unfinished.touch()
+            readers = unfinished.stat().st_mode
             save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, unfinished, metadata)
+            unfinished.chmod(readers)  # safetensors keeps all others out
         except (OSError, SafetensorError) as error:
             raise OutputError(f"{path}: can not write the checkpoint: {error}") from error
 

@@ -15,7 +15,7 @@ from sartranslate.recipe import flattened
 from sartranslate.recipe_file import to_toml
 from sartranslate.report import RunFacts, SheetFigure, report
 from sartranslate.run_folder import RunFolder, write_text
-from sartranslate.sheet import encode_png, write_png
+from sartranslate.sheet import encoded, write_png
 from sartranslate.training_data import TrainingData
 from sartranslate.validation import PREFIX, better
 
@@ -81,7 +81,7 @@ class Record:
         picture = self._data.examination.sheet(self._predict)
         write_png(self.folder.sheet(epoch), picture)
         self._board.scalars(epoch, values)
-        self._board.image(epoch, "validation", encode_png(picture), *picture.shape[:2])
+        self._board.image(epoch, "validation", encoded(picture, "JPEG"), *picture.shape[:2])
 
     def _figures(self, course: Course) -> list[SheetFigure]:
         wanted = {course.epoch - 1: "latest"}

@@ -50,22 +50,22 @@ def visible(source: Float) -> Float:
     return source[..., :3]
 
 
-def encode_png(image: Picture) -> bytes:
-    """An RGB image (H, W, 3) as the bytes of a PNG file, without loss."""
+def encoded(image: Picture, driver: str = "PNG") -> bytes:
+    """An RGB image (H, W, 3) as the bytes of a PNG file, without loss, or of a JPEG."""
     height, width, bands = image.shape
     size: dict[str, Any] = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
     with MemoryFile() as file:
-        with quiet_georeference(), file.open(driver="PNG", **size) as dataset:
+        with quiet_georeference(), file.open(driver=driver, **size) as dataset:
             dataset.write(np.moveaxis(image, -1, 0))
         return bytes(file.read())
 
 
 def write_png(path: Path, image: Picture) -> None:
     """Write an RGB image (H, W, 3) as PNG, whole or not at all. Raises `OutputError` when that is not possible."""
-    encoded = encode_png(image)
+    content = encoded(image)
     with replaced_when_whole(path) as unfinished:
         try:
-            unfinished.write_bytes(encoded)
+            unfinished.write_bytes(content)
         except OSError as error:
             raise OutputError(f"{path}: can not be written: {error.strerror}") from error
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sartranslate.errors import OptionError, OutputError
 from sartranslate.raster import quiet_georeference
-from sartranslate.sheet import GAP, LIGHT, encode_png, sheet, visible, write_png
+from sartranslate.sheet import GAP, LIGHT, encoded, sheet, visible, write_png
 
 HEIGHT, WIDTH = 8, 12
 
@@ -99,11 +99,18 @@ def test_a_png_holds_every_pixel_and_nothing_is_left_beside_it(tmp_path: Path) -
 
 def test_encoded_bytes_are_those_of_the_file_and_tell_its_size(tmp_path: Path) -> None:
     image = np.zeros((31, 17, 3), np.uint8)
-    encoded = encode_png(image)
+    content = encoded(image)
     write_png(tmp_path / "sheet.png", image)
-    assert (tmp_path / "sheet.png").read_bytes() == encoded
-    assert encoded.startswith(b"\x89PNG\r\n\x1a\n")
-    assert struct.unpack(">II", encoded[16:24]) == (17, 31)
+    assert (tmp_path / "sheet.png").read_bytes() == content
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert struct.unpack(">II", content[16:24]) == (17, 31)
+
+
+def test_a_jpeg_is_smaller_than_a_png_of_the_same_noise() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    content = encoded(image, "JPEG")
+    assert content.startswith(b"\xff\xd8\xff")
+    assert len(content) < len(encoded(image)) / 2
 
 
 def test_a_picture_that_can_not_be_written_is_an_error(tmp_path: Path) -> None:
