@@ -64,6 +64,8 @@ def recipe(command: Callable[..., Any]) -> Callable[..., Any]:
     def gathered(entries: tuple[str, ...], **settings: Any) -> Any:
         short = {field: settings.pop(option) for option, field in FIELDS.items()}
         changes = {field: value for field, value in short.items() if value is not None}
+        if "optimisation.epochs" in changes:
+            changes["optimisation.updates"] = 0
         if entries:
             from sartranslate.recipe_file import parse_changes
 

@@ -135,6 +135,8 @@ def _hooks(bar: Any, interrupt: Interrupt) -> Hooks:
         bar.update(progress.images)
 
     def checked(done: int, planned: int) -> None:
+        if interrupt.received():  # nothing is worth keeping yet
+            raise SystemExit(interrupt.exit_code)
         bar.set_description(f"checking pairs {done}/{planned}" if done < planned else "")
 
     return Hooks(watch, checked, interrupt.received)

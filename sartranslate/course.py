@@ -52,7 +52,8 @@ class Course:
         """Raises `TrainingError` for what `as_dict` has not made."""
         fresh = asdict(cls())
         if not isinstance(content, Mapping) or content.keys() != fresh.keys():
-            raise TrainingError(f"broken position of a training run: {content!r:.80}, expected {', '.join(fresh)}")
+            odd = sorted(content.keys() ^ fresh.keys()) if isinstance(content, Mapping) else [repr(content)]
+            raise TrainingError(f"broken position of a training run: {', '.join(odd)}, expected {', '.join(fresh)}")
         for name, value in fresh.items():
             kinds = KINDS.get(name, (type(value),))
             if type(content[name]) not in kinds:

@@ -76,7 +76,7 @@ def learning_rate(optimisation: Optimisation, epoch: int, scores: Sequence[float
 
 def _linear(optimisation: Optimisation, epoch: int) -> float:
     """One at first, then linear towards zero, which would be reached one epoch after the last."""
-    constant = math.ceil(optimisation.epochs * optimisation.decay_start)
+    constant = math.ceil(round(optimisation.epochs * optimisation.decay_start, 6))  # 200 * 0.55 is a bit too much
     return 1 - max(0, epoch - constant) / (optimisation.epochs - constant + 1)
 
 

@@ -104,7 +104,7 @@ def from_dict(content: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
     for part, table in content.items():
         if part != "name" and (part not in PARTS or not isinstance(table, Mapping)):
             raise OptionError(f"recipe part {part!r}: expected tables named {', '.join(PARTS)}")
-    return recipe.with_fields(flattened({part: table for part, table in content.items() if part != "name"}))
+    return recipe.with_fields(flattened({part: table for part, table in content.items() if part != "name" and table}))
 
 
 def flattened(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def flattened(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flat(content: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in content.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", list(value) if isinstance(value, tuple) else value

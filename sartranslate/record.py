@@ -61,6 +61,8 @@ class Record:
             "State": "finished" if finished else f"stopped in epoch {course.epoch}",
             "Updates": f"{course.updates}, of {self._recipe.optimisation.batch_size} crops",
             "Pairs": str(len(self._data.pairs.pairs)),
+            "Scaling": "; ".join(self._data.pairs.describe()),
+            "Seed": str(self._settings["seed"]),
             "Time": f"{course.seconds / 60:.1f} minutes",
             "Computed by": f"{self._settings['backend']} on {backend.device()} in {self._settings['precision']}",
         }

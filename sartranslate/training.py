@@ -131,6 +131,8 @@ def _session(
 def _read(path: Path, position: Mapping[str, Any]) -> tuple[dict[str, Any], Course]:
     try:
         return dict(position["settings"]), Course.from_dict(position["course"])
+    except TrainingError as error:
+        raise TrainingError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{path}: broken checkpoint: {error!r}") from error
 

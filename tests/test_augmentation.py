@@ -277,20 +277,34 @@ def test_overshoots_of_cubic_interpolation_are_clipped() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"enlarge": -1}, "enlarge -1: expected 0 pixels or more"),
+        ({"enlarge": -1}, "enlarge -1: expected a whole number from 0 to 8192"),
+        ({"enlarge": 8193}, "enlarge 8193: expected a whole number from 0 to 8192"),
+        ({"enlarge": 30.0}, "enlarge 30.0: expected a whole number from 0 to 8192"),
+        ({"enlarge": "30"}, "enlarge '30': expected a whole number from 0 to 8192"),
         ({"resampling": "linear"}, "resampling 'linear': expected one of bicubic, nearest"),
-        ({"speckle": -0.1}, r"speckle -0.1: expected 0, or 0.01 to 1 \(a single look\)"),
+        ({"mirror": "yes"}, "mirror 'yes': expected true or false"),
+        ({"turns": 1}, "turns 1: expected true or false"),
+        ({"speckle": -0.1}, "speckle -0.1: expected a number from 0 to 1"),
         ({"speckle": 0.009}, r"speckle 0.009: expected 0, or 0.01 to 1 \(a single look\)"),
-        ({"speckle": 1.01}, r"speckle 1.01: expected 0, or 0.01 to 1 \(a single look\)"),
-        ({"speckle": float("nan")}, r"speckle nan: expected 0, or 0.01 to 1 \(a single look\)"),
-        ({"gain": -1.0}, "gain -1.0: expected 0 to 10 dB"),
-        ({"gain": 11.0}, "gain 11.0: expected 0 to 10 dB"),
-        ({"gain": float("nan")}, "gain nan: expected 0 to 10 dB"),
+        ({"speckle": 1.01}, "speckle 1.01: expected a number from 0 to 1"),
+        ({"speckle": True}, "speckle True: expected a number from 0 to 1"),
+        ({"speckle": float("nan")}, "speckle nan: expected a number from 0 to 1"),
+        ({"gain": -1.0}, "gain -1.0: expected a number from 0 to 10"),
+        ({"gain": 11.0}, "gain 11.0: expected a number from 0 to 10"),
+        ({"gain": float("nan")}, "gain nan: expected a number from 0 to 10"),
+        ({"gain": "1"}, "gain '1': expected a number from 0 to 10"),
     ],
 )
 def test_options_out_of_range_are_refused_with_what_was_expected(options: Any, message: str) -> None:
     with pytest.raises(OptionError, match=f"^{message}$"):
         Augmentation(**options)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("enlarge", 8192), ("speckle", 0), ("speckle", 0.01), ("speckle", 1), ("gain", 10)]
+)
+def test_options_may_be_both_ends_of_their_range(field: str, value: Any) -> None:
+    assert getattr(Augmentation(**{field: value}), field) == value
 
 
 def test_patches_that_were_not_read_through_the_window_are_refused() -> None:

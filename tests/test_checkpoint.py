@@ -62,7 +62,7 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(arrays=st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1, max_size=6), any_arrays, max_size=4))
 def test_arrays_of_any_type_and_shape_come_back_bit_for_bit(
     arrays: dict[str, NDArray[Any]], tmp_path_factory: pytest.TempPathFactory
@@ -113,7 +113,7 @@ def test_the_position_comes_back_with_the_arrays_and_without_them(saved: Path) -
     assert load_position(saved) == POSITION
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(number=st.floats(allow_nan=False))
 def test_numbers_of_the_position_keep_all_their_digits(number: float, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "position.safetensors"
@@ -131,6 +131,12 @@ def test_a_checkpoint_takes_the_place_of_the_one_before_and_leaves_nothing_besid
     save_checkpoint(saved, {}, {"epoch": 4})
     assert load_checkpoint(saved) == ({}, {"epoch": 4})
     assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_checkpoint_may_be_read_by_all_who_may_read_other_files(saved: Path) -> None:
+    other = saved.with_name("other")
+    other.touch()
+    assert saved.stat().st_mode == other.stat().st_mode
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_bit_for_bit_and_nothing_beside_it(saved: Path) -> None:

@@ -83,10 +83,10 @@ def test_without_a_signal_nothing_is_received_and_handlers_are_those_from_before
         with Interrupt() as interrupt:
             print(signal.getsignal(SIGINT) is before, signal.getsignal(SIGTERM) is mine)
         print(signal.getsignal(SIGINT) is before, signal.getsignal(SIGTERM) is mine)
-        print(interrupt.received())
+        print(interrupt.received(), interrupt.exit_code)
         raise_signal(SIGTERM)
     """)
-    assert outcome.stdout.splitlines() == ["False False", "True True", "False", f"mine {int(signal.SIGTERM)}"]
+    assert outcome.stdout.splitlines() == ["False False", "True True", "False 0", f"mine {int(signal.SIGTERM)}"]
 
 
 def test_handlers_are_those_from_before_after_a_signal_and_after_an_error() -> None:
@@ -103,15 +103,19 @@ def test_handlers_are_those_from_before_after_a_signal_and_after_an_error() -> N
     assert outcome.stdout.splitlines() == ["True", "True 143"]
 
 
-@pytest.mark.xfail(strict=True, reason="Interrupt takes over ignored signals, too")
-def test_a_process_told_to_ignore_ctrl_c_goes_on_ignoring_it() -> None:
-    """So shells start what runs in the background of a script."""
-    outcome = run("""
-        signal.signal(SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize(("ignored", "other", "code"), [("SIGINT", "SIGTERM", 143), ("SIGTERM", "SIGINT", 130)])
+def test_a_signal_that_was_ignored_stays_so_inside_and_afterwards(ignored: str, other: str, code: int) -> None:
+    """So shells start what runs in the background of a script, as far as Ctrl-C goes."""
+    outcome = run(f"""
+        signal.signal({ignored}, signal.SIG_IGN)
         with Interrupt() as interrupt:
-            raise_signal(SIGINT)
-            print(interrupt.received())
-            raise_signal(SIGTERM)
-            print(interrupt.received())
+            raise_signal({ignored})
+            print(interrupt.received(), interrupt.exit_code)
+            raise_signal({other})
+            print(interrupt.received(), interrupt.exit_code)
+            raise_signal({ignored})
+        raise_signal({ignored})
+        print(signal.getsignal({ignored}) is signal.SIG_IGN)
     """)
-    assert outcome.stdout.splitlines() == ["False", "True"]
+    assert outcome.stdout.splitlines() == ["False 0", f"True {code}", "True"]
+    assert (outcome.returncode, outcome.stderr) == (0, "")

@@ -26,6 +26,7 @@ from sartranslate.metrics import (
     sliced_wasserstein,
     spectral_angle,
     ssim,
+    whole_windows,
 )
 
 Image = NDArray[Any]
@@ -148,6 +149,14 @@ def test_one_invalid_pixel_takes_out_the_windows_that_hold_it_and_no_others() ->
     mask = np.ones((22, 11), bool)
     mask[11, 4] = False
     assert ssim(fake, real, mask) == pytest.approx(ssim(fake[:11], real[:11]), rel=1e-12)
+
+
+def test_windows_are_whole_where_none_of_their_11_x_11_pixels_is_invalid() -> None:
+    mask = np.ones((22, 13), bool)
+    mask[11, 1] = False
+    expected = [[mask[row : row + 11, col : col + 11].all() for col in range(3)] for row in range(12)]
+    assert whole_windows(mask).tolist() == expected
+    assert whole_windows(mask).sum() == 3 + 11  # above the gap, and beside it
 
 
 def test_a_mask_of_an_image_serves_all_images_of_a_batch() -> None:

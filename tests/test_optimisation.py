@@ -48,6 +48,18 @@ def test_the_fall_begins_after_the_share_of_the_epochs_asked_for(start: float, f
     assert [factor == 1 for factor in factors] == [True] * full + [False] * (8 - full)
 
 
+@pytest.mark.parametrize(("epochs", "full"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (199, 100), (200, 100)])
+def test_half_of_the_epochs_is_rounded_up_so_that_a_single_one_has_the_full_rate(epochs: int, full: int) -> None:
+    factors = rates(schedule="linear", epochs=epochs, decay_start=0.5)
+    assert [factor == 1 for factor in factors] == [True] * full + [False] * (epochs - full)
+
+
+@pytest.mark.parametrize(("epochs", "percent"), [(200, 55), (100, 7), (50, 28)])
+def test_a_share_that_is_a_whole_number_of_epochs_is_not_rounded(epochs: int, percent: int) -> None:
+    factors = rates(schedule="linear", epochs=epochs, decay_start=percent / 100)
+    assert factors.count(1) == epochs * percent // 100
+
+
 def test_a_fall_from_the_very_start_is_even() -> None:
     assert rates(schedule="linear", epochs=4, decay_start=0.0) == pytest.approx([0.8, 0.6, 0.4, 0.2])
 
@@ -97,6 +109,21 @@ def test_of_scores_below_zero_the_one_nearer_to_zero_is_better(second: float, fa
     assert learning_rate(optimisation, 4, [-10.0, second, -10.0]) == pytest.approx(factor)
 
 
+@pytest.mark.parametrize("place", [0, 1, 4, 9])
+def test_an_epoch_whose_score_is_no_number_is_neither_better_nor_waited_through(place: int) -> None:
+    optimisation = Optimisation(schedule="plateau", learning_rate=1, patience=2, plateau_factor=0.5)
+    scores = [0.5, 0.6, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7, 0.7]
+    holed = [*scores[:place], math.nan, math.nan, math.nan, *scores[place:]]
+    assert learning_rate(optimisation, len(holed) + 1, holed) == 0.25
+    assert learning_rate(optimisation, len(scores) + 1, scores) == 0.25
+
+
+def test_an_infinite_score_is_beaten_by_any_other_or_by_none() -> None:
+    falls = {"schedule": "plateau", "patience": 1, "plateau_factor": 0.5, "epochs": 5}
+    assert rates([-math.inf, 0.5, -math.inf, 0.6], **falls) == [1, 1, 1, 1, 1]
+    assert rates([math.inf, 0.5, math.inf, 0.6], **falls) == [1, 1, 1, 0.5, 0.5]
+
+
 def test_without_scores_a_plateau_can_not_be_seen() -> None:
     assert rates([], schedule="plateau", epochs=20) == [1.0] * 20
 
@@ -132,6 +159,10 @@ def test_a_number_of_updates_takes_the_place_of_the_epochs() -> None:
     assert Optimisation(epochs=200, updates=40_000).planned_updates(per_epoch=7) == 40_000
 
 
+def test_the_smallest_crop_is_as_large_as_scores_need() -> None:
+    assert Optimisation(crop=16).crop == 16
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -140,6 +171,7 @@ def test_a_number_of_updates_takes_the_place_of_the_epochs() -> None:
         ("updates", -1),
         ("batch_size", 0),
         ("crop", 0),
+        ("crop", 15),
         ("learning_rate", 0.0),
         ("learning_rate", math.nan),
         ("beta1", 1.0),

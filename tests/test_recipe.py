@@ -84,13 +84,38 @@ def test_the_fields_of_this_test_are_all_that_there_are() -> None:
 
 
 def test_every_field_can_be_changed_by_its_name() -> None:
-    assert flattened(Recipe().with_fields(OTHER).as_dict()) == {"name": "sar", **OTHER}
+    assert flattened(Recipe().with_fields(OTHER).as_dict()) == {"name": "plain", **OTHER}
 
 
 @pytest.mark.parametrize("path", [path for path in OTHER if OTHER[path] != "wgan-gp"])
 def test_changing_one_field_leaves_all_others(path: str) -> None:
     changed = flattened(Recipe().with_fields({path: OTHER[path]}).as_dict())
     assert changed == {**flattened(Recipe().as_dict()), path: OTHER[path]}
+
+
+def test_other_epochs_take_the_place_of_updates() -> None:
+    """Otherwise the updates would go on deciding when training ends."""
+    assert preset("tf-tutorial").differences(preset("tf-tutorial").with_fields({"optimisation.epochs": 3})) == [
+        "optimisation.epochs 3, not 200",
+        "optimisation.updates 0, not 40000",
+    ]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_epochs_and_updates_that_are_given_both_are_kept_both_in_either_order(order: int) -> None:
+    changes = [("optimisation.epochs", 3), ("optimisation.updates", 50)]
+    optimisation = preset("tf-tutorial").with_fields(dict(changes[::order])).optimisation
+    assert (optimisation.epochs, optimisation.updates) == (3, 50)
+
+
+def test_a_change_of_anything_else_keeps_the_updates() -> None:
+    changed = preset("tf-tutorial").with_fields({"optimisation.batch_size": 4, "objective.l1": 1.0})
+    assert changed.optimisation.updates == 40_000
+
+
+def test_a_recipe_without_a_name_bears_none_of_a_preset() -> None:
+    assert Recipe().name == from_dict({}).name == "plain"
+    assert "plain" not in PRESETS
 
 
 def test_a_change_leaves_the_recipe_that_it_starts_from() -> None:
@@ -152,7 +177,42 @@ def test_an_unknown_field_is_told_the_known_ones(path: str) -> None:
     assert str(caught.value) == f"recipe field {path!r}: validation has score, windows, examples"
 
 
-@pytest.mark.parametrize("crop", [1, 128, 255, 300])
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [("generator", 3), ("generator", [{"filters": 3}]), ("optimization", {"epochs": 3}), ("epochs", 3), ("Name", "x")],
+)
+def test_a_dictionary_with_other_than_tables_of_the_parts_is_told_the_parts(part: str, content: Any) -> None:
+    with pytest.raises(OptionError) as caught:
+        from_dict({"objective": {"l1": 1.0}, part: content})
+    assert str(caught.value) == f"recipe part {part!r}: expected tables named {', '.join(PARTS)}"
+
+
+@pytest.mark.parametrize("name", ["l1", "unknown"])
+def test_a_table_in_place_of_a_field_is_refused_even_where_it_is_empty(name: str) -> None:
+    with pytest.raises(OptionError, match=name):
+        from_dict({"objective": {name: {}}})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("generator.filters", 0, "filters 0: expected a whole number from 1 to 512"),
+        ("discriminator.padding", "two", "padding 'two': expected one of one, same"),
+        ("initialisation.kind", "he", "kind 'he': expected one of normal, xavier, kaiming, orthogonal"),
+        ("objective.l1", -1, "l1 -1: expected a number from 0 to 1e+06"),
+        ("optimisation.crop", 15, "crop 15: expected a whole number from 16 to 8192"),
+        ("augmentation.mirror", 1, "mirror 1: expected true or false"),
+        ("validation.score", "fid", "score 'fid': expected one of ssim, psnr, mae, sliced_wasserstein"),
+    ],
+)
+def test_a_field_out_of_range_says_of_which_part_it_is(path: str, value: Any, message: str) -> None:
+    """Names such as "filters" or "leak" are those of two parts."""
+    with pytest.raises(OptionError) as caught:
+        Recipe().with_fields({path: value})
+    assert str(caught.value) == f"{path.partition('.')[0]}: {message}"
+
+
+@pytest.mark.parametrize("crop", [16, 128, 255, 300])
 def test_a_crop_that_the_generator_can_not_halve_often_enough_is_refused(crop: int) -> None:
     with pytest.raises(OptionError, match=f"^crop {crop}: unet_256 needs a multiple of 256$"):
         Recipe(optimisation=Optimisation(crop=crop))
@@ -177,6 +237,11 @@ def test_a_gradient_penalty_is_of_single_samples_and_so_refuses_batch_norm() -> 
 def test_a_gradient_penalty_goes_with_norms_of_single_samples(norm: str) -> None:
     recipe = Recipe(objective=Objective(gan="wgan-gp"), discriminator=DiscriminatorConfig(norm=norm))
     assert recipe.objective.gan == "wgan-gp"
+
+
+def test_a_game_that_is_not_played_goes_with_batch_norm() -> None:
+    recipe = Recipe(objective=Objective(gan="wgan-gp", gan_weight=0))
+    assert recipe.discriminator.norm == "batch"
 
 
 @pytest.mark.parametrize("gan", ["vanilla", "lsgan", "hinge"])

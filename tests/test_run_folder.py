@@ -10,17 +10,30 @@ from sartranslate.errors import OutputError
 from sartranslate.run_folder import RunFolder, write_text
 
 FILES = ("model", "best", "checkpoint", "recipe", "history", "summary")
+PLACES = (
+    "model.safetensors",
+    "best.safetensors",
+    "checkpoint.safetensors",
+    "recipe.toml",
+    "history.csv",
+    "summary.html",
+    "sheets/epoch_0001.png",
+    "sheets/epoch_0002.png",
+    "tensorboard/events.out.tfevents.1700000000.machine.1.0.v2",
+)
+# What looks like parts of a run, and is none.
+FOREIGN = ("notes.txt", "figures/epoch_0001.png", "epoch_0001.png", "sheets/notes.txt", "tensorboard/notes.txt")
 
 
 def leave_run(folder: RunFolder) -> None:
     """What a run of two epochs leaves."""
-    folder.sheets.mkdir(parents=True)
-    folder.board.mkdir()
-    for name in FILES:
-        getattr(folder, name).write_text(f"earlier {name}")
-    for epoch in (1, 2):
-        folder.sheet(epoch).write_text("earlier sheet")
-    (folder.board / "events.out.tfevents.1700000000.machine.1.0.v2").write_text("earlier events")
+    for place in PLACES:
+        leave(folder.path / place, f"earlier {place}")
+
+
+def leave(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def contents(path: Path) -> dict[str, str]:
@@ -37,6 +50,7 @@ def test_all_files_of_a_run_lie_in_its_folder_under_names_of_their_own(folder: R
     paths = [getattr(folder, name) for name in (*FILES, "board", "sheets")]
     assert {path.parent for path in paths} == {folder.path}
     assert len(set(paths)) == len(paths)
+    assert [path.name for path in paths] == [*PLACES[:6], "tensorboard", "sheets"]
 
 
 def test_sheets_sort_by_epoch(folder: RunFolder) -> None:
@@ -45,44 +59,37 @@ def test_sheets_sort_by_epoch(folder: RunFolder) -> None:
     assert sheets[0] == folder.path / "sheets" / "epoch_0001.png"
 
 
-@pytest.mark.parametrize("name", ["model", "checkpoint"])
-def test_an_earlier_run_is_refused_with_both_ways_out_and_stays(folder: RunFolder, name: str) -> None:
-    folder.path.mkdir()
-    getattr(folder, name).write_text("precious")
+@pytest.mark.parametrize("place", PLACES)
+def test_any_file_of_an_earlier_run_is_refused_with_both_ways_out_and_stays(folder: RunFolder, place: str) -> None:
+    leave(folder.path / place, "precious")
     with pytest.raises(OutputError) as caught:
         folder.check(overwrite=False)
-    there = getattr(folder, name)
+    there = folder.path / place
     assert str(caught.value) == f"{there}: exists already; --overwrite replaces it, --resume goes on with it"
-    assert contents(folder.path) == {there.name: "precious"}
-
-
-@pytest.mark.xfail(strict=True, reason="RunFolder.check looks at model and checkpoint alone")
-@pytest.mark.parametrize("name", ["best", "recipe", "history", "summary"])
-def test_what_else_a_run_would_replace_is_refused_too(folder: RunFolder, name: str) -> None:
-    folder.path.mkdir()
-    getattr(folder, name).write_text("precious")
-    with pytest.raises(OutputError, match="exists already"):
-        folder.check(overwrite=False)
+    assert contents(folder.path) == {place: "precious"}
 
 
 def test_with_overwrite_an_earlier_run_is_accepted(folder: RunFolder) -> None:
     leave_run(folder)
     folder.check(overwrite=True)
-    assert len(contents(folder.path)) == len(FILES) + 3
+    assert contents(folder.path) == {place: f"earlier {place}" for place in PLACES}
 
 
 def test_a_folder_that_is_absent_or_of_others_is_free(folder: RunFolder) -> None:
     folder.check(overwrite=False)
-    folder.path.mkdir()
-    (folder.path / "notes.txt").write_text("foreign")
+    assert not folder.path.exists()
+    for place in FOREIGN:
+        leave(folder.path / place, "foreign")
     folder.check(overwrite=False)
-    assert contents(folder.path) == {"notes.txt": "foreign"}
+    assert contents(folder.path) == dict.fromkeys(FOREIGN, "foreign")
 
 
 def test_the_folder_is_there_inside_with_all_above_it(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "runs" / "today" / "first")
     with folder.begun():
+        assert list(folder.path.iterdir()) == []
         folder.model.write_text("model")
+        folder.make_sheets()
         folder.sheet(1).write_text("sheet")
     assert contents(tmp_path) == {
         "runs/today/first/model.safetensors": "model",
@@ -96,23 +103,40 @@ def test_nothing_of_an_earlier_run_is_left(folder: RunFolder) -> None:
         assert contents(folder.path) == {}
 
 
-def test_a_file_of_others_stays(folder: RunFolder) -> None:
+def test_files_of_others_stay_and_so_they_do_in_the_subfolders(folder: RunFolder) -> None:
     leave_run(folder)
-    (folder.path / "notes.txt").write_text("foreign")
-    (folder.path / "figures").mkdir()
-    (folder.path / "figures" / "epoch_0001.png").write_text("foreign")
+    for place in FOREIGN:
+        leave(folder.path / place, "foreign")
     with folder.begun():
-        assert contents(folder.path) == {"notes.txt": "foreign", "figures/epoch_0001.png": "foreign"}
+        assert contents(folder.path) == dict.fromkeys(FOREIGN, "foreign")
+    assert contents(folder.path) == dict.fromkeys(FOREIGN, "foreign")
 
 
-@pytest.mark.xfail(strict=True, reason="RunFolder removes both subfolders with all that is in them")
-@pytest.mark.parametrize("place", ["sheets", "board"])
-def test_a_file_of_others_stays_in_the_subfolders_too(folder: RunFolder, place: str) -> None:
-    leave_run(folder)
-    notes = getattr(folder, place) / "notes.txt"
-    notes.write_text("foreign")
+def test_sheets_get_a_folder_once_and_those_in_it_stay(folder: RunFolder) -> None:
+    folder.path.mkdir()
+    for epoch in (1, 2):
+        folder.make_sheets()
+        folder.sheet(epoch).write_text(f"sheet {epoch}")
+    assert contents(folder.path) == {"sheets/epoch_0001.png": "sheet 1", "sheets/epoch_0002.png": "sheet 2"}
+
+
+def test_a_folder_for_sheets_that_can_not_be_made_is_an_error(folder: RunFolder) -> None:
+    with pytest.raises(OutputError, match=f"^{folder.sheets}: can not make the folder: No such file"):
+        folder.make_sheets()
+    leave(folder.sheets, "foreign")
+    with pytest.raises(OutputError, match=f"^{folder.sheets}: can not make the folder: File exists"):
+        folder.make_sheets()
+    assert contents(folder.path) == {"sheets": "foreign"}
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_folders_that_stay_empty_go_again(folder: RunFolder, earlier: bool) -> None:
+    if earlier:
+        leave_run(folder)
     with folder.begun():
-        assert contents(folder.path) == {notes.relative_to(folder.path).as_posix(): "foreign"}
+        folder.make_sheets()
+        folder.board.mkdir(exist_ok=True)
+    assert not folder.path.exists()
 
 
 def test_a_failure_before_the_first_file_leaves_no_folder(folder: RunFolder) -> None:
@@ -124,6 +148,8 @@ def test_a_failure_before_the_first_file_leaves_no_folder(folder: RunFolder) -> 
 def test_a_failure_after_the_first_file_leaves_that_and_no_empty_folder(folder: RunFolder) -> None:
     def fail_late() -> None:
         with folder.begun():
+            folder.make_sheets()
+            folder.board.mkdir()
             folder.checkpoint.write_text("checkpoint")
             raise ZeroDivisionError
 
