@@ -384,7 +384,7 @@ def test_train_makes_a_model_that_infer_takes(sartranslate: Run, tmp_path: Path)
 
 def test_train_refuses_a_folder_without_pairs_in_one_line(sartranslate: Run, tmp_path: Path) -> None:
     result = sartranslate("train", "--pairs", tmp_path, "--out", tmp_path / "run", "--epochs", 1)
-    assert_refused(result, "sar: no such folder")
+    assert_refused(result, f"{tmp_path}: no tiles, expected sar/NAME and optical/NAME, or images of two halves")
     assert list(tmp_path.iterdir()) == []
 
 

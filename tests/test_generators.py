@@ -153,7 +153,8 @@ def test_an_output_depends_on_its_own_patch_only(architecture: str, test_mode: s
     [("unet_128", False), ("unet_128", True), ("encoder_decoder", False), ("resnet_6blocks", False)],
 )
 def test_the_own_test_mode_is_training_at_batch_size_one_with_seed_zero(architecture: str, training: bool) -> None:
-    config = GeneratorConfig(architecture, filters=4, norm_epsilon=1e-3, bottleneck_norm=True, test_mode="own")
+    skips = architecture != "encoder_decoder"  # without them a bottleneck is never normalised
+    config = GeneratorConfig(architecture, filters=4, norm_epsilon=1e-3, bottleneck_norm=skips, test_mode="own")
     source = patches(2, config.size_multiple, 512, 1)  # a bottleneck of one pixel would be erased
     learner = built(config, training=True)
     expected = np.concatenate([learner([patch[None], seeds(0)], training=True) for patch in source])

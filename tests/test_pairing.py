@@ -24,9 +24,10 @@ from rasterio.crs import CRS
 from sartranslate import pairing
 from sartranslate.coregistration import CLEAR
 from sartranslate.cutting import CuttingOptions
-from sartranslate.dataset import open_folder
+from sartranslate.dataset import open_pairs
 from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
 from sartranslate.inference import InferenceOptions, plan
+from sartranslate.pair_check import PairOptions
 from sartranslate.pairing import INDEX_NAME, PairingOptions, make_pairs
 from sartranslate.radiometry import Radiometry
 from sartranslate.raster import moved
@@ -36,7 +37,7 @@ from sartranslate.simulation import SimulationOptions, simulate
 from sartranslate.source import SceneOptions
 from sartranslate.split import SPLITS, PlaceSplit
 from sartranslate.tile_index import TileRecord, read_index, write_index
-from sartranslate.tiles import find_pairs
+from sartranslate.tiles import find_tiles
 from sartranslate.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
@@ -477,13 +478,13 @@ def test_tiles_of_two_scenes_are_scaled_like_their_scenes_at_inference(
     radiometry = Radiometry(bands=bands)
     for scene in scenes:
         make_pairs(scene, optical, folder, replace(options(tile=48), unit=unit))
-    pairs = open_folder(folder, radiometry)
+    pairs = open_pairs([folder], options=PairOptions(radiometry)).pairs
     inferred = {
         scene.stem: plan(scene, folder.parent / "out.tif", radiometry, InferenceOptions(unit=unit)) for scene in scenes
     }
-    assert len(set(pairs.scalings)) == 2
-    for pair, scaling in zip(pairs.pairs, pairs.scalings, strict=True):
-        assert scaling == inferred[Path(pair.sar.path).name.partition("_")[0]].scaling
+    assert len({pair.scaling for pair in pairs}) == 2
+    for pair in pairs:
+        assert pair.scaling == inferred[pair.source.path.name.partition("_")[0]].scaling
 
 
 def test_the_scenes_statistics_are_in_the_tiles_and_in_the_index(sar: Path, optical: Path, folder: Path) -> None:
@@ -498,7 +499,7 @@ def test_training_takes_the_folder_and_its_training_tiles_only(sar: Path, optica
     make_pairs(sar, optical, folder, options(16, BLOCKS, stride=20))
     names = sorted(record.name for record in records(folder) if record.split == "train")
     for place in (folder, folder / "train"):
-        assert [Path(pair.sar.path).stem for pair in find_pairs(place, (("VH", "VV"),))] == names
+        assert [pair.source.stem for pair in find_tiles(place).pairs] == names
     assert 0 < len(names) < len(records(folder))
 
 
@@ -595,7 +596,7 @@ def test_names_of_scenes_make_tiles_that_are_found(
     write_scene: WriteScene, optical: Path, tmp_path: Path, name: str
 ) -> None:
     make_pairs(write_scene(name, speckle()), optical, tmp_path / "my pairs", options(tile=48))
-    assert len(find_pairs(tmp_path / "my pairs", (("VH", "VV"),))) == 4
+    assert len(find_tiles(tmp_path / "my pairs").pairs) == 4
 
 
 def angle(height: int = 96, width: int = 128) -> NDArray[np.float32]:
@@ -617,7 +618,8 @@ def test_tiles_hold_the_polarisations_scaled_as_a_model_of_one_of_them_sees_the_
     for polarisation in ("VV", "VH"):
         model = Radiometry(bands=((polarisation,),))
         expected = plan(scene, tmp_path / "out.tif", model).scaling
-        assert set(open_folder(folder, model).scalings) == {expected}
+        pairs = open_pairs([folder], options=PairOptions(model)).pairs
+        assert {pair.scaling for pair in pairs} == {expected}
 
 
 def test_bands_of_different_units_are_refused(write_scene: WriteScene, optical: Path, folder: Path) -> None:

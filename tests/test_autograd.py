@@ -1,0 +1,121 @@
+"""Gradients, the fused optimiser and the sharing of batches, on one device; `test_two_devices` has two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sartranslate import autograd, backend
+from sartranslate.errors import BackendError, OptionError
+
+backend.select("tensorflow")
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+SHAPES = [(4, 4, 3, 5), (5,), ()]
+CPUS = ("CPU:0", "CPU:1")
+
+
+def variables() -> list[Any]:
+    rng = np.random.default_rng(0)
+    return [keras.Variable(rng.standard_normal(shape), dtype="float32") for shape in SHAPES]
+
+
+def gradients(step: int) -> list[Any]:
+    """Some of vanishing size, some exactly zero."""
+    rng = np.random.default_rng(step)
+    sizes = 10.0 ** rng.uniform(-12, 2, len(SHAPES))
+    found = [size * rng.standard_normal(shape) * rng.integers(0, 2, shape) for size, shape in zip(sizes, SHAPES, strict=True)]
+    return [tf.constant(gradient, tf.float32) for gradient in found]
+
+
+def built(optimizer: keras.optimizers.Optimizer, moved: list[Any]) -> keras.optimizers.Optimizer:
+    optimizer.build(moved)
+    optimizer.learning_rate = 2e-4
+    return optimizer
+
+
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-3])
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_the_fused_optimiser_is_keras_own_adam(epsilon: float, in_graph: bool) -> None:
+    ours, theirs = variables(), variables()
+    fused = built(autograd.adam(0.5, 0.999, epsilon), ours)
+    plain = built(keras.optimizers.Adam(beta_1=0.5, beta_2=0.999, epsilon=epsilon, name="adam"), theirs)
+    assert type(fused) is not keras.optimizers.Adam
+    moved = tf.function(lambda *found: fused.apply(list(found), ours)) if in_graph else None
+    for step in range(10):
+        found = gradients(step)
+        moved(*found) if moved else fused.apply(found, ours)
+        plain.apply(found, theirs)
+        if step == 4:
+            fused.learning_rate = plain.learning_rate = 1e-3
+    for one, other in zip([*ours, *fused.variables], [*theirs, *plain.variables], strict=True):
+        # beta2 is rounded to float32 before it is taken from 1 or after: second moments differ by 1.3e-5.
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=2e-5, atol=1e-30, err_msg=one.path)
+    for one, start, other in zip(ours, variables(), theirs, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=2e-7, atol=2e-7)
+        assert np.abs(one.numpy() - start.numpy()).max() > 1e-3
+
+
+def test_the_first_step_of_adam_is_the_learning_rate_against_the_sign() -> None:
+    """Kingma & Ba 2015, section 2.1: the moments' corrections cancel while there is one gradient."""
+    moved = [keras.Variable(np.zeros(3), dtype="float32")]
+    built(autograd.adam(0.5, 0.999, 1e-12), moved).apply([tf.constant([3.0, -0.01, 0.0])], moved)
+    np.testing.assert_allclose(moved[0].numpy(), [-2e-4, 2e-4, 0], rtol=1e-5)
+
+
+def test_a_tape_goes_on_recording_when_entered_again() -> None:
+    x = keras.Variable(np.array(3.0), dtype="float32")
+    with autograd.Tape() as tape:
+        first = x * x
+    x.assign(5.0)
+    with tape:
+        second = first * 2
+    assert [float(slope) for slope in tape.gradient(second, [x])] == [12]
+    assert [float(slope) for slope in tape.gradient(first, [x])] == [6]
+
+
+def test_what_is_computed_outside_a_tape_is_a_constant() -> None:
+    x = keras.Variable(np.array(3.0), dtype="float32")
+    outside = x * x
+    with autograd.Tape() as tape:
+        value = outside * x
+    assert float(tape.gradient(value, [x])[0]) == 9
+
+
+def test_a_slope_is_that_of_each_sample_and_can_be_differentiated() -> None:
+    inputs = np.array([[1.0, 2.0], [3.0, -1.0]], np.float32)
+    weight = keras.Variable(np.array(2.0), dtype="float32")
+    with autograd.Tape() as tape:
+        found = autograd.slope(lambda x: keras.ops.sum(weight * x**3, axis=-1), keras.ops.convert_to_tensor(inputs))
+        total = keras.ops.sum(found)
+    np.testing.assert_allclose(found, 3 * 2 * inputs**2, rtol=1e-6)
+    assert float(tape.gradient(total, [weight])[0]) == pytest.approx(float(np.sum(3 * inputs**2)))
+
+
+def test_one_device_shares_nothing() -> None:
+    replicas = autograd.Replicas(("CPU:0",))
+    batch: NDArray[np.float32] = np.arange(3, dtype=np.float32)
+    step = replicas.compiled(lambda values: (tf.reduce_sum(values), tf.size(values)))
+    assert replicas.count == 1
+    replicas.check(3)
+    assert [float(scalar) for scalar in step(tf.constant(batch))] == [3, 3]
+
+
+def test_a_batch_that_can_not_be_shared_evenly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autograd, "_strategy", lambda devices: None)
+    replicas = autograd.Replicas(CPUS)
+    replicas.check(4)
+    with pytest.raises(OptionError, match="batch size 3 on 2 devices: expected a multiple of 2"):
+        replicas.check(3)
+
+
+def test_torch_shares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "active", lambda: "torch")
+    assert autograd.Replicas().count == 1
+    with pytest.raises(BackendError, match="2 devices on torch, expected one, or tensorflow"):
+        autograd.Replicas(CPUS)
