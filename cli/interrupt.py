@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop at the next good moment."""
+"""Ctrl-C, SIGTERM and a lost terminal as a wish to stop at the next good moment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Interrupt:
         self._earlier: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             handler = signal.getsignal(number)
             if handler not in (signal.SIG_IGN, None):  # as for what runs in the background
                 self._earlier[number] = handler

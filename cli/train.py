@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -65,6 +66,8 @@ def train(
         return
     if (out is None) == (resume is None):
         raise click.UsageError("expected either --out RUN for a new run or --resume RUN")
+    if resume is not None and settings["overwrite"]:
+        raise click.UsageError("--overwrite is for a new run, not for --resume")
     if out is not None and not folders:
         raise click.UsageError("expected --pairs DIR")
     from sartranslate import backend as framework
@@ -85,7 +88,7 @@ def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[st
     from sartranslate.training import TrainingOptions, train
     from sartranslate.training_data import DataOptions
 
-    radiometry = Radiometry(bands=parse_channels(settings["bands"])) if settings["bands"] else None
+    radiometry = Radiometry(bands=parse_channels(settings["bands"])) if settings["bands"] is not None else None
     data = DataOptions(
         radiometry=radiometry,
         unit=settings["unit"],
@@ -113,15 +116,22 @@ def _backend_of(run: Path) -> str:
 
 
 def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
+    from sartranslate.polarisation import parse_channels
     from sartranslate.session import Rhythm
     from sartranslate.training import TrainingOptions, resume
+    from sartranslate.training_data import DataOptions
 
     told = {name: settings[name] for name in ("seed", "unit", "direction") if settings[name] is not None}
+    if settings["bands"] is not None:
+        told["radiometry.bands"] = [list(names) for names in parse_channels(settings["bands"])]
+    if settings["skip_bad"]:
+        told["skip_bad"] = True
     if settings["precision"] != "auto":
         told["precision"] = settings["precision"]
     wanted = {**recipe.wanted(settings["name"], settings["changes"]), **told}
     rhythm = Rhythm(settings["checkpoint_minutes"], settings["checkpoint_epochs"])
-    return resume(run, folders, wanted, TrainingOptions(checkpoints=rhythm), hooks)
+    places = DataOptions(validation=settings["validation"])
+    return resume(run, folders, wanted, TrainingOptions(data=places, checkpoints=rhythm), hooks)
 
 
 def _hooks(bar: Any, interrupt: Interrupt) -> Hooks:
@@ -146,13 +156,13 @@ def _tell(summary: TrainingSummary, *, quiet: bool) -> None:
     if not summary.finished:
         click.echo(
             f"{summary.run}: stopped after update {summary.updates}; go on with "
-            f"sartranslate train --resume {summary.run}",
+            f"sartranslate train --resume {shlex.quote(str(summary.run))}",
             err=True,
         )
     if quiet:
         return
     for note in summary.notes:
         click.echo(note)
-    losses = ", ".join(f"{name} {loss:.3f}" for name, loss in summary.losses.items())
+    losses = "".join(f", {name} {loss:.3f}" for name, loss in summary.losses.items())
     best = f", best epoch {summary.best_epoch} ({summary.best_score:.4f})" if summary.best_epoch else ""
-    click.echo(f"{summary.run}: {summary.pairs} pairs, {summary.updates} updates, {losses}{best}")
+    click.echo(f"{summary.run}: {summary.pairs} pairs, {summary.updates} updates{losses}{best}")

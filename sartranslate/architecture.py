@@ -119,6 +119,12 @@ class DiscriminatorConfig:
         """Height and width of the patch that one logit judges, in pixels of the finest scale."""
         return RECEPTIVE_FIELDS[self.layers]
 
+    @property
+    def least_size(self) -> int:
+        """Height and width in pixels of a picture that leaves a logit of the coarsest scale."""
+        left = 3 if self.layers and self.padding == "one" else 1  # before the two convolutions without stride
+        return left << (self.layers + self.scales - 1)
+
 
 def _layer_range(value: Any) -> tuple[int, int]:
     """A tuple again of what JSON and TOML keep as a list."""

@@ -54,6 +54,8 @@ class Recipe:
         crop, multiple = self.optimisation.crop, self.generator.size_multiple
         if crop % multiple:
             raise OptionError(f"crop {crop}: {self.generator.architecture} needs a multiple of {multiple}")
+        if self.objective.gan_weight and crop < (least := self.discriminator.least_size):
+            raise OptionError(f"crop {crop}: the discriminator needs at least {least}")
         penalised = self.objective.gan == "wgan-gp" and self.objective.gan_weight > 0
         if penalised and self.discriminator.norm == "batch":
             raise OptionError("wgan-gp with discriminator.norm batch: its penalty is of single samples, use instance")

@@ -60,7 +60,8 @@ class RunFolder:
     def check(self, *, overwrite: bool) -> None:
         """Raises `OutputError` where the folder holds files of a run and `overwrite` is off."""
         if not overwrite and (taken := self._files()):
-            raise OutputError(f"{taken[0]}: exists already; --overwrite replaces it, --resume goes on with it")
+            resumed = ", --resume goes on with it" if self.checkpoint.exists() else ""
+            raise OutputError(f"{taken[0]}: exists already; --overwrite replaces it{resumed}")
 
     def make_sheets(self) -> None:
         """Make the folder for sheets where there is none. Raises `OutputError`."""
@@ -71,7 +72,7 @@ class RunFolder:
 
     @contextmanager
     def begun(self) -> Iterator[None]:
-        """The folder exists inside, without what an earlier run left; one that stays empty goes again.
+        """The folder exists inside, without what an earlier run left; what leaves no checkpoint goes again.
 
         Raises `OutputError` where the folder can not be made.
         """
@@ -84,6 +85,9 @@ class RunFolder:
         try:
             yield
         finally:
+            if not self.checkpoint.exists():
+                for file in self._files():
+                    file.unlink()
             for folder in (self.sheets, self.board, self.path):
                 with suppress(OSError):
                     folder.rmdir()

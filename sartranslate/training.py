@@ -22,6 +22,8 @@ from sartranslate.run_folder import RunFolder
 from sartranslate.session import Hooks, Rhythm, Session, TrainingSummary
 from sartranslate.training_data import DataOptions, TrainingData, load_data
 
+MOST_NAMED = 20  # differences in one line
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -70,8 +72,9 @@ def resume(
 ) -> TrainingSummary:
     """Go on from the checkpoint in `run`, to the weights that a run without interruption would have had.
 
-    `folders` are where the pairs lie if not where they lay. `wanted` are settings that the run is expected to
-    have, by names such as "recipe.objective.l1". Of `options` only what does not decide the outcome counts.
+    `folders` are where the pairs lie if not where they lay, and `options.data.validation` those to validate with.
+    `wanted` are settings that the run is expected to have, by names such as "recipe.objective.l1". Of `options` only
+    what does not decide the outcome counts.
     Raises `TrainingError` for other settings or other pairs, naming the differences, and as `train` does.
     """
     options, hooks = options or TrainingOptions(), hooks or Hooks()
@@ -80,6 +83,7 @@ def resume(
     settings, course = _read(folder.checkpoint, position)
     _refuse(run, "this run has", _contradictions(settings, {**(wanted or {}), "backend": backend.active()}))
     recipe, stored = from_dict(settings["recipe"]), _data_options(settings)
+    stored = replace(stored, validation=options.data.validation or stored.validation)
     places = list(folders) or [Path(place) for place in settings["folders"]]
     data = load_data(places, recipe, settings["seed"], stored, hooks.checked)
     _refuse(run, "other pairs", differences(settings["digests"], data.digests))
@@ -144,4 +148,6 @@ def _contradictions(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> l
 
 def _refuse(run: Path, found: str, differences: Sequence[str]) -> None:
     if differences:
-        raise TrainingError(f"{run}: can not be resumed, {found} {'; '.join(differences)}")
+        more = f"; and {len(differences) - MOST_NAMED} more" if len(differences) > MOST_NAMED else ""
+        named = "; ".join(differences[:MOST_NAMED])
+        raise TrainingError(f"{run}: can not be resumed, {found} {named}{more}")

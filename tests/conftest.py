@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyogrio  # noqa: F401  # before TensorFlow, with whose SQLite GDAL would write files without a spatial index
 import pytest
 import rasterio
 from affine import Affine

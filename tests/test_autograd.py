@@ -29,7 +29,9 @@ def gradients(step: int) -> list[Any]:
     """Some of vanishing size, some exactly zero."""
     rng = np.random.default_rng(step)
     sizes = 10.0 ** rng.uniform(-12, 2, len(SHAPES))
-    found = [size * rng.standard_normal(shape) * rng.integers(0, 2, shape) for size, shape in zip(sizes, SHAPES, strict=True)]
+    found = [
+        size * rng.standard_normal(shape) * rng.integers(0, 2, shape) for size, shape in zip(sizes, SHAPES, strict=True)
+    ]
     return [tf.constant(gradient, tf.float32) for gradient in found]
 
 

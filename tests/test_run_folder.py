@@ -60,12 +60,13 @@ def test_sheets_sort_by_epoch(folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_any_file_of_an_earlier_run_is_refused_with_both_ways_out_and_stays(folder: RunFolder, place: str) -> None:
+def test_any_file_of_an_earlier_run_is_refused_with_the_ways_out_and_stays(folder: RunFolder, place: str) -> None:
     leave(folder.path / place, "precious")
     with pytest.raises(OutputError) as caught:
         folder.check(overwrite=False)
     there = folder.path / place
-    assert str(caught.value) == f"{there}: exists already; --overwrite replaces it, --resume goes on with it"
+    resumed = ", --resume goes on with it" if place == "checkpoint.safetensors" else ""
+    assert str(caught.value) == f"{there}: exists already; --overwrite replaces it{resumed}"
     assert contents(folder.path) == {place: "precious"}
 
 
@@ -91,10 +92,20 @@ def test_the_folder_is_there_inside_with_all_above_it(tmp_path: Path) -> None:
         folder.model.write_text("model")
         folder.make_sheets()
         folder.sheet(1).write_text("sheet")
+        folder.checkpoint.write_text("checkpoint")
     assert contents(tmp_path) == {
+        "runs/today/first/checkpoint.safetensors": "checkpoint",
         "runs/today/first/model.safetensors": "model",
         "runs/today/first/sheets/epoch_0001.png": "sheet",
     }
+
+
+def test_what_fails_before_its_first_checkpoint_leaves_nothing(folder: RunFolder) -> None:
+    with pytest.raises(ZeroDivisionError), folder.begun():
+        folder.recipe.write_text("recipe")
+        folder.make_sheets()
+        raise ZeroDivisionError
+    assert not folder.path.exists()
 
 
 def test_nothing_of_an_earlier_run_is_left(folder: RunFolder) -> None:

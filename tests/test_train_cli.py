@@ -379,17 +379,9 @@ def test_pairs_that_can_not_be_trained_on_are_refused_before_anything_is_written
         (("--bands", "VX"), "bands 'VX'"),
         (("--direction", "atob"), "'atob' is not one of 'AtoB', 'BtoA'"),
         (("--precision", "float16"), "'float16' is not one of 'auto', 'float32', 'bfloat16'"),
-        pytest.param(
-            *(("--architecture", "resnet_6blocks", "--crop", 16), "crop 16: "),
-            marks=pytest.mark.xfail(strict=True, reason="the discriminator can not be built for it"),
-        ),
-        pytest.param(
-            *(("--set", "discriminator.scales=3", "--set", "discriminator.layers=5"), "crop 256: "),
-            marks=pytest.mark.xfail(strict=True, reason="the discriminator can not be built for it"),
-        ),
-        pytest.param(
-            *(("--bands", ""), "bands ''"), marks=pytest.mark.xfail(strict=True, reason="taken as the default")
-        ),
+        (("--architecture", "resnet_6blocks", "--crop", 16), "crop 16: "),
+        (("--set", "discriminator.scales=3", "--set", "discriminator.layers=5"), "crop 256: "),
+        (("--bands", ""), "bands ''"),
         (("--checkpoint-minutes", 0), "checkpoints every 0.0 minutes and 0 epochs: expected more than 0"),
         (("--checkpoint-epochs", -1), "checkpoints every 10.0 minutes and -1 epochs"),
     ],
@@ -464,20 +456,17 @@ def test_ctrl_c_ends_a_run_after_the_present_update_with_a_checkpoint(stopped: t
     assert load_position(run / "checkpoint.safetensors")["course"]["updates"] == 1
 
 
-@pytest.mark.xfail(strict=True, reason="names are not quoted")
 def test_what_is_said_of_how_to_go_on_can_be_given_to_a_shell(stopped: tuple[Path, Result]) -> None:
     run, result = stopped
     words = shlex.split(result.stderr.partition("go on with ")[2])
     assert words == ["sartranslate", "train", "--resume", str(run)]
 
 
-@pytest.mark.xfail(strict=True, reason="ends with a comma")
 def test_a_run_that_is_stopped_within_its_first_epoch_has_no_losses_to_tell(stopped: tuple[Path, Result]) -> None:
     run, result = stopped
     assert result.stdout.splitlines()[-1] in (f"{run}: 3 pairs, 1 update", f"{run}: 3 pairs, 1 updates")
 
 
-@pytest.mark.xfail(strict=True, reason="main takes over ignored signals")
 def test_a_run_that_was_told_to_outlive_its_terminal_does() -> None:
     """As `nohup` tells it."""
     earlier = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -572,7 +561,6 @@ def test_a_run_is_not_resumed_on_another_framework(stopped: tuple[Path, Result])
     assert (ended.returncode, ended.stdout) == (1, "")
 
 
-@pytest.mark.xfail(strict=True, reason="passed over")
 @pytest.mark.parametrize("arguments", [("--bands", "VV"), ("--val", "elsewhere"), ("--skip-bad",)])
 def test_options_that_a_resumed_run_does_not_take_are_refused(
     trained: tuple[Path, Result], tmp_path: Path, arguments: tuple[str, ...]
@@ -582,7 +570,6 @@ def test_options_that_a_resumed_run_does_not_take_are_refused(
 
 
 @pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="nobody can tell where they are")
 def test_a_run_whose_validation_pairs_have_moved_is_resumed(facades: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(facades, tmp_path / "here")
@@ -628,7 +615,6 @@ def test_losses_that_leave_the_numbers_end_a_run_and_keep_its_checkpoint(explode
 
 
 @pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="recipe.toml and tensorboard remain, and the next attempt needs --overwrite")
 def test_a_run_that_ends_before_its_first_checkpoint_leaves_nothing(facades: Path, tmp_path: Path) -> None:
     options = (*TINY, *EXPLODING, "--learning-rate", 10, "--epochs", 1, "--set", "optimisation.updates=20")
     result = train("--pairs", facades, "--out", tmp_path / "run", *options)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,24 +140,23 @@ def _trained(name: str, recipe: Recipe, precision: str) -> Results:
     return {**results, f"{name} losses": np.array(losses)}
 
 
-def both(precision: str, folder: Path) -> tuple[Results, Results]:
-    """Of TensorFlow and of PyTorch, at the same time."""
-    code = "import sys; from tests.test_two_backends import train; train(*sys.argv[1:])"
-    paths = [folder / f"{name}.npz" for name in backend.BACKENDS]
+def side_by_side(function: str, arguments: Sequence[Sequence[str]]) -> None:
+    """Call a function of this folder in a process for each list of arguments."""
+    module, name = function.rsplit(".", 1)
+    code = f"import sys; from tests.{module} import {name}; {name}(*sys.argv[1:])"
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", code, name, precision, str(path)],
+            [sys.executable, "-c", code, *given],
             stderr=subprocess.PIPE,
             text=True,
-            env={**user_environment(), "OMP_NUM_THREADS": "1"},  # more threads wait for each other in networks this small
+            # More threads of PyTorch wait for each other in networks this small.
+            env={**user_environment(), "OMP_NUM_THREADS": "1"},
             cwd=Path(__file__).parents[1],
         )
-        for name, path in zip(backend.BACKENDS, paths, strict=True)
+        for given in arguments
     ]
     errors = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], "".join(errors)
-    first, second = (dict(np.load(path)) for path in paths)
-    return first, second
+    assert not any(process.returncode for process in processes), "".join(errors)
 
 
 def differences(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
@@ -173,9 +173,16 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Results, Results]]:
     folder = tmp_path_factory.mktemp("results")
+    found = {}
     for precision in ("float32", "float64"):
-        (folder / precision).mkdir()
-    return {precision: both(precision, folder / precision) for precision in ("float32", "float64")}
+        paths = [str(folder / f"{precision}_{name}.npz") for name in backend.BACKENDS]
+        side_by_side(
+            "test_two_backends.train",
+            [(name, precision, path) for name, path in zip(backend.BACKENDS, paths, strict=True)],
+        )
+        first, second = (dict(np.load(path)) for path in paths)
+        found[precision] = (first, second)
+    return found
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,16 +1,13 @@
 """A batch shared by two devices against the same batch on one, in a process with two logical processors.
 
-In float32 both part as slowly as one device parts from itself when the samples of its batches change places:
-where a sum is rounded decides the direction of weights that have next to no gradient, because Adam divides by
-its size. So the equality of whole courses of training is shown in float64, with Adam's own epsilon, and that
-in float32 with an epsilon that such gradients do not reach.
+In float32 both part as one device parts from itself when the samples of its batches change places: rounding
+decides which way weights go that have next to no gradient, because Adam divides by its size. So the equality
+of whole courses of training is shown in float64, with Adam's own epsilon; in float32 that of gradients, and of
+losses with an epsilon that such gradients do not reach.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +16,11 @@ from numpy.typing import NDArray
 
 from sartranslate import backend
 from sartranslate.recipe import Recipe
-from tests.conftest import user_environment
-from tests.test_two_backends import RECIPES, SMALL, batch, differences, widen
+from tests.test_two_backends import RECIPES, SMALL, batch, differences, side_by_side, widen
 
 UPDATES = 10
 CPUS = ("CPU:0", "CPU:1")
-NAMES = ("sar", "tf-tutorial", "wgan-gp", "spectral")
+NAMES = ("sar", "tf-tutorial", "wgan-gp")
 SHARED: dict[str, Any] = {**SMALL, "optimisation.crop": 128, "optimisation.batch_size": 4}
 BLUNT = {"optimisation.adam_epsilon": 1e-3}
 
@@ -32,7 +28,10 @@ Results = dict[str, NDArray[Any]]
 
 
 def train(precision: str, path: str) -> None:
-    """Losses, weights, statistics and outputs of one device and of two; for a process of its own."""
+    """Losses, weights, statistics and outputs of one device and of two; for a process of its own.
+
+    Each recipe asks for the two devices anew.
+    """
     backend.select("tensorflow")
     import tensorflow as tf
 
@@ -53,7 +52,10 @@ def _trained(name: str, recipe: Recipe, precision: str) -> Results:
     from sartranslate.autograd import Replicas
     from sartranslate.pix2pix import Pix2Pix
 
-    trainers = {"one": Pix2Pix(recipe, 0, replicas=Replicas(CPUS[:1])), "two": Pix2Pix(recipe, 0, replicas=Replicas(CPUS))}
+    trainers = {
+        "one": Pix2Pix(recipe, 0, replicas=Replicas(CPUS[:1])),
+        "two": Pix2Pix(recipe, 0, replicas=Replicas(CPUS)),
+    }
     results: Results = {}
     for devices, gan in trainers.items():
         losses = []
@@ -91,17 +93,9 @@ pytestmark = pytest.mark.long
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
     folder = tmp_path_factory.mktemp("results")
-    code = "import sys; from tests.test_two_devices import train; train(*sys.argv[1:])"
-    found = {}
-    for precision in ("float32", "float64"):
-        path = folder / f"{precision}.npz"
-        command = [sys.executable, "-c", code, precision, str(path)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=user_environment(), cwd=Path(__file__).parents[1]
-        )
-        assert done.returncode == 0, done.stderr
-        found[precision] = dict(np.load(path))
-    return found
+    paths = {precision: str(folder / f"{precision}.npz") for precision in ("float32", "float64")}
+    side_by_side("test_two_devices.train", list(paths.items()))
+    return {precision: dict(np.load(path)) for precision, path in paths.items()}
 
 
 def pairs(results: Results, name: str, kind: str) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
@@ -135,7 +129,7 @@ def test_weights_statistics_and_outputs_of_two_devices_are_those_of_one(results:
     assert largest(pairs(found, name, "tested "), "/") < 1e-6
 
 
-@pytest.mark.parametrize("name", ["sar", "tf-tutorial", "spectral"])
+@pytest.mark.parametrize("name", ["sar", "tf-tutorial"])
 def test_batch_norm_of_two_devices_stores_the_statistics_of_the_whole_batch(
     results: dict[str, Results], name: str
 ) -> None:
@@ -153,7 +147,7 @@ def test_the_first_gradients_in_float32_are_the_same_but_for_rounding(results: d
             if path.endswith("_momentum")
         ]
         scale = max(np.abs(one).max() for one, _ in moments)
-        assert max(np.abs(one - two).max() for one, two in moments) < 1e-5 * scale
+        assert max(np.abs(one - two).max() for one, two in moments) < 3e-5 * scale
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -161,7 +155,7 @@ def test_losses_and_first_weights_in_float32_agree_where_vanishing_gradients_do_
     results: dict[str, Results], name: str
 ) -> None:
     assert largest(pairs(results["float32"], name, "first "), "generator/", "discriminator/") < 1e-6
-    assert largest(pairs(results["float32"], name, "losses"), "") < 1e-4
+    assert largest(pairs(results["float32"], name, "losses"), "") < 1e-3
 
 
 @pytest.mark.parametrize("name", NAMES)
