@@ -68,8 +68,9 @@ class PatchNormalization(layers.Layer):  # type: ignore[misc]
 
     def call(self, x: Any) -> Any:
         x = ops.cast(x, "float32")  # sums over a patch overflow in half precision
-        mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)
-        x = (x - mean) * ops.rsqrt(variance + self.epsilon)
+        # Not `ops.moments`: TensorFlow's holds the mean constant, which spoils second derivatives, those of penalties.
+        x = x - ops.mean(x, axis=(1, 2), keepdims=True)
+        x = x * ops.rsqrt(ops.mean(ops.square(x), axis=(1, 2), keepdims=True) + self.epsilon)
         if self.affine:
             x = x * self.gamma + self.beta
         return ops.cast(x, self.compute_dtype)

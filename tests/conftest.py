@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ from sartranslate import backend, bundle
 from sartranslate.architecture import GeneratorConfig
 from sartranslate.radiometry import Radiometry
 from sartranslate.raster import quiet_georeference
+
+# Tests send these signals, to processes that inherit it if they are ignored, as in the background of a shell.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+
 
 # The same examples in every run: what fails here fails for everyone. Without these two lines more are tried.
 settings.register_profile("steady", derandomize=True)

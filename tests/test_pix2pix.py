@@ -191,7 +191,7 @@ def test_a_tested_generator_of_its_own_test_mode_computes_as_training_does_at_ba
 
 STATES = [recipe(), recipe("junyanz"), recipe("tf-tutorial", **SPECTRAL), recipe(**{"objective.gan_weight": 0.0})]
 NAMES = ["average", "no average", "spectral", "generator alone"]
-MARKS: list[Any] = [[], pytest.mark.long, [], pytest.mark.long]
+MARKS: list[Any] = [[], pytest.mark.long, pytest.mark.long, pytest.mark.long]
 
 
 @pytest.mark.usefixtures("eager")

@@ -101,10 +101,14 @@ def test_the_folder_is_there_inside_with_all_above_it(tmp_path: Path) -> None:
 
 
 def test_what_fails_before_its_first_checkpoint_leaves_nothing(folder: RunFolder) -> None:
-    with pytest.raises(ZeroDivisionError), folder.begun():
-        folder.recipe.write_text("recipe")
-        folder.make_sheets()
-        raise ZeroDivisionError
+    def fail() -> None:
+        with folder.begun():
+            folder.recipe.write_text("recipe")
+            folder.make_sheets()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert not folder.path.exists()
 
 

@@ -168,6 +168,7 @@ def test_its_model_translates_pictures_of_the_left_kind_with_or_without_a_place(
     assert np.array_equal(*pictures)
 
 
+@pytest.mark.long
 def test_from_b_to_a_is_from_a_to_b_of_swapped_halves(trained: tuple[Path, Result], tmp_path: Path) -> None:
     swapped = save_facades(tmp_path / "facades", labels_first=True)
     result = train("--pairs", swapped, "--out", tmp_path / "run", *TINY, "--epochs", 2, "--direction", "BtoA")

@@ -194,12 +194,14 @@ def test_an_earlier_run_is_not_overwritten_unasked(pairs: Path, tmp_path: Path) 
     assert model.read_text() == "precious"
 
 
+@pytest.mark.long
 def test_a_number_of_updates_ends_a_run_within_an_epoch(pairs: Path, tmp_path: Path) -> None:
     recipe = OPTIONS.recipe.with_fields({"optimisation.updates": 5})
     summary = train([pairs], tmp_path / "run", replace(OPTIONS, recipe=recipe))
     assert (summary.finished, summary.updates) == (True, 5)
 
 
+@pytest.mark.long
 def test_losses_that_are_not_finite_stop_the_run_and_keep_the_last_checkpoint(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +291,7 @@ def test_kills_between_any_updates_change_nothing(pairs: Path, tmp_path: Path) -
     assert_same_state(killed, tmp_path / "whole")
 
 
+@pytest.mark.long
 def test_a_validation_folder_can_be_named(pairs: Path, tmp_path: Path) -> None:
     data = DataOptions(validation=(pairs / "val",))
     summary = train([pairs / "train"], tmp_path / "run", replace(OPTIONS, data=data))

@@ -57,8 +57,9 @@ RECIPES: dict[str, Recipe] = {
         }
     ),
 }
-# Largest differences of a loss, absolute or relative, met on one processor: 1.4e-4, 2.9e-4, 1.5e-3 and 2.6e-3.
-TOLERANCES = {"sar": 1e-3, "junyanz": 1e-3, "lsgan": 1e-2, "wgan-gp": 2e-2}
+# Of all losses in float32; the largest differences met on one processor are 1.4e-4 and 2.9e-4. Critics of
+# "wgan-gp", whose scores have no bounds, part faster: 2.6e-3.
+TOLERANCES = {"sar": 1e-3, "junyanz": 1e-3}
 
 Results = dict[str, NDArray[Any]]
 

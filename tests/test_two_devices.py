@@ -20,7 +20,7 @@ from tests.test_two_backends import RECIPES, SMALL, batch, differences, side_by_
 
 UPDATES = 10
 CPUS = ("CPU:0", "CPU:1")
-NAMES = ("sar", "tf-tutorial", "wgan-gp")
+NAMES = {"float64": ("sar", "tf-tutorial", "wgan-gp"), "float32": ("sar", "wgan-gp")}
 SHARED: dict[str, Any] = {**SMALL, "optimisation.crop": 128, "optimisation.batch_size": 4}
 BLUNT = {"optimisation.adam_epsilon": 1e-3}
 
@@ -41,7 +41,7 @@ def train(precision: str, path: str) -> None:
     if precision == "float64":
         widen()
     results: Results = {}
-    for name in NAMES:
+    for name in NAMES[precision]:
         results |= _trained(name, RECIPES[name].with_fields(changes), precision)
     if precision == "float32":
         _refuse(RECIPES["sar"].with_fields({**SHARED, "optimisation.batch_size": 3}))
@@ -112,7 +112,7 @@ def largest(pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]], *marks: str) ->
     return float(max(found))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES["float64"])
 def test_losses_of_two_devices_are_those_of_one(results: dict[str, Results], name: str) -> None:
     one, two = pairs(results["float64"], name, "losses")[""]
     assert len(one) == UPDATES
@@ -120,7 +120,7 @@ def test_losses_of_two_devices_are_those_of_one(results: dict[str, Results], nam
     assert differences(one, two).max() < 1e-7
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES["float64"])
 def test_weights_statistics_and_outputs_of_two_devices_are_those_of_one(results: dict[str, Results], name: str) -> None:
     found = results["float64"]
     assert np.ptp(found[f"{name} one output"]) > 0.1
@@ -129,15 +129,13 @@ def test_weights_statistics_and_outputs_of_two_devices_are_those_of_one(results:
     assert largest(pairs(found, name, "tested "), "/") < 1e-6
 
 
-@pytest.mark.parametrize("name", ["sar", "tf-tutorial"])
-def test_batch_norm_of_two_devices_stores_the_statistics_of_the_whole_batch(
-    results: dict[str, Results], name: str
-) -> None:
-    assert largest(pairs(results["float64"], name, "last "), "moving_") < 1e-7
-    assert largest(pairs(results["float32"], name, "first "), "moving_") < 1e-5
+def test_batch_norm_of_two_devices_stores_the_statistics_of_the_whole_batch(results: dict[str, Results]) -> None:
+    for name in ("sar", "tf-tutorial"):
+        assert largest(pairs(results["float64"], name, "last "), "moving_") < 1e-7
+    assert largest(pairs(results["float32"], "sar", "first "), "moving_") < 1e-5
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES["float32"])
 def test_the_first_gradients_in_float32_are_the_same_but_for_rounding(results: dict[str, Results], name: str) -> None:
     """Adam's first moments after one update are gradients, all with the same factor."""
     for network in ("generator", "discriminator"):
@@ -150,7 +148,7 @@ def test_the_first_gradients_in_float32_are_the_same_but_for_rounding(results: d
         assert max(np.abs(one - two).max() for one, two in moments) < 3e-5 * scale
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES["float32"])
 def test_losses_and_first_weights_in_float32_agree_where_vanishing_gradients_do_not_count(
     results: dict[str, Results], name: str
 ) -> None:
@@ -158,6 +156,6 @@ def test_losses_and_first_weights_in_float32_agree_where_vanishing_gradients_do_
     assert largest(pairs(results["float32"], name, "losses"), "") < 1e-3
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES["float32"])
 def test_one_device_goes_on_where_two_have_stopped(results: dict[str, Results], name: str) -> None:
     assert largest(pairs(results["float32"], name, "resumed"), "") < 1e-5

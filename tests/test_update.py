@@ -175,7 +175,7 @@ def case(name: str, changes: dict[str, Any], *, default: bool = False) -> Any:
         case("alternating", {}, default=True),
         case("simultaneous", SIMULTANEOUS, default=True),
         case("wgan-gp", WGAN, default=True),
-        case("matching", MATCHING, default=True),
+        case("matching", MATCHING),
         case("lsgan", {"objective.discriminator_factor": 3.0, "objective.gan": "lsgan"}),
         case("hinge", {"objective.gan_weight": 0.3, **SPECTRAL}),
         case("wgan-gp-simultaneous", {**WGAN, **SIMULTANEOUS}),
