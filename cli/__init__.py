@@ -14,6 +14,7 @@ from sartranslate.errors import OptionError, SartranslateError
 
 from .infer import infer
 from .inspect import inspect_command
+from .interrupt import TERMINATING
 from .pairs import pairs
 from .simulate import simulate
 from .train import train
@@ -49,7 +50,7 @@ def main() -> None:
     """See a SAR scene: translate it to an RGB GeoTIFF on the same ground, or train the model that does."""
     # GDAL's own messages repeat, less readably, what the error line says.
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
-    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+    for number in TERMINATING:
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _terminate)
 

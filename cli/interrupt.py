@@ -6,6 +6,9 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
+# Of a program that is to end; not every system has the second one.
+TERMINATING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 class Interrupt:
     """Inside, the first signal is noted and nothing else happens; the second one acts as usual.
@@ -18,7 +21,7 @@ class Interrupt:
         self._earlier: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
-        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        for number in (signal.SIGINT, *TERMINATING):
             handler = signal.getsignal(number)
             if handler not in (signal.SIG_IGN, None):  # as for what runs in the background
                 self._earlier[number] = handler

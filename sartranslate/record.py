@@ -13,11 +13,11 @@ from sartranslate.history import write_history
 from sartranslate.pix2pix import Pix2Pix
 from sartranslate.recipe import flattened
 from sartranslate.recipe_file import to_toml
-from sartranslate.report import RunFacts, SheetFigure, report
+from sartranslate.report import SCORE_PREFIX, RunFacts, SheetFigure, report
 from sartranslate.run_folder import RunFolder, write_text
 from sartranslate.sheet import encoded, write_png
 from sartranslate.training_data import TrainingData
-from sartranslate.validation import PREFIX, better
+from sartranslate.validation import better
 
 
 class Record:
@@ -48,7 +48,7 @@ class Record:
         self._show(course.epoch, {"learning_rate": rate, **losses, **scores})
         description = self._describe(course, scores)
         bundle.save(self.folder.model, bundle.Bundle(description, self._trainer.tested))
-        score = scores.get(PREFIX + self._recipe.validation.score)
+        score = scores.get(SCORE_PREFIX + self._recipe.validation.score)
         if score is not None and better(self._recipe.validation.score, score, course.best_score):
             bundle.save(self.folder.best, bundle.Bundle(description, self._trainer.tested))
             course.best_epoch, course.best_score = course.epoch, score

@@ -20,8 +20,8 @@ from sartranslate.pix2pix import Pix2Pix
 from sartranslate.prefetch import prefetch
 from sartranslate.recipe import SCORES, from_dict
 from sartranslate.record import Record
+from sartranslate.report import SCORE_PREFIX
 from sartranslate.training_data import TrainingData
-from sartranslate.validation import PREFIX
 
 BATCHES_AHEAD = 4  # read and augmented in advance
 FIRST_CHECKPOINT = 1  # epoch after which there is one, however short it was
@@ -90,18 +90,21 @@ class Session:
         self._updates = recipe.optimisation.planned_updates(per_epoch)
         self._optimisation = replace(recipe.optimisation, epochs=math.ceil(self._updates / per_epoch))
         self._sign = SCORES[recipe.validation.score]
-        self._score = PREFIX + recipe.validation.score
+        self._score = SCORE_PREFIX + recipe.validation.score
+        self._saved: tuple[int, int] | None = None
 
     def run(self, course: Course, rhythm: Rhythm) -> TrainingSummary:
         """Train from where `course` is until the end, or until asked to stop; either way a checkpoint is left."""
         clock = _Clock(course.seconds, rhythm)
+        self._saved = (course.epoch, course.batch) if course.updates else None  # where the latest checkpoint goes on
         with self._record.continued(course):
             while course.updates < self._updates and self._train_epoch(course, clock):
                 course.seconds = clock.seconds
                 self._record.end_epoch(course, self._rate(course))
                 if clock.due_after_epoch(course):
                     self._save(course, clock)
-            self._save(course, clock)
+            if self._saved != (course.epoch, course.batch):
+                self._save(course, clock)
             self._record.end(course, finished=course.updates >= self._updates)
         return self._summary(course)
 
@@ -135,6 +138,7 @@ class Session:
         position = {"settings": self._settings, "course": course.as_dict()}
         save_checkpoint(self._record.folder.checkpoint, state, position)
         clock.saved()
+        self._saved = course.epoch, course.batch
 
     def _check_losses(self, course: Course, losses: Mapping[str, float]) -> None:
         lost = [name for name, loss in losses.items() if not math.isfinite(loss)]

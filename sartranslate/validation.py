@@ -11,9 +11,9 @@ from sartranslate import metrics
 from sartranslate.augmentation import Patches
 from sartranslate.radiometry import Float, Mask, to_rgb
 from sartranslate.recipe import SCORES
+from sartranslate.report import SCORE_PREFIX
 from sartranslate.sheet import Picture, sheet
 
-PREFIX = "val_"
 BATCH = 8  # windows that are translated at a time
 LEAST_VALID = 0.5  # share of a window's pixels; those with less say little
 
@@ -43,7 +43,7 @@ class Examination:
         rng = np.random.default_rng(self._seed)
         distance = metrics.sliced_wasserstein(np.stack(self._where_valid(generated, truth)), np.stack(truth), rng).mean
         values = {**scores._asdict(), "sliced_wasserstein": distance}
-        return {f"{PREFIX}{name}": float(values[name]) for name in SCORES}
+        return {f"{SCORE_PREFIX}{name}": float(values[name]) for name in SCORES}
 
     def _where_valid(self, generated: list[Picture], truth: list[Picture]) -> list[Picture]:
         """The pictures, with the truth where nothing is known, so that it makes no difference."""

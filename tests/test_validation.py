@@ -12,8 +12,9 @@ from scipy.ndimage import gaussian_filter
 from sartranslate.augmentation import Patches
 from sartranslate.radiometry import to_rgb
 from sartranslate.recipe import SCORES
+from sartranslate.report import SCORE_PREFIX
 from sartranslate.sheet import GAP
-from sartranslate.validation import BATCH, PREFIX, Examination, better, translated
+from sartranslate.validation import BATCH, Examination, better, translated
 
 SIZE = 48  # pixels, both sides of a window
 
@@ -53,7 +54,7 @@ def test_a_perfect_generator_has_the_best_scores_that_there_are() -> None:
 def test_a_blurred_generator_is_worse_by_every_score() -> None:
     examination = Examination(WINDOWS, [])
     best, worse = examination.scores(perfect), examination.scores(blurred)
-    assert all(better(name, best[PREFIX + name], worse[PREFIX + name]) for name in SCORES)
+    assert all(better(name, best[SCORE_PREFIX + name], worse[SCORE_PREFIX + name]) for name in SCORES)
     assert worse["val_ssim"] < 0.9
     assert worse["val_sliced_wasserstein"] > 0.1
 
