@@ -37,3 +37,12 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]
             raise OutputError(f"{path}: can not be replaced: {error.strerror}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all. Raises `OutputError` when that is not possible."""
+    with replaced_when_whole(path) as unfinished:
+        try:
+            unfinished.write_bytes(content)
+        except OSError as error:
+            raise OutputError(f"{path}: can not be written: {error.strerror}") from error

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sartranslate.atomic import replaced_when_whole
+from sartranslate.atomic import write_whole
 from sartranslate.board import PREFIX
 from sartranslate.errors import OutputError
 
@@ -101,8 +101,4 @@ class RunFolder:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 to `path`, whole or not at all. Raises `OutputError` when that is not possible."""
-    with replaced_when_whole(path) as unfinished:
-        try:
-            unfinished.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{path}: can not be written: {error.strerror}") from error
+    write_whole(path, text.encode())

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
-from sartranslate.atomic import replaced_when_whole
-from sartranslate.errors import OptionError, OutputError
+from sartranslate.atomic import write_whole
+from sartranslate.errors import OptionError
 from sartranslate.radiometry import Float, to_rgb
 from sartranslate.raster import quiet_georeference
 
@@ -62,12 +62,7 @@ def encoded(image: Picture, driver: str = "PNG") -> bytes:
 
 def write_png(path: Path, image: Picture) -> None:
     """Write an RGB image (H, W, 3) as PNG, whole or not at all. Raises `OutputError` when that is not possible."""
-    content = encoded(image)
-    with replaced_when_whole(path) as unfinished:
-        try:
-            unfinished.write_bytes(content)
-        except OSError as error:
-            raise OutputError(f"{path}: can not be written: {error.strerror}") from error
+    write_whole(path, encoded(image))
 
 
 def _joined(pictures: list[Picture], axis: int) -> Picture:
