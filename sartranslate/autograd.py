@@ -1,4 +1,4 @@
-"""Where the Keras backends differ in training: gradients, the optimiser's kernel, and shares of a batch.
+"""Where the Keras backends differ in training: gradients, kernels of optimiser and norm, and shares of a batch.
 
 Besides `backend` the only module that knows the frameworks.
 """
@@ -100,6 +100,48 @@ def _fused_adam() -> type[keras.optimizers.Optimizer]:
             )
 
     return FusedAdam
+
+
+def batch_normalization(*, synchronized: bool, **options: Any) -> keras.layers.BatchNormalization:
+    """Keras' layer, with one fused kernel in training where the framework has one.
+
+    `synchronized` statistics are those over the replicas of TensorFlow's distribution.
+    """
+    if backend.active() != "tensorflow":
+        return keras.layers.BatchNormalization(**options)
+    if synchronized:
+        return keras.layers.BatchNormalization(synchronized=True, **options)
+    return _fused_batch_normalization()(**options)
+
+
+@cache
+def _fused_batch_normalization() -> type[keras.layers.BatchNormalization]:
+    import tensorflow as tf
+
+    class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+        """Of (N, H, W, C): reads each value twice, where Keras' own makes a pass for every operation."""
+
+        def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+            if not training or inputs.dtype == tf.float64:  # for which there is no such kernel
+                return super().call(inputs, training=training, mask=mask)
+            outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+                x=inputs,
+                scale=tf.cast(self.gamma, tf.float32),
+                offset=tf.cast(self.beta, tf.float32),
+                mean=tf.zeros([0]),
+                variance=tf.zeros([0]),
+                epsilon=self.epsilon,
+                is_training=True,
+            )
+            count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
+            self._store(self.moving_mean, mean)
+            self._store(self.moving_variance, variance * (count - 1) / count)  # the kernel's estimate is unbiased
+            return outputs
+
+        def _store(self, statistic: Any, value: Any) -> None:
+            statistic.assign(statistic * self.momentum + value * (1 - self.momentum))
+
+    return FusedBatchNormalization
 
 
 class Replicas:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from sartranslate.autograd import batch_normalization
 from sartranslate.initialisation import Initialisation, initial_value
 
 TINY = 1e-12  # keeps the direction of a vanishing vector finite
@@ -39,13 +40,12 @@ class Normalisation:
             return x
         if self.kind == "instance" or self.own:
             return PatchNormalization(self.epsilon, affine=self.kind == "batch", name=f"{name}_norm")(x)
-        synchronized = {"synchronized": True} if self.synchronized else {}
-        return layers.BatchNormalization(
+        return batch_normalization(
+            synchronized=self.synchronized,
             momentum=self.momentum,
             epsilon=self.epsilon,
             gamma_initializer=normal(mean=1.0),
             name=f"{name}_norm",
-            **synchronized,
         )(x)
 
 

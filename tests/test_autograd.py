@@ -1,4 +1,4 @@
-"""Gradients, the fused optimiser and the sharing of batches, on one device; `test_two_devices` has two."""
+"""Gradients, the fused kernels and the sharing of batches, on one device; `test_two_devices` has two."""
 
 from __future__ import annotations
 
@@ -61,6 +61,56 @@ def test_the_fused_optimiser_is_keras_own_adam(epsilon: float, in_graph: bool) -
     for one, start, other in zip(ours, variables(), theirs, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=2e-7, atol=2e-7)
         assert np.abs(one.numpy() - start.numpy()).max() > 1e-3
+
+
+def trained(layer: keras.layers.Layer, x: tf.Tensor) -> dict[str, NDArray[Any]]:
+    """Output, stored statistics, gradients, and the gradient of a penalty on a gradient, of one call in training."""
+    layer.build(x.shape)
+    layer.gamma.assign(np.linspace(0.5, 1.5, x.shape[-1]))
+    layer.beta.assign(np.linspace(-1, 1, x.shape[-1]))
+    watched = [x, layer.gamma.value, layer.beta.value]
+    wave = tf.cast(tf.sin(tf.range(tf.size(x), dtype=tf.float32)), x.dtype)
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(watched)
+            y = layer(x, training=True)
+            loss = tf.reduce_sum(y * tf.reshape(wave, x.shape))
+        found = inner.gradient(loss, watched)
+        penalty = tf.reduce_sum(tf.square(tf.cast(found[0], tf.float32)))
+    values = {"output": y, "source": found[0], "gamma": found[1], "beta": found[2]}
+    values |= {"mean": layer.moving_mean, "variance": layer.moving_variance, "second": outer.gradient(penalty, x)}
+    return {name: np.asarray(value).astype(np.float32) for name, value in values.items()}
+
+
+@pytest.mark.parametrize("shape", [(2, 9, 7, 5), (3, 1, 1, 4), (1, 32, 32, 3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 2e-2)])
+def test_the_fused_batch_norm_is_keras_own(shape: tuple[int, ...], dtype: str, tolerance: float) -> None:
+    x = tf.constant(np.random.default_rng(0).normal(3, 2, shape), tf.float32)
+    options = {"momentum": 0.9, "epsilon": 1e-3, "dtype": dtype}
+    fused = autograd.batch_normalization(synchronized=False, **options)
+    plain = keras.layers.BatchNormalization(**options)
+    assert type(fused) is not keras.layers.BatchNormalization
+    rounded = tf.cast(x, fused.compute_dtype)
+    found, expected = trained(fused, rounded), trained(plain, rounded)
+    for name, values in expected.items():
+        apart = np.abs(found[name] - values).max() / np.abs(values).max()
+        assert apart < tolerance, name
+    np.testing.assert_array_equal(fused(rounded, training=False), plain_at_rest(fused, plain, rounded))
+
+
+def plain_at_rest(fused: keras.layers.Layer, plain: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
+    """What Keras' own layer makes of `x` with the fused one's stored statistics."""
+    for one, other in zip(plain.variables, fused.variables, strict=True):
+        one.assign(other)
+    return plain(x, training=False)
+
+
+def test_a_single_pixel_leaves_finite_statistics() -> None:
+    layer = autograd.batch_normalization(synchronized=False, momentum=0.0)
+    layer(tf.fill((1, 1, 1, 2), 5.0), training=True)
+    np.testing.assert_array_equal(layer.moving_mean, [5, 5])
+    np.testing.assert_array_equal(layer.moving_variance, [0, 0])
 
 
 def test_the_first_step_of_adam_is_the_learning_rate_against_the_sign() -> None:
