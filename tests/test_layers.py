@@ -54,6 +54,7 @@ LAYERS = {
             "report",
             "resample",
             "scaling",
+            "scores",
             "simulator",
             "sliding",
             "split",
