@@ -10,10 +10,11 @@ from sartranslate import backend, bundle
 from sartranslate.board import Board
 from sartranslate.course import Course
 from sartranslate.history import write_history
+from sartranslate.page import SheetFigure
 from sartranslate.pix2pix import Pix2Pix
 from sartranslate.recipe import flattened
 from sartranslate.recipe_file import to_toml
-from sartranslate.report import SCORE_PREFIX, RunFacts, SheetFigure, report
+from sartranslate.report import SCORE_PREFIX, RunFacts, report
 from sartranslate.run_folder import RunFolder, write_text
 from sartranslate.sheet import encoded, write_png
 from sartranslate.training_data import TrainingData

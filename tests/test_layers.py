@@ -44,6 +44,7 @@ LAYERS = {
             "noise",
             "objective",
             "optimisation",
+            "page",
             "png",
             "polarisation",
             "prefetch",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import re
 from base64 import b64decode
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartranslate.report import EPOCHS_SHOWN, SYNTHETIC, RunFacts, SheetFigure, report
+from sartranslate.page import SYNTHETIC, SheetFigure
+from sartranslate.report import EPOCHS_SHOWN, RunFacts, report
+from tests.html_page import Page
 
-VOID = {"meta", "img", "br", "hr", "link", "input"}
 HOSTILE = "</title><script>alert(1)</script><img src='http://example.org/x' onerror=\"x\">&amp;"
 PNG = bytes(range(256))
 HISTORY = [{"epoch": float(e), "generator": 1 + e / 10, "l1": 1 / e, "val_ssim": e / 100} for e in range(1, 31)]
@@ -26,41 +26,6 @@ FULL = RunFacts(
     sheets=[SheetFigure("Epoch 30", PNG)],
     warnings=["no validation pairs"],
 )
-
-
-class Page(HTMLParser):
-    """Elements of a page; raises where their tags are not balanced."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[tuple[str, str]] = []
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert "svg" in self._open, "only SVG has elements that end where they begin"
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.texts.append((self._open[-1] if self._open else "", data))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def text(self, tag: str) -> list[str]:
-        return [data for name, data in self.texts if name == tag]
 
 
 def headings(run: RunFacts) -> list[str]:
