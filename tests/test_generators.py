@@ -297,7 +297,8 @@ DISCRIMINATORS = [
     DiscriminatorConfig(layers=4, filters=4, bias=True, padding="same"),
     DiscriminatorConfig(filters=4, scales=3, spectral_norm=True, norm="instance"),
 ]
-rng = np.random.default_rng(0)
+# Of seed 0 an activation lies within rounding of 0, where the slope of a leaky ReLU jumps by its whole share.
+rng = np.random.default_rng(1)
 source, target = (rng.uniform(-1, 1, (2, 256, 268, bands)).astype(np.float32) for bands in (1, 3))
 results = {}
 
