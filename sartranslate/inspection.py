@@ -138,9 +138,10 @@ def inspect_scene(
 def _chosen(scene: Scene, radiometry: Radiometry, options: SceneOptions) -> tuple[list[int], str | None]:
     """The channels that would feed a model and, where that is all of them for want of a choice, why."""
     try:
-        chosen = [number - 1 for number in choose_bands(scene.names, radiometry.bands, options.bands)]
+        numbers = choose_bands(scene.names, radiometry.bands, options.bands, options.bands_option)
     except SceneError as error:
         return list(range(len(scene.bands))), str(error)
+    chosen = [number - 1 for number in numbers]
     if scene.crs is None and not options.allow_ungeoreferenced:
         return chosen, "no georeference; --allow-ungeoreferenced goes ahead in pixel coordinates"
     return chosen, None

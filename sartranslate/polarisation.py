@@ -10,12 +10,13 @@ POLARISATIONS = ("VV", "VH", "HH", "HV")
 
 
 def choose_bands(
-    names: Sequence[str | None], wanted: Sequence[Sequence[str]], told: Sequence[int] = ()
+    names: Sequence[str | None], wanted: Sequence[Sequence[str]], told: Sequence[int] = (), option: str = ""
 ) -> tuple[int, ...]:
     """1-based bands, one for each channel of `wanted`, which lists accepted polarisations by preference.
 
     `names` are the scene's polarisations band by band, None where unknown. `told` overrides the
-    choice. Without names the counts must agree. Raises `SceneError` saying found and expected.
+    choice. Without names the counts must agree. Raises `SceneError` saying found and expected, and
+    that `option` chooses, where there is one.
 
     >>> choose_bands(["VV", "VH"], [["VH", "VV"]])
     (2,)
@@ -29,7 +30,8 @@ def choose_bands(
     bands = _by_name(names, wanted) if any(names) else None
     if bands is None:
         if any(names) or len(names) != len(wanted):
-            raise SceneError(f"{found}, the model expects {expected}; choose with --bidx")
+            advice = f"; choose with {option}" if option else ""
+            raise SceneError(f"{found}, the model expects {expected}{advice}")
         return tuple(range(1, len(names) + 1))
     return bands
 

@@ -73,16 +73,17 @@ def open_scene(
     path = ", ".join(paths)
     with named_errors(path):
         bands = [band for raster in rasters for band in raster.bands]
-        chosen = _chosen([band.name for band in bands], wanted, options.bands)
+        chosen = _chosen([band.name for band in bands], wanted, options)
         scene = _scene(path, rasters, [bands[number - 1] for number in chosen], options)
     return replace(scene, title=", ".join(os.path.basename(name.rstrip("/")) for name in paths))
 
 
 def _chosen(
-    names: Sequence[str | None], wanted: Sequence[Sequence[str]] | None, told: Sequence[int]
+    names: Sequence[str | None], wanted: Sequence[Sequence[str]] | None, options: SceneOptions
 ) -> tuple[int, ...]:
+    told = options.bands
     if wanted is not None:
-        return choose_bands(names, wanted, told)
+        return choose_bands(names, wanted, told, options.bands_option)
     if any(not 1 <= band <= len(names) for band in told):
         raise SceneError(f"bands {', '.join(map(str, told))} told, expected 1 to {len(names)}")
     return tuple(told or range(1, len(names) + 1))

@@ -115,7 +115,8 @@ def open_radar(path: Path, wanted: Sequence[Sequence[str]], half: int | None = N
     """A SAR tile with the polarisations that a model wants. Raises `SceneError` or `PairsError`."""
     with opened_raster(path) as dataset:
         repeated = len(wanted) == 1 and _is_picture(dataset)
-    scene = open_scene(path, wanted, SceneOptions(allow_ungeoreferenced=True, bands=(1,) if repeated else ()))
+    told = SceneOptions(allow_ungeoreferenced=True, bands=(1,) if repeated else (), bands_option="--bands")
+    scene = open_scene(path, wanted, told)
     col_off, width = _columns(scene.width, half)
     return Radar(path, scene, width, col_off, repeated)
 

@@ -32,6 +32,7 @@ class SceneOptions:
 
     files: Mapping[str, str] | None = None  # polarisation -> single-band raster, in place of one path
     bands: tuple[int, ...] = ()  # 1-based; empty: by polarisation name
+    bands_option: str = "--bidx"  # that errors advise where these bands do not fit the model
     nodata: float | None = None  # in place of the declared value
     crs: str | None = None  # of the grid for ground control points; None: the UTM zone
     resolution: float | None = None  # of that grid, CRS units; None: the source's

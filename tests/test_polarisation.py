@@ -42,11 +42,11 @@ def test_told_bands_win_over_names(told: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("names", "wanted", "message"),
     [
-        (["VH"], BOTH, "1 band (VH), the model expects 2 (VV, VH); choose with --bidx"),
-        (["HH", "HV"], BOTH, "2 bands (HH, HV), the model expects 2 (VV, VH); choose with --bidx"),
-        ([None, None], EITHER, "2 bands (unnamed, unnamed), the model expects 1 (VH or VV); choose with --bidx"),
-        ([None], BOTH, "1 band (unnamed), the model expects 2 (VV, VH); choose with --bidx"),
-        ([None, "VV"], BOTH, "2 bands (unnamed, VV), the model expects 2 (VV, VH); choose with --bidx"),
+        (["VH"], BOTH, "1 band (VH), the model expects 2 (VV, VH)"),
+        (["HH", "HV"], BOTH, "2 bands (HH, HV), the model expects 2 (VV, VH)"),
+        ([None, None], EITHER, "2 bands (unnamed, unnamed), the model expects 1 (VH or VV)"),
+        ([None], BOTH, "1 band (unnamed), the model expects 2 (VV, VH)"),
+        ([None, "VV"], BOTH, "2 bands (unnamed, VV), the model expects 2 (VV, VH)"),
     ],
 )
 def test_a_mismatch_names_the_bands_found_and_expected_and_the_way_out(
@@ -54,6 +54,8 @@ def test_a_mismatch_names_the_bands_found_and_expected_and_the_way_out(
 ) -> None:
     with pytest.raises(SceneError, match=f"^{re.escape(message)}$"):
         choose_bands(names, wanted)
+    with pytest.raises(SceneError, match=f"^{re.escape(message)}; choose with --channels$"):
+        choose_bands(names, wanted, option="--channels")
 
 
 @pytest.mark.parametrize(

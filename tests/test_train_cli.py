@@ -316,7 +316,7 @@ def bad_validation(folder: Path) -> None:
         (only_validation, (), "pairs: no tiles to train on, only val, expected"),
         (good_folder, ("--batch-size", 4), "3 crops of 32 pixels are less than a batch of 4"),
         (good_folder, ("--crop", 64), "sar/2.tif: 40 x 40 pixels, expected at least 64 x 64"),
-        (good_folder, ("--bands", "VV,VH"), "sar/0.tif: 1 band (unnamed), the model expects 2 (VV, VH)"),
+        (good_folder, ("--bands", "VV,VH"), "1 band (unnamed), the model expects 2 (VV, VH); choose with --bands"),
         (good_folder, ("--unit", "db"), "told to be decibels"),
         (good_folder, ("--val", "pairs"), "0.tif: for validation, shows the ground of "),
         (shared_ground, (), "which is trained on; pairs of tiles like that: 3, expected none"),
