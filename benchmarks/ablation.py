@@ -14,15 +14,12 @@ in place of the paper's FCN score: whether the picture is one of this ground, wh
 from __future__ import annotations
 
 import argparse
-import json
-import math
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from variants import print_table, result
 
 from sartranslate import backend, metrics
 from sartranslate.presets import preset
@@ -54,7 +51,7 @@ def main() -> None:
         for seed in range(arguments.seeds):
             for name in arguments.variants:
                 _result(arguments, out, name, seed)
-    _print_table(out, arguments.variants)
+    print_table(out, arguments.variants, COLUMNS)
 
 
 def _parse() -> argparse.Namespace:
@@ -71,23 +68,22 @@ def _parse() -> argparse.Namespace:
 
 
 def _result(arguments: argparse.Namespace, out: Path, name: str, seed: int) -> None:
-    place = out / f"{name.replace(' ', '_')}_{seed}"
-    file = place / "result.json"
-    if file.exists():
-        return
     from sartranslate import bundle
     from sartranslate.training import TrainingOptions, train
     from sartranslate.training_data import DataOptions
 
     pairs, held_out = _folders(Path(arguments.data), out)
-    options = TrainingOptions(_recipe(arguments, name), seed, data=DataOptions(validation=(held_out,)), overwrite=True)
-    if not (place / "summary.html").exists():
-        train([pairs], place, options)
-    trained = bundle.load(place / "model.safetensors")
-    told = {"updates": trained.description.training["updates"], "seed": seed, "variant": name}
-    scores = {**_scores(held_out, backend.predictor(trained.model)), **told}
-    file.write_text(json.dumps(scores), encoding="utf-8")
-    print(json.dumps(scores), flush=True)
+    data = DataOptions(validation=(held_out,))
+
+    def trained(place: Path) -> None:
+        train([pairs], place, TrainingOptions(_recipe(arguments, name), seed, data=data, overwrite=True))
+
+    def scored(model: Path) -> dict[str, float]:
+        loaded = bundle.load(model)
+        updates = loaded.description.training["updates"]
+        return {**_scores(held_out, backend.predictor(loaded.model)), "updates": updates}
+
+    result(out, name, seed, trained, scored)
 
 
 def _recipe(arguments: argparse.Namespace, name: str) -> Recipe:
@@ -135,24 +131,6 @@ def _block_correlation(generated: NDArray[np.uint8], truth: NDArray[np.uint8]) -
     blocks = (count, height // BLOCK, BLOCK, width // BLOCK, BLOCK, bands)
     fake, real = (images.reshape(blocks).mean(axis=(2, 4)).reshape(-1, bands) for images in (generated, truth))
     return float(np.mean([np.corrcoef(fake[:, band], real[:, band])[0, 1] for band in range(bands)]))
-
-
-def _print_table(out: Path, variants: Sequence[str]) -> None:
-    """Means over seeds, with the smallest and the largest."""
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(out.glob("*/result.json"))]
-    print("| variant | seeds | updates | " + " | ".join(COLUMNS) + " |")
-    print("|---" * (3 + len(COLUMNS)) + "|")
-    for name in variants:
-        found = [result for result in results if result["variant"] == name]
-        if found:
-            cells = [_cell([result[column] for result in found]) for column in COLUMNS]
-            print(f"| {name} | {len(found)} | {found[0]['updates']} | " + " | ".join(cells) + " |")
-
-
-def _cell(values: Sequence[float]) -> str:
-    digits = max(0, 2 - math.floor(math.log10(max(abs(statistics.mean(values)), 1e-6))))
-    mean, low, high = (f"{value:.{digits}f}" for value in (statistics.mean(values), min(values), max(values)))
-    return f"{mean} ({low} to {high})"
 
 
 if __name__ == "__main__":
