@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from sartranslate.errors import OutputError
+
+_TIDIES: list[Callable[[], None]] = []  # what removes all that is unfinished, the latest last
 
 
 @contextmanager
@@ -26,7 +29,7 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     except OSError as error:
         raise OutputError(f"{path}: can not write into {path.parent}: {error.strerror}") from error
-    try:
+    with tidied(partial(shutil.rmtree, folder, ignore_errors=True)):
         unfinished = folder / path.name
         yield unfinished
         if path.exists() and not overwrite:
@@ -35,8 +38,6 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]
             unfinished.replace(path)
         except OSError as error:
             raise OutputError(f"{path}: can not be replaced: {error.strerror}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -46,3 +47,22 @@ def write_whole(path: Path, content: bytes) -> None:
             unfinished.write_bytes(content)
         except OSError as error:
             raise OutputError(f"{path}: can not be written: {error.strerror}") from error
+
+
+@contextmanager
+def tidied(tidy: Callable[[], None]) -> Iterator[None]:
+    """`tidy` is called on any exit, or by `tidy_up` before; being called twice must do no harm."""
+    _TIDIES.append(tidy)
+    try:
+        yield
+    finally:
+        try:
+            tidy()
+        finally:
+            _TIDIES.remove(tidy)
+
+
+def tidy_up() -> None:
+    """Remove all that is unfinished, for a process that ends without leaving what it is in."""
+    for tidy in reversed(_TIDIES):
+        tidy()

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sartranslate.atomic import write_whole
+from sartranslate.atomic import tidied, write_whole
 from sartranslate.board import PREFIX
 from sartranslate.errors import OutputError
 
@@ -82,15 +82,16 @@ class RunFolder:
                 file.unlink()
         except OSError as error:
             raise OutputError(f"{self.path}: can not make the folder: {error.strerror}") from error
-        try:
+        with tidied(self._tidy):
             yield
-        finally:
-            if not self.checkpoint.exists():
-                for file in self._files():
-                    file.unlink()
-            for folder in (self.sheets, self.board, self.path):
-                with suppress(OSError):
-                    folder.rmdir()
+
+    def _tidy(self) -> None:
+        if not self.checkpoint.exists():
+            for file in self._files():
+                file.unlink()
+        for folder in (self.sheets, self.board, self.path):
+            with suppress(OSError):
+                folder.rmdir()
 
     def _files(self) -> list[Path]:
         """What runs leave, as far as it is there; nothing else in the folder is theirs."""

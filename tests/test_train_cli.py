@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -689,3 +690,21 @@ def test_a_process_that_is_asked_to_stop_leaves_what_another_one_finishes(
     ended = subprocess.run(command("--resume", run), **PIPES, timeout=PATIENCE, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "120 updates" in ended.stdout
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_a_process_at_once_and_leaves_nothing(
+    facades: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    """In the first update, amid the tracing of its graph."""
+    run = tmp_path / "run"
+    with subprocess.Popen(command("--pairs", facades, "--out", run, *TINY, "--epochs", 40), **PIPES) as process:
+        while not (run / "recipe.toml").exists():
+            assert process.poll() is None
+        while process.poll() is None:
+            process.send_signal(number)
+            time.sleep(0.1)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (code, "")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,40 @@
+"""What is unfinished is removed on every way out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sartranslate.atomic import replaced_when_whole, tidied, tidy_up
+
+
+def test_what_is_unfinished_is_removed_without_leaving_its_block_the_latest_first(tmp_path: Path) -> None:
+    removed: list[str] = []
+    with (
+        suppress(ZeroDivisionError),
+        tidied(lambda: removed.append("first")),
+        replaced_when_whole(tmp_path / "file") as unfinished,
+        tidied(lambda: removed.append("last")),
+    ):
+        unfinished.write_text("half")
+        tidy_up()
+        assert removed == ["last", "first"]
+        assert list(tmp_path.iterdir()) == []
+        raise ZeroDivisionError
+
+
+def test_nothing_is_left_to_remove_after_a_block_whatever_ends_it() -> None:
+    removed: list[int] = []
+
+    def fail() -> None:
+        removed.append(len(removed))
+        raise OSError
+
+    with pytest.raises(ZeroDivisionError), tidied(lambda: removed.append(7)):
+        raise ZeroDivisionError
+    with pytest.raises(OSError), tidied(fail):  # noqa: PT011
+        pass
+    tidy_up()
+    assert removed == [7, 1]
