@@ -163,6 +163,9 @@ def _tell(summary: TrainingSummary, *, quiet: bool) -> None:
         return
     for note in summary.notes:
         click.echo(note)
+    from sartranslate.counts import counted
+
+    done = f"{counted(summary.pairs, 'pair')}, {counted(summary.updates, 'update')}"
     losses = "".join(f", {name} {loss:.3f}" for name, loss in summary.losses.items())
     best = f", best epoch {summary.best_epoch} ({summary.best_score:.4f})" if summary.best_epoch else ""
-    click.echo(f"{summary.run}: {summary.pairs} pairs, {summary.updates} updates{losses}{best}")
+    click.echo(f"{summary.run}: {done}{losses}{best}")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartranslate.augmentation import Patches
+from sartranslate.counts import counted
 from sartranslate.fill import fill_mirrored
 from sartranslate.optical import to_bytes
 from sartranslate.radiometry import Float, Mask, from_rgb
@@ -95,7 +96,7 @@ class PairFolder:
     def describe(self) -> Iterator[str]:
         """Lines for people: each scaling, and the stretch."""
         for scaling, count in Counter(pair.scaling for pair in self.pairs).items():
-            yield f"{self.path}: {count} pairs: {scaling.describe()}"
+            yield f"{self.path}: {counted(count, 'pair')}: {scaling.describe()}"
         if self.stretch:
             low, high = self.stretch
             yield f"{self.path}: optical values {low:g} to {high:g}, percentiles 1 and 99, become 0 and 255"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sartranslate.counts import counted
 from sartranslate.errors import OptionError, SceneError
 
 POLARISATIONS = ("VV", "VH", "HH", "HV")
@@ -21,7 +22,7 @@ def choose_bands(
     >>> choose_bands(["VV", "VH"], [["VH", "VV"]])
     (2,)
     """
-    found = f"{_count(len(names))} ({', '.join(name or 'unnamed' for name in names)})"
+    found = f"{counted(len(names), 'band')} ({', '.join(name or 'unnamed' for name in names)})"
     expected = f"{len(wanted)} ({', '.join(' or '.join(channel) for channel in wanted)})"
     if told:
         if any(not 1 <= band <= len(names) for band in told) or len(told) != len(wanted):
@@ -68,7 +69,3 @@ def _by_name(names: Sequence[str | None], wanted: Sequence[Sequence[str]]) -> tu
             return None
         bands.append(names.index(accepted[0]) + 1)
     return tuple(bands)
-
-
-def _count(bands: int) -> str:
-    return "1 band" if bands == 1 else f"{bands} bands"

@@ -8,6 +8,7 @@ from typing import Any
 
 from sartranslate import backend, bundle
 from sartranslate.board import Board
+from sartranslate.counts import counted
 from sartranslate.course import Course
 from sartranslate.history import write_history
 from sartranslate.page import SheetFigure
@@ -60,7 +61,7 @@ class Record:
         """The summary of all epochs so far."""
         facts = {
             "State": "finished" if finished else f"stopped in epoch {course.epoch}",
-            "Updates": f"{course.updates}, of {self._recipe.optimisation.batch_size} crops",
+            "Updates": f"{course.updates}, of {counted(self._recipe.optimisation.batch_size, 'crop')}",
             "Pairs": str(len(self._data.pairs.pairs)),
             "Scaling": "; ".join(self._data.pairs.describe()),
             "Seed": str(self._settings["seed"]),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sartranslate.checkpoint import save_checkpoint
+from sartranslate.counts import counted
 from sartranslate.course import Course
 from sartranslate.errors import OptionError, TrainingError
 from sartranslate.optimisation import learning_rate
@@ -37,7 +38,7 @@ class Rhythm:
     def __post_init__(self) -> None:
         if not self.minutes > 0 or self.epochs < 0:
             raise OptionError(
-                f"checkpoints every {self.minutes} minutes and {self.epochs} epochs: "
+                f"checkpoints every {self.minutes} minutes and {counted(self.epochs, 'epoch')}: "
                 "expected more than 0 minutes, and 0 epochs or more"
             )
 

@@ -121,7 +121,7 @@ def test_tiles_are_scaled_by_their_scenes_and_those_that_know_none_together(tmp_
     shared = resolve_scaling(Radiometry(), np.concatenate(loose))
     own = [statistics.resolve(Radiometry(), [1]) for statistics in (dim, bright)]
     assert [pair.scaling for pair in pairs.pairs] == [*own, shared, shared]
-    assert [line.split(": ")[1] for line in pairs.describe()] == ["1 pairs", "1 pairs", "2 pairs"]
+    assert [line.split(": ")[1] for line in pairs.describe()] == ["1 pair", "1 pair", "2 pairs"]
 
 
 def test_a_unit_that_is_told_goes_before_the_scenes(tmp_path: Path) -> None:

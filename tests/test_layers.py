@@ -33,6 +33,7 @@ LAYERS = {
             "chart",
             "coregistration",
             "course",
+            "counts",
             "digest",
             "fill",
             "history",

@@ -200,7 +200,7 @@ def test_the_split_folder_that_pairs_makes_is_trained_and_validated_on(sartransl
     result = train("--pairs", tmp_path / "pairs", "--out", tmp_path / "run", *small)
     assert result.exit_code == 0, result.output
     assert f"{tiles['train']} pairs: amplitude (uint16 digital numbers)" in result.stdout
-    assert f"run: {tiles['train']} pairs, 1 updates" in result.stdout
+    assert f"run: {tiles['train']} pairs, 1 update, " in result.stdout
     assert "val_ssim" in read_history(tmp_path / "run" / "history.csv")[0]
     assert tiles["val"] > 0
 
@@ -456,6 +456,7 @@ def test_ctrl_c_ends_a_run_after_the_present_update_with_a_checkpoint(stopped: t
     assert result.stderr.startswith(f"{run}: stopped after update 1; go on with sartranslate train --resume ")
     assert result.stderr.count("\n") == 1
     assert load_position(run / "checkpoint.safetensors")["course"]["updates"] == 1
+    assert "<td>1, of 1 crop</td>" in (run / "summary.html").read_text()
 
 
 def test_what_is_said_of_how_to_go_on_can_be_given_to_a_shell(stopped: tuple[Path, Result]) -> None:
@@ -466,7 +467,7 @@ def test_what_is_said_of_how_to_go_on_can_be_given_to_a_shell(stopped: tuple[Pat
 
 def test_a_run_that_is_stopped_within_its_first_epoch_has_no_losses_to_tell(stopped: tuple[Path, Result]) -> None:
     run, result = stopped
-    assert result.stdout.splitlines()[-1] in (f"{run}: 3 pairs, 1 update", f"{run}: 3 pairs, 1 updates")
+    assert result.stdout.splitlines()[-1] == f"{run}: 3 pairs, 1 update"
 
 
 def test_a_run_that_was_told_to_outlive_its_terminal_does() -> None:
