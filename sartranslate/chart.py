@@ -1,4 +1,4 @@
-"""Line charts as inline SVG, coloured by the page around them."""
+"""Line charts and histograms as inline SVG, coloured by the page around them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 WIDTH, HEIGHT = 420, 230  # units of the SVG, about pixels
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 16, 40  # margins around the plot
 COLOURS = 6  # the page gives a stroke to each of the classes s0 to s5
 MOST_X_TICKS, MOST_Y_TICKS = 7, 6
+MOST_BINS = 24  # of a histogram
+GAP = 0.5  # between its bars, at either side of one
 RATIO_OF_LOG = 20.0  # of values; from here on the smaller of two curves would be flat on a linear axis
 LARGEST = 1e100  # beyond, a value is a failure and no point of a curve
 SAME = 1e-9  # relative difference that no axis resolves
@@ -22,6 +25,14 @@ class Line:
 
     name: str
     points: Sequence[tuple[float, float]]
+
+
+class Bin(NamedTuple):
+    """How many values lie from `low` on and below `high`; in the last bin of a row, up to it."""
+
+    low: float
+    high: float
+    number: int
 
 
 @dataclass(frozen=True)
@@ -72,13 +83,50 @@ def line_chart(lines: Sequence[Line], summary: str, x_name: str, mark: float | N
         return ""
     x_axis, y_axis = _x_axis([x for x, _ in points]), _y_axis([y for _, y in points], several=len(lines) > 1)
     parts = [
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">',
-        *_grid(x_axis, y_axis, x_name),
-        *([_mark(x_axis, mark)] if mark is not None and x_axis.low <= mark <= x_axis.high else []),
+        *_grid(x_axis, y_axis, x_axis.ticks(MOST_X_TICKS, least_step=1), y_axis.ticks(MOST_Y_TICKS), x_name),
+        *_mark(x_axis, mark, "best"),
         *(_curve(line, number, x_axis, y_axis) for number, line in enumerate(lines)),
-        "</svg>",
     ]
-    return "\n".join(parts)
+    return _drawing(parts, summary)
+
+
+def histogram(values: Sequence[float], summary: str, x_name: str, y_name: str, median: float | None = None) -> str:
+    """An SVG that is as wide as its place, with a bar for each of the `bins`, or "" where there is none.
+
+    `summary` tells those who can not see it; a dashed line marks the `median`.
+    """
+    counted = bins(values)
+    if not counted:
+        return ""
+    x_axis, y_axis = Axis(counted[0].low, counted[-1].high), _y_axis([0, *(part.number for part in counted)])
+    row = (TOP + HEIGHT - BOTTOM) / 2
+    parts = [
+        *_grid(x_axis, y_axis, x_axis.ticks(MOST_X_TICKS), y_axis.ticks(MOST_Y_TICKS, least_step=1), x_name),
+        f'<text transform="rotate(-90 11 {row:g})" x="11" y="{row:g}" text-anchor="middle">{escape(y_name)}</text>',
+        *(_bar(part, x_axis, y_axis) for part in counted if part.number),
+        *_mark(x_axis, median, "median"),
+    ]
+    return _drawing(parts, summary)
+
+
+def bins(values: Sequence[float]) -> list[Bin]:
+    """Bins of one width beside each other, their ends round, that together hold each finite value once.
+
+    >>> bins([0.0, 0.1, 0.1, 1.0])[:2]
+    [Bin(low=0.0, high=0.05, number=1), Bin(low=0.05, high=0.1, number=0)]
+    """
+    known = [value for value in values if _drawable(value)]
+    if not known:
+        return []
+    low, high = _widened(min(known), max(known))
+    step = _round_step((high - low) / (MOST_BINS - 1))  # one less, since the ends move outwards
+    # A little slack, since values that are multiples of the step may not divide without a rest.
+    first = math.floor(low / step + SAME)
+    counts = [0] * max(1, math.ceil(high / step - SAME) - first)
+    for value in known:
+        counts[min(math.floor(value / step + SAME) - first, len(counts) - 1)] += 1
+    ends = [float(f"{number * step:.12g}") for number in range(first, first + len(counts) + 1)]
+    return [Bin(*part) for part in zip(ends[:-1], ends[1:], counts, strict=True)]
 
 
 def legend_key(number: int) -> str:
@@ -111,7 +159,7 @@ def _x_axis(values: Sequence[float]) -> Axis:
     return Axis(*_widened(min(values), max(values)))
 
 
-def _y_axis(values: Sequence[float], *, several: bool) -> Axis:
+def _y_axis(values: Sequence[float], *, several: bool = False) -> Axis:
     low, high = min(values), max(values)
     if several and low > 1 / LARGEST and high / low >= RATIO_OF_LOG:
         return Axis(low / 1.1, high * 1.1, logarithmic=True)
@@ -128,9 +176,13 @@ def _row(axis: Axis, value: float) -> float:
     return TOP + (1 - axis.fraction(value)) * (HEIGHT - TOP - BOTTOM)
 
 
-def _grid(x_axis: Axis, y_axis: Axis, x_name: str) -> list[str]:
+def _drawing(parts: Sequence[str], summary: str) -> str:
+    head = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(summary)}">'
+    return "\n".join([head, *parts, "</svg>"])
+
+
+def _grid(x_axis: Axis, y_axis: Axis, x_ticks: Sequence[float], y_ticks: Sequence[float], x_name: str) -> list[str]:
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
-    x_ticks, y_ticks = x_axis.ticks(MOST_X_TICKS, least_step=1), y_axis.ticks(MOST_Y_TICKS)
     rows = [(_row(y_axis, tick), _label(tick, y_ticks)) for tick in y_ticks]
     cols = [(_column(x_axis, tick), _label(tick, x_ticks)) for tick in x_ticks]
     return [
@@ -144,10 +196,23 @@ def _grid(x_axis: Axis, y_axis: Axis, x_name: str) -> list[str]:
     ]
 
 
-def _mark(axis: Axis, value: float) -> str:
-    column = f"{_column(axis, value):.1f}"
-    stroke = f'<path class="mark" d="M{column},{TOP}V{HEIGHT - BOTTOM}"/>'
-    return f'{stroke}<text x="{column}" y="{TOP - 4}" text-anchor="middle">best</text>'
+def _mark(axis: Axis, value: float | None, name: str) -> list[str]:
+    """A dashed line at a value on the axis, if it has one, and the name above, all of it in the picture."""
+    if value is None or not axis.low <= value <= axis.high:
+        return []
+    column = _column(axis, value)
+    within = min(column, WIDTH - 3.5 * len(name))
+    return [
+        f'<path class="mark" d="M{column:.1f},{TOP}V{HEIGHT - BOTTOM}"/>',
+        f'<text x="{within:.1f}" y="{TOP - 4}" text-anchor="middle">{escape(name)}</text>',
+    ]
+
+
+def _bar(part: Bin, x_axis: Axis, y_axis: Axis) -> str:
+    left, right = _column(x_axis, part.low) + GAP, _column(x_axis, part.high) - GAP
+    height = HEIGHT - BOTTOM - _row(y_axis, part.number)
+    place = f'x="{left:.1f}" y="{HEIGHT - BOTTOM - height:.1f}" width="{right - left:.1f}" height="{height:.1f}"'
+    return f'<rect class="bar" {place}><title>{part.low:g} to {part.high:g}: {part.number}</title></rect>'
 
 
 def _curve(line: Line, number: int, x_axis: Axis, y_axis: Axis) -> str:

@@ -1,4 +1,4 @@
-"""Curves rise where their values do, break where there are none, and axes have round values."""
+"""Curves rise where their values do, break where there are none, bars hold each value once, axes are round."""
 
 from __future__ import annotations
 
@@ -10,7 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartranslate.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Line, line_chart
+from sartranslate.chart import (
+    BOTTOM,
+    GAP,
+    HEIGHT,
+    LEFT,
+    MOST_BINS,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    Line,
+    bins,
+    histogram,
+    line_chart,
+)
 
 NAN = math.nan
 ROUNDING = 0.05  # coordinates have one decimal
@@ -157,3 +171,77 @@ def test_what_a_chart_says_is_escaped() -> None:
     svg = line_chart([Line("l1", [(1, 1)])], '"><script>', "<b>")
     assert 'aria-label="&quot;&gt;&lt;script&gt;"' in svg
     assert labels(svg, "middle")[-1] == "&lt;b&gt;"
+
+
+def bars(svg: str) -> list[list[float]]:
+    """Column, row, width and height of each bar."""
+    found = re.findall(r'<rect class="bar" x="([^"]*)" y="([^"]*)" width="([^"]*)" height="([^"]*)"', svg)
+    return [[float(text) for text in bar] for bar in found]
+
+
+@given(values=st.lists(drawable, min_size=1, max_size=30))
+def test_bins_lie_beside_each_other_and_hold_every_value_once(values: list[float]) -> None:
+    parts = bins(values)
+    assert len(parts) <= MOST_BINS
+    assert sum(part.number for part in parts) == len(values)
+    assert all(part.low < part.high for part in parts)
+    assert [part.high for part in parts[:-1]] == [part.low for part in parts[1:]]
+    slack = 1e-6 * (parts[-1].high - parts[0].low)
+    assert parts[0].low - slack <= min(values)
+    assert max(values) <= parts[-1].high + slack
+
+
+def test_a_value_between_two_bins_counts_for_the_upper_one_and_the_largest_for_the_last() -> None:
+    parts = bins([number / 10 for number in range(11) for _ in range(number + 1)])
+    assert [(part.low, part.number) for part in parts if part.number] == [
+        *((number / 10, number + 1) for number in range(10)),
+        (0.95, 11),
+    ]
+
+
+@pytest.mark.parametrize("failed", [NAN, math.inf, -math.inf, 1e300])
+def test_what_is_no_number_is_in_no_bin(failed: float) -> None:
+    assert bins([failed]) == []
+    assert histogram([failed], "spread", "dB", "images", failed) == ""
+    assert sum(part.number for part in bins([1.0, failed, 2.0])) == 2
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, -1e-3, 1e-300, 1e99])
+def test_values_that_are_all_equal_make_one_bar_inside(value: float) -> None:
+    ((column, row, width, height),) = bars(histogram([value] * 3, "spread", "dB", "images"))
+    assert LEFT < column < column + width < WIDTH - RIGHT
+    assert (row, height) == (TOP, HEIGHT - BOTTOM - TOP)
+
+
+def test_bars_are_as_high_as_the_axis_says_and_as_wide_as_their_bins() -> None:
+    svg = histogram([0.0] * 4 + [9.0] * 2 + [10.0] * 2 + [23.0], "spread", "dB", "images")
+    full = HEIGHT - BOTTOM - TOP
+    assert [height for *_, height in bars(svg)] == pytest.approx([full, full / 2, full / 2, full / 4], abs=ROUNDING)
+    assert {row + height for _, row, _, height in bars(svg)} == {HEIGHT - BOTTOM}
+    step = (WIDTH - LEFT - RIGHT) / 23
+    assert [column for column, *_ in bars(svg)] == pytest.approx(
+        [LEFT + GAP + step * left for left in (0, 9, 10, 22)], abs=ROUNDING
+    )
+    assert [width for _, _, width, _ in bars(svg)] == pytest.approx([step - 2 * GAP] * 4, abs=ROUNDING)
+
+
+def test_a_histogram_names_its_axes_and_counts_in_whole_numbers() -> None:
+    svg = histogram([16.0, 17.0], "PSNR of 2 images", "PSNR, dB", "images")
+    assert 'aria-label="PSNR of 2 images"' in svg
+    assert labels(svg, "end") == ["0", "1"]
+    assert labels(svg, "middle")[-2:] == ["PSNR, dB", "images"]
+    assert "<title>16 to 16.05: 1</title>" in svg
+
+
+@pytest.mark.parametrize(("median", "shown"), [(None, 0), (1.5, 1), (math.inf, 0), (NAN, 0), (2.0, 1)])
+def test_the_median_is_marked_where_it_lies_on_the_axis(median: float | None, shown: int) -> None:
+    svg = histogram([1.0, 2.0], "spread", "dB", "images", median)
+    columns = [float(column) for column in re.findall(r'class="mark" d="M([\d.]+),', svg)]
+    assert len(columns) == labels(svg, "middle").count("median") == shown
+    assert columns == [pytest.approx(LEFT + ((median or 0) - 1) * (WIDTH - LEFT - RIGHT), abs=ROUNDING)] * shown
+
+
+def test_the_name_of_a_mark_is_within_the_picture() -> None:
+    svg = histogram([1.0, 2.0, 2.0], "spread", "dB", "images", 2.0)
+    (column,) = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">median', svg)
+    assert float(column) <= WIDTH - 20
