@@ -143,9 +143,18 @@ th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--rule); tex
 .numbers { font-size: .875rem; }
 .numbers th, .numbers td { text-align: right; padding: .25rem 0 .25rem 1.2rem; white-space: nowrap; }
 .numbers th { vertical-align: bottom; white-space: normal; }
-.best td { font-weight: 700; }
+.best td, td.best { font-weight: 700; }
+.scores small { display: block; font-weight: 400; color: var(--soft); }
+.scores td.best { background: var(--panel); }
+.scores th, .scores td { padding-left: .9rem; }
+.scores th:first-child { position: sticky; left: 0; min-width: 10.5rem; padding-left: 0;
+  text-align: left; background: var(--paper); overflow-wrap: anywhere; }
+.scores tbody th { font-weight: 400; vertical-align: top; }
+.scores .subject th { font-weight: 700; }
+details { margin-top: .4rem; }
 summary { cursor: pointer; margin-bottom: .5rem; }
 .grid { display: grid; gap: 1rem; }
+.spreads { grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }
 .charts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); }
 .sheets { grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
 figure { margin: 0; padding: .8rem; background: var(--panel); border-radius: 6px; }
@@ -160,7 +169,8 @@ figure { margin: 0; padding: .8rem; background: var(--panel); border-radius: 6px
 .chart text { font-size: 12px; fill: var(--soft); font-variant-numeric: tabular-nums; }
 .chart path, .key path { fill: none; stroke: var(--soft); }
 .chart .rule { stroke: var(--rule); }
-.chart .mark { stroke: var(--soft); stroke-dasharray: 4 4; }
+.chart .mark { stroke: var(--ink); stroke-dasharray: 4 4; }
+.bar { fill: var(--s0); }
 .line { stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
 .line.s0 { stroke: var(--s0); } .line.s1 { stroke: var(--s1); stroke-dasharray: 7 5; }
 .line.s2 { stroke: var(--s2); stroke-dasharray: 1 5; } .line.s3 { stroke: var(--s3); stroke-dasharray: 9 4 1 4; }
