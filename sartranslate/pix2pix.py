@@ -96,13 +96,15 @@ class Pix2Pix:
         return {**arrays, COUNTERS: np.array([self._updates, self._average_moves], np.int64)}
 
     def load_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Go on where `state` was taken. Raises `TrainingError` for the state of other networks."""
+        """Go on where `state` was taken. The state of other networks raises `TrainingError` and changes nothing."""
         variables = self._variables()
-        if odd := sorted((variables.keys() | {COUNTERS}) ^ arrays.keys()):
+        shapes = {COUNTERS: (2,)} | {name: tuple(variable.shape) for name, variable in variables.items()}
+        if odd := sorted(shapes.keys() ^ arrays.keys()):
             raise TrainingError(f"state {odd[0]!r} does not fit the networks of the recipe")
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape:
+                raise TrainingError(f"state {name!r} of {arrays[name].shape}, expected {shape}")
         for name, variable in variables.items():
-            if tuple(variable.shape) != arrays[name].shape:
-                raise TrainingError(f"state {name!r} of {arrays[name].shape}, expected {tuple(variable.shape)}")
             variable.assign(arrays[name])
         self._updates, self._average_moves = (int(number) for number in arrays[COUNTERS])
 

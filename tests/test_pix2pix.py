@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -247,6 +248,16 @@ def test_a_state_of_another_shape_is_refused(untrained: Pix2Pix) -> None:
     message = r"state 'generator/down0/kernel' of \(4, 4, 1, 3\), expected \(4, 4, 1, 2\)"
     with pytest.raises(TrainingError, match=message):
         untrained.load_state(state)
+
+
+@pytest.mark.parametrize("place", [-1, -2], ids=["counters", "last variable"])
+def test_a_state_that_is_refused_changes_nothing(untrained: Pix2Pix, place: int) -> None:
+    before = untrained.state()
+    name = list(before)[place]
+    state = {**{name: array + 1 for name, array in before.items()}, name: np.zeros((1, 2, 3), np.float32)}
+    with pytest.raises(TrainingError, match=re.escape(f"state {name!r} of (1, 2, 3), expected ")):
+        untrained.load_state(state)
+    assert_same(untrained.state(), before)
 
 
 # The same with PyTorch: two updates, a state, and two more by what made it and by what it was loaded into.
