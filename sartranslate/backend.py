@@ -105,28 +105,31 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, autograph=False)  # type: ignore[no-any-return]
 
 
-def predictor(model: Any) -> Callable[[Any], Any]:
-    """`model` in inference mode: a compiled call from a float32 array to a float32 array.
+def predictor(model: Any) -> Callable[..., Any]:
+    """`model` in inference mode: a compiled call from an array for each of its inputs to a float32 array.
 
     The call raises `BackendError` when the framework fails, for example out of memory.
     """
     import keras
 
+    def forward(*inputs: Any) -> Any:
+        return model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+
     if active() == "torch":
         import torch
 
-        forward = torch.inference_mode()(lambda batch: model(batch, training=False))
+        compute = torch.inference_mode()(forward)
         failures: tuple[type[Exception], ...] = (RuntimeError,)
     else:
         import tensorflow as tf
 
-        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-        forward = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
+        signature = [tf.TensorSpec(given.shape, given.dtype) for given in model.inputs]
+        compute = tf.function(forward, input_signature=signature)
         failures = (tf.errors.OpError,)
 
-    def predict(batch: Any) -> Any:
+    def predict(*batches: Any) -> Any:
         try:
-            return keras.ops.convert_to_numpy(forward(keras.ops.convert_to_tensor(batch)))
+            return keras.ops.convert_to_numpy(compute(*map(keras.ops.convert_to_tensor, batches)))
         except failures as error:
             raise BackendError(f"the generator failed: {str(error).splitlines()[0]}") from error
 

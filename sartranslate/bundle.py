@@ -67,8 +67,8 @@ def save(path: Path, bundle: Bundle, storage: str = "float16") -> None:
             raise OutputError(f"{path}: can not write the model: {error}") from error
 
 
-def load(path: Path, precision: str = "float32") -> Bundle:
-    """Rebuild the generator stored in `path`, computing in `precision`.
+def load(path: Path, precision: str = "float32", *, sampling: bool = False) -> Bundle:
+    """Rebuild the generator stored in `path`, computing in `precision`; for `sampling`, it takes source and seeds.
 
     Raises `BundleError` if the file is absent, broken, foreign or of another format version, or its
     tensors do not fit the architecture it declares.
@@ -78,7 +78,7 @@ def load(path: Path, precision: str = "float32") -> Bundle:
 
     description, tensors = _read(path)
     with backend.policy(precision):
-        model = build_generator(description.generator)
+        model = build_generator(description.generator, sampling=sampling)
     _assign(path, model, tensors)
     return Bundle(description, model)
 

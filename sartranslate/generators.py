@@ -23,7 +23,12 @@ RESNET_KERNEL, RESNET_END_KERNEL = 3, 7
 
 
 def build_generator(
-    config: GeneratorConfig, *, training: bool = False, momentum: float = 0.9, synchronized: bool = False
+    config: GeneratorConfig,
+    *,
+    training: bool = False,
+    sampling: bool = False,
+    momentum: float = 0.9,
+    synchronized: bool = False,
 ) -> keras.Model:
     """(N, H, W, source_bands) in [-1, 1] -> (N, H, W, target_bands) in (-1, 1), float32; weights are float32, too.
 
@@ -31,17 +36,24 @@ def build_generator(
     seeds, whole numbers (N,) that fit into int32, and drops values when it is called in training mode: which
     ones follows from a sample's own seed. What is built otherwise takes the source alone, and the output of a
     patch depends on no other in the batch; in test mode "own" it is that of training at batch size 1 with
-    seed 0. All have the same trainable variables in the same order. `momentum` is the share that stored
-    statistics keep in an update; `synchronized` batch norm runs over TensorFlow's replicas.
+    seed 0. What is built for `sampling` is such a one too, but takes seeds and drops values in every call. All
+    have the same trainable variables in the same order. `momentum` is the share that stored statistics keep in
+    an update; `synchronized` batch norm runs over TensorFlow's replicas.
     """
     source = keras.Input((None, None, config.source_bands), name="source")
-    seed = keras.Input((), dtype="int32", name="seed") if training else None
+    seeded = training or sampling
+    seed = keras.Input((), dtype="int32", name="seed") if seeded else None
     own = config.test_mode == "own" and not training
     normalise = Normalisation(config.norm, config.norm_epsilon, momentum, synchronized, own)
-    parts = _Parts(config, normalise, seed, dropping=training or own)
+    parts = _Parts(config, normalise, seed, dropping=seeded or own, always=sampling or own)
     x = parts.unet(source) if config.architecture in UNETS else parts.resnet(source)
     target = layers.Activation("tanh", dtype="float32", name="target")(x)
-    return keras.Model([source, seed] if training else source, target, name=config.architecture)
+    return keras.Model([source, seed] if seeded else source, target, name=config.architecture)
+
+
+def dropout_rate(model: keras.Model) -> float:
+    """The share of values that a network drops; 0 where it has no dropout."""
+    return max((layer.rate for layer in model.layers if isinstance(layer, SeededDropout)), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class _Parts:
     normalise: Normalisation
     seed: Any  # (N,), or None where every sample has seed 0
     dropping: bool
+    always: bool  # drops values outside training, too
 
     def unet(self, source: Any) -> Any:
         channels = self.config.channels
@@ -114,7 +127,7 @@ class _Parts:
     def _drop(self, x: Any, name: str) -> Any:
         if not (self.dropping and self.config.dropout):
             return x
-        layer = SeededDropout(self.config.dropout, always=self.seed is None, name=f"{name}_dropout")
+        layer = SeededDropout(self.config.dropout, always=self.always, name=f"{name}_dropout")
         return layer(x) if self.seed is None else layer(x, self.seed)
 
     def _upsample(self, x: Any, filters: int, name: str, size: int, *, use_bias: bool) -> Any:

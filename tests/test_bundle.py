@@ -38,6 +38,15 @@ def test_a_bundle_comes_back_with_description_and_output(tiny_model: Path, tmp_p
     assert np.array_equal(first.model(SOURCE), second.model(SOURCE))
 
 
+def test_a_sampler_has_the_same_weights_and_statistics(tiny_model: Path) -> None:
+    plain, sampler = bundle.load(tiny_model).model, bundle.load(tiny_model, sampling=True).model
+    assert [variable.path for variable in sampler.variables] == [variable.path for variable in plain.variables]
+    for variable, same in zip(sampler.variables, plain.variables, strict=True):
+        assert np.array_equal(variable, same)
+    first, second = (sampler([SOURCE, np.array([seed], np.int32)], training=False) for seed in (1, 2))
+    assert not np.array_equal(first, second)
+
+
 def test_float16_storage_changes_the_output_by_less_than_a_grey_level(tiny_model: Path, tmp_path: Path) -> None:
     full = tmp_path / "full.safetensors"
     loaded = bundle.load(tiny_model)

@@ -21,7 +21,7 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sartranslate.blocks import initialise  # noqa: E402
-from sartranslate.generators import build_generator  # noqa: E402
+from sartranslate.generators import build_generator, dropout_rate  # noqa: E402
 from sartranslate.initialisation import Initialisation  # noqa: E402
 
 CONTRAST = Initialisation("kaiming")  # small networks with the paper's weights give almost nothing
@@ -43,9 +43,9 @@ def seeds(*values: int) -> NDArray[np.int32]:
     return np.array(values, np.int32)
 
 
-def built(config: GeneratorConfig, *, training: bool = False) -> keras.Model:
+def built(config: GeneratorConfig, *, training: bool = False, sampling: bool = False) -> keras.Model:
     """With weights that do not depend on what else the network is built for."""
-    model = build_generator(config, training=training)
+    model = build_generator(config, training=training, sampling=sampling)
     initialise(model, CONTRAST, 0)
     return model
 
@@ -106,6 +106,7 @@ def test_whatever_it_is_built_for_a_generator_has_the_same_weights_in_the_same_o
     config = GeneratorConfig(architecture, filters=1)
     expected = paths(build_generator(config))
     assert paths(build_generator(config, training=True)) == expected
+    assert paths(build_generator(config, sampling=True)) == expected
     own = build_generator(GeneratorConfig(architecture, filters=1, test_mode="own"))
     assert paths(own) == expected
 
@@ -218,6 +219,52 @@ def test_dropout_ends_with_training() -> None:
     source = patches(1, 128, 128, 1)
     learner, user = built(config, training=True), built(config)
     np.testing.assert_allclose(learner([source, seeds(1)], training=False), user(source), atol=1e-6)
+
+
+@pytest.mark.parametrize(("architecture", "test_mode"), [("unet_128", "stored"), ("resnet_6blocks", "own")])
+def test_a_sample_depends_on_its_own_patch_and_seed_only(architecture: str, test_mode: str) -> None:
+    sampler = built(GeneratorConfig(architecture, filters=4, test_mode=test_mode), sampling=True)
+    batch, drawn = patches(3, 128, 128, 1), seeds(7, 0, 7)
+    together = sampler([batch, drawn], training=False).numpy()
+    alone = [sampler([batch[n : n + 1], drawn[n : n + 1]], training=False) for n in range(3)]
+    np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-4)
+    other = sampler([batch, seeds(7, 1, 8)], training=False).numpy()
+    np.testing.assert_allclose(together[0], other[0], atol=1e-4)
+    assert min(np.abs(together[n] - other[n]).max() for n in (1, 2)) > 0.1
+
+
+def test_samples_take_the_statistics_that_are_stored_and_leave_them() -> None:
+    sampler = built(GeneratorConfig("unet_128", filters=4), sampling=True)
+    source = [patches(2, 128, 128, 1), seeds(1, 2)]
+    before = sampler(source, training=False).numpy()
+    for variable in sampler.non_trainable_variables:
+        variable.assign(variable * 0.25)
+    stored = [variable.numpy() for variable in sampler.non_trainable_variables]
+    after = sampler(source, training=False).numpy()
+    assert np.abs(after - before).max() > 0.1
+    for variable, expected in zip(sampler.non_trainable_variables, stored, strict=True):
+        assert np.array_equal(variable, expected)
+
+
+def test_samples_drop_what_training_drops() -> None:
+    config = GeneratorConfig("unet_128", filters=4, norm="instance")
+    sampler, learner = built(config, sampling=True), built(config, training=True)
+    source = patches(2, 128, 128, 1)
+    expected = learner([source, seeds(3, -4)], training=True)
+    np.testing.assert_allclose(sampler([source, seeds(3, -4)], training=False), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("config", "rate"),
+    [
+        (GeneratorConfig("unet_128", filters=1, dropout=0.3), 0.3),
+        (GeneratorConfig("unet_128", filters=1, dropout=0.0), 0.0),
+        (GeneratorConfig("unet_128", filters=1, dropout_layers=(7, 7)), 0.0),
+    ],
+)
+def test_a_rate_is_that_of_the_layers_which_there_are(config: GeneratorConfig, rate: float) -> None:
+    assert dropout_rate(build_generator(config, sampling=True)) == rate
+    assert dropout_rate(build_generator(config)) == 0
 
 
 @pytest.mark.parametrize(
