@@ -78,11 +78,6 @@ class Recipe:
             del parts["generator"][name]
         return {"name": self.name, **parts}
 
-    def differences(self, other: Recipe) -> list[str]:
-        """One line for each field in which `other` differs."""
-        here, there = flattened(self.as_dict()), flattened(other.as_dict())
-        return [f"{path} {there[path]!r}, not {here[path]!r}" for path in here if here[path] != there[path]]
-
     def _part_with(self, part: str, values: Mapping[str, Any]) -> Any:
         try:
             return replace(getattr(self, part), **values)
@@ -107,6 +102,15 @@ def from_dict(content: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
         if part != "name" and (part not in PARTS or not isinstance(table, Mapping)):
             raise OptionError(f"recipe part {part!r}: expected tables named {', '.join(PARTS)}")
     return recipe.with_fields(flattened({part: table for part, table in content.items() if part != "name" and table}))
+
+
+def contradictions(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """One line for each wanted field that has another value in what was found, both as `flattened` leaves them.
+
+    >>> contradictions({"seed": 0, "unit": "db"}, {"seed": 3})
+    ['seed 0, not 3']
+    """
+    return [f"{name} {found.get(name)!r}, not {value!r}" for name, value in wanted.items() if found.get(name) != value]
 
 
 def flattened(content: Mapping[str, Any]) -> dict[str, Any]:

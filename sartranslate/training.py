@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sartranslate import backend
+from sartranslate import backend, bundle
 from sartranslate.autograd import Replicas
 from sartranslate.checkpoint import load_checkpoint
 from sartranslate.course import Course
@@ -16,7 +16,7 @@ from sartranslate.errors import OptionError, TrainingError
 from sartranslate.pix2pix import Pix2Pix
 from sartranslate.presets import preset
 from sartranslate.radiometry import Radiometry
-from sartranslate.recipe import Recipe, flattened, from_dict
+from sartranslate.recipe import Recipe, contradictions, flattened, from_dict
 from sartranslate.record import Record
 from sartranslate.run_folder import RunFolder
 from sartranslate.session import Hooks, Rhythm, Session, TrainingSummary
@@ -35,6 +35,7 @@ class TrainingOptions:
     data: DataOptions = field(default_factory=DataOptions)
     devices: tuple[str, ...] = ()  # that share each batch; empty: all GPUs, or the processor
     checkpoints: Rhythm = field(default_factory=Rhythm)
+    start: Path | None = None  # a model whose generator is trained on; None: from random weights
     overwrite: bool = False  # an earlier run in the same folder
 
     def __post_init__(self) -> None:
@@ -51,14 +52,18 @@ def train(
 
     Raises `PairsError` for unusable pairs, `OptionError` for options that do not fit them, `TrainingError` when
     the losses leave the range of numbers and `OutputError` when `run` can not be written; the last checkpoint
-    is kept then.
+    is kept then. A model to start from that can not be used raises `BundleError` or, of another architecture than the
+    recipe's, `OptionError`.
     """
     options, hooks = options or TrainingOptions(), hooks or Hooks()
     folder = RunFolder(run)
     folder.check(overwrite=options.overwrite)
-    data = load_data(folders, options.recipe, options.seed, options.data, hooks.checked)
+    given = _given(options.start)
+    data = load_data(folders, options.recipe, options.seed, _like_given(options.data, given), hooks.checked)
     settings = _settings(options, folders, data)
     trainer = _trainer(settings, data, options.devices)
+    if given:
+        _start(trainer, given)
     with folder.begun():
         return _session(folder, trainer, data, settings, hooks).run(Course(), options.checkpoints)
 
@@ -81,7 +86,8 @@ def resume(
     folder = RunFolder(run)
     arrays, position = load_checkpoint(folder.checkpoint)
     settings, course = _read(folder.checkpoint, position)
-    _refuse(run, "this run has", _contradictions(settings, {**(wanted or {}), "backend": backend.active()}))
+    told = {**(wanted or {}), "backend": backend.active()}
+    _refuse(run, "this run has", contradictions(flattened(settings), told))
     recipe, stored = from_dict(settings["recipe"]), _data_options(settings)
     stored = replace(stored, validation=options.data.validation or stored.validation)
     places = list(folders) or [Path(place) for place in settings["folders"]]
@@ -90,6 +96,31 @@ def resume(
     trainer = _trainer(settings, data, options.devices)
     trainer.load_state(arrays)
     return _session(folder, trainer, data, settings, hooks).run(course, options.checkpoints)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The model that a run starts from."""
+
+    path: Path
+    description: bundle.Description
+
+
+def _given(path: Path | None) -> _Given | None:
+    return _Given(path, bundle.describe(path)) if path else None
+
+
+def _like_given(options: DataOptions, given: _Given | None) -> DataOptions:
+    """Bands and scaling of the model that a run starts from, unless others are told."""
+    if given is None or options.radiometry is not None:
+        return options
+    return replace(options, radiometry=given.description.radiometry)
+
+
+def _start(trainer: Pix2Pix, given: _Given) -> None:
+    if found := trainer.recipe.generator.differences(given.description.generator):
+        raise OptionError(f"{given.path}: can not be started from, the recipe has {'; '.join(found)}")
+    trainer.start_from(bundle.load(given.path).model)
 
 
 def _settings(options: TrainingOptions, folders: Sequence[Path], data: TrainingData) -> dict[str, Any]:
@@ -106,6 +137,7 @@ def _settings(options: TrainingOptions, folders: Sequence[Path], data: TrainingD
         "folders": [str(folder.resolve()) for folder in folders],
         "validation": [str(folder.resolve()) for folder in options.data.validation],
         "digests": data.digests,
+        "start": str(options.start.resolve()) if options.start else None,
     }
 
 
@@ -139,11 +171,6 @@ def _read(path: Path, position: Mapping[str, Any]) -> tuple[dict[str, Any], Cour
         raise TrainingError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{path}: broken checkpoint: {error!r}") from error
-
-
-def _contradictions(settings: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    known = flattened(settings)
-    return [f"{name} {known.get(name)!r}, not {value!r}" for name, value in wanted.items() if known.get(name) != value]
 
 
 def _refuse(run: Path, found: str, differences: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from sartranslate.errors import OptionError
 from sartranslate.optimisation import learning_rate
 from sartranslate.presets import PRESETS, preset
 from sartranslate.recipe import flattened
+from tests.recipes import differences
 
 # Where the implementations differ, and the constants that they are known for: a row a field, a column a preset.
 # The paper's Torch code enlarges bilinearly; of the resamplings on offer, bicubic comes nearest to that.
@@ -97,7 +98,7 @@ def test_published_presets_differ_in_nothing_that_the_table_does_not_say(name: s
 
 
 def test_the_paper_and_junyanz_differ_in_dropout_and_schedule_alone() -> None:
-    assert preset("paper").differences(preset("junyanz")) == [
+    assert differences(preset("paper"), preset("junyanz")) == [
         "name 'junyanz', not 'paper'",
         "generator.dropout_layers [2, 4], not [1, 3]",
         "optimisation.schedule 'linear', not 'constant'",
@@ -117,7 +118,7 @@ def test_the_discriminators_judge_patches_of_their_published_size(name: str, pix
 
 
 def test_the_radar_recipe_is_junyanz_with_the_papers_dropout_and_what_radar_images_want() -> None:
-    assert preset("junyanz").differences(preset("sar")) == [
+    assert differences(preset("junyanz"), preset("sar")) == [
         "name 'sar', not 'junyanz'",
         "generator.dropout_layers [1, 3], not [2, 4]",
         "generator.test_mode 'stored', not 'own'",

@@ -13,6 +13,7 @@ from sartranslate.objective import Objective
 from sartranslate.optimisation import Optimisation
 from sartranslate.presets import PRESETS, preset
 from sartranslate.recipe import PARTS, SCORES, Recipe, Validation, flattened, from_dict
+from tests.recipes import differences
 
 # A value other than the default for every field of a recipe; the parts go together.
 OTHER = {
@@ -95,7 +96,7 @@ def test_changing_one_field_leaves_all_others(path: str) -> None:
 
 def test_other_epochs_take_the_place_of_updates() -> None:
     """Otherwise the updates would go on deciding when training ends."""
-    assert preset("tf-tutorial").differences(preset("tf-tutorial").with_fields({"optimisation.epochs": 3})) == [
+    assert differences(preset("tf-tutorial"), preset("tf-tutorial").with_fields({"optimisation.epochs": 3})) == [
         "optimisation.epochs 3, not 200",
         "optimisation.updates 0, not 40000",
     ]
@@ -145,20 +146,20 @@ def test_a_change_of_another_part_keeps_the_bands() -> None:
 
 def test_a_part_of_a_dictionary_goes_over_a_base() -> None:
     recipe = from_dict({"name": "mine", "objective": {"l1": 10.0}}, preset("tf-tutorial"))
-    assert preset("tf-tutorial").differences(recipe) == [
+    assert differences(preset("tf-tutorial"), recipe) == [
         "name 'mine', not 'tf-tutorial'",
         "objective.l1 10.0, not 100.0",
     ]
 
 
 def test_recipes_of_equal_fields_have_no_differences() -> None:
-    assert preset("junyanz").differences(from_dict(preset("junyanz").as_dict())) == []
+    assert differences(preset("junyanz"), from_dict(preset("junyanz").as_dict())) == []
 
 
 def test_a_difference_names_the_field_its_value_and_what_it_is_not() -> None:
     longer = Recipe(optimisation=Optimisation(epochs=300))
-    assert Recipe().differences(longer) == ["optimisation.epochs 300, not 200"]
-    assert longer.differences(Recipe()) == ["optimisation.epochs 200, not 300"]
+    assert differences(Recipe(), longer) == ["optimisation.epochs 300, not 200"]
+    assert differences(longer, Recipe()) == ["optimisation.epochs 200, not 300"]
 
 
 @pytest.mark.parametrize(

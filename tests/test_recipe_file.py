@@ -14,6 +14,7 @@ from sartranslate.errors import OptionError
 from sartranslate.presets import PRESETS, preset
 from sartranslate.recipe import Recipe
 from sartranslate.recipe_file import find_recipe, parse_changes, read_recipe, to_toml
+from tests.recipes import differences
 
 WriteRecipe = Callable[[str], Path]
 
@@ -66,14 +67,14 @@ def test_the_text_is_toml_to_other_readers_and_holds_every_field(name: str) -> N
 
 def test_a_file_takes_what_it_leaves_out_from_the_preset_that_it_names(write_recipe: WriteRecipe) -> None:
     path = write_recipe('name = "mlm"\n[optimisation]\nepochs = 3\n[generator]\ndropout_layers = [2, 2]\n')
-    assert preset("mlm").differences(read_recipe(path)) == [
+    assert differences(preset("mlm"), read_recipe(path)) == [
         "generator.dropout_layers [2, 2], not [1, 3]",
         "optimisation.epochs 3, not 100",
     ]
 
 
 def test_a_file_that_names_no_preset_changes_the_radar_recipe(write_recipe: WriteRecipe) -> None:
-    assert preset("sar").differences(read_recipe(write_recipe("objective.l1 = 50.0"))) == [
+    assert differences(preset("sar"), read_recipe(write_recipe("objective.l1 = 50.0"))) == [
         "objective.l1 50.0, not 100.0"
     ]
 
@@ -218,7 +219,7 @@ def test_changes_of_a_wrong_type_are_refused_by_the_recipe() -> None:
 
 def test_other_epochs_in_a_file_take_the_place_of_the_updates_of_its_preset(write_recipe: WriteRecipe) -> None:
     path = write_recipe('name = "tf-tutorial"\n[optimisation]\nepochs = 3')
-    assert preset("tf-tutorial").differences(read_recipe(path)) == [
+    assert differences(preset("tf-tutorial"), read_recipe(path)) == [
         "optimisation.epochs 3, not 200",
         "optimisation.updates 0, not 40000",
     ]
@@ -226,4 +227,4 @@ def test_other_epochs_in_a_file_take_the_place_of_the_updates_of_its_preset(writ
 
 def test_a_file_with_a_name_of_its_own_changes_the_radar_recipe_too(write_recipe: WriteRecipe) -> None:
     path = write_recipe('name = "mine"\n[objective]\nl1 = 50.0')
-    assert preset("sar").differences(read_recipe(path)) == ["name 'mine', not 'sar'", "objective.l1 50.0, not 100.0"]
+    assert differences(preset("sar"), read_recipe(path)) == ["name 'mine', not 'sar'", "objective.l1 50.0, not 100.0"]
