@@ -12,7 +12,7 @@ from . import options
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from sartranslate.inference import InferenceSummary
+    from sartranslate.inference_summary import InferenceSummary
     from sartranslate.sliding import Tally
     from sartranslate.source import SceneOptions
 
@@ -23,6 +23,17 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     if not value.isdecimal() or int(value) < 1:
         raise click.BadParameter(f"{value!r}: expected auto or a whole number from 1")
     return int(value)
+
+
+def _samples(samples: int | None, uncertainty: Path | None) -> int | None:
+    """How many the uncertainty is told from; None where it is not asked for."""
+    if uncertainty is None and samples is not None:
+        raise click.UsageError("--uncertainty-samples without --uncertainty")
+    if uncertainty is None:
+        return None
+    from sartranslate.uncertainty import SAMPLES
+
+    return samples or SAMPLES
 
 
 @click.command()
@@ -48,6 +59,18 @@ def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int |
     show_default=True,
     help="Of the output; webp and jpeg (quality 90) lose detail.",
 )
+@click.option(
+    "--uncertainty",
+    type=options.FILE,
+    help="Also write how far samples of the picture lie apart, in grey levels, to this GeoTIFF, without loss.",
+)
+@click.option(
+    "--uncertainty-samples",
+    "samples",
+    type=click.IntRange(2),
+    metavar="N",
+    help="Samples for it; each takes as long as the picture.  [default: 8]",
+)
 @options.unit
 @options.scene
 @options.overwrite
@@ -57,6 +80,8 @@ def infer(
     paths: tuple[str, ...],
     scene: SceneOptions,
     model: Path | None,
+    uncertainty: Path | None,
+    samples: int | None,
     precision: str,
     backend: str | None,
     quiet: bool,
@@ -74,14 +99,15 @@ def infer(
 
     source, out = options.split_paths(paths, bool(scene.files), "SCENE", "OUT")
     model = model or bundle.DEFAULT_MODEL
-    chosen = inference.InferenceOptions(scene=scene, keep=(model,), **settings)  # type: ignore[arg-type]
+    samples = _samples(samples, uncertainty)
+    chosen = inference.InferenceOptions(scene=scene, keep=(model,), uncertainty=uncertainty, **settings)  # type: ignore[arg-type]
     wanted = bundle.describe(model)
     size_multiple = wanted.generator.size_multiple
     plan = inference.plan(source, Path(str(out)), wanted.radiometry, chosen, size_multiple=size_multiple)
     if not quiet and (warning := slow_layout(plan.scene)):
         click.echo(f"Warning: {plan.scene.path} is {warning}", err=True)
     framework.select(backend)
-    translator = inference.load_translator(model, precision)
+    translator = inference.load_translator(model, precision, samples)
     with progress_bar("windows", quiet=quiet) as bar:
 
         def watch(tally: Tally, windows: int) -> None:
@@ -102,4 +128,5 @@ def _one_line(summary: InferenceSummary) -> str:
         f" {summary.megapixels_per_second:.1f} Mpx/s on {summary.device} in {summary.precision};"
         f" band {', '.join(summary.bands)} read as {summary.scaling_text}"
         + (f"; placed by {summary.placed}" if summary.placed else "")
+        + (f"; uncertainty in {summary.uncertainty}: {summary.spread}" if summary.uncertainty else "")
     )

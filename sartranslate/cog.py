@@ -1,13 +1,14 @@
-"""Write an RGB raster strip by strip and end with a Cloud Optimized GeoTIFF under its final name.
+"""Write rasters of bytes strip by strip and end with Cloud Optimized GeoTIFFs under their final names.
 
 The COG driver wants the whole image at once, so strips go to a tiled GeoTIFF in a hidden working
-folder beside the output, which is then copied to a COG there and renamed over the output.
+folder beside the output, which is then copied to a COG there and renamed over the output. Rasters that
+belong together appear together: none is renamed before all are whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from sartranslate.radiometry import Mask
 from sartranslate.raster import quiet_georeference
 
 BLOCK_SIZE = 512
-PIXEL_BYTES = 4  # RGB and mask
 COPY_CACHE = 8 * 2**20  # bytes of GDAL's block cache beyond one row of blocks: the copy reads each block once
 SIDE_FILES = (".aux.xml", ".ovr", ".msk")  # GDAL reads them with a raster, whoever wrote them
 COMPRESSIONS: Mapping[str, Mapping[str, Any]] = {
@@ -38,13 +38,20 @@ COMPRESSIONS: Mapping[str, Mapping[str, Any]] = {
     "jpeg": {"compress": "JPEG", "quality": 90},
     "none": {"compress": "NONE"},
 }
+LOSSY = ("webp", "jpeg")
+PHOTOMETRIC = {1: "MINISBLACK", 3: "RGB"}  # by number of bands
 # Strips are written once and read once: the fastest lossless setting.
 STRIP_FILE = {"compress": "zstd", "zstd_level": 1, "predictor": 2}
 
 
+def lossless(compress: str) -> str:
+    """The same compression, or zstd in the place of one that loses detail."""
+    return "zstd" if compress in LOSSY else compress
+
+
 @dataclass(frozen=True)
-class RgbProfile:
-    """Size, place and form of an RGB output."""
+class CogProfile:
+    """Size, place and form of an output."""
 
     height: int
     width: int
@@ -52,54 +59,73 @@ class RgbProfile:
     transform: Affine
     compress: str = "zstd"
     tags: Mapping[str, str] = field(default_factory=dict)  # default domain: others do not survive the copy
+    bands: int = 3  # RGB; 1: grey
 
     def __post_init__(self) -> None:
         if self.compress not in COMPRESSIONS:
             raise OptionError(f"compress {self.compress!r}: expected one of {', '.join(COMPRESSIONS)}")
 
 
-class RgbWriter:
+class CogWriter:
     """Takes finished strips from the top of the raster to its bottom."""
 
     def __init__(self, path: Path, dataset: Any) -> None:
         self._path = path
         self._dataset = dataset
 
-    def write(self, row_off: int, rgb: NDArray[np.uint8], mask: Mask) -> None:
-        """Write (rows, width, 3) uint8 and its validity (rows, width) at row `row_off`."""
-        window = RasterioWindow(0, row_off, rgb.shape[1], rgb.shape[0])
+    def write(self, row_off: int, values: NDArray[np.uint8], mask: Mask) -> None:
+        """Write (rows, width, bands) uint8 and its validity (rows, width) at row `row_off`."""
+        window = RasterioWindow(0, row_off, values.shape[1], values.shape[0])
         with write_errors(self._path):
-            self._dataset.write(np.moveaxis(np.where(mask[..., None], rgb, 0), -1, 0), window=window)
+            self._dataset.write(np.moveaxis(np.where(mask[..., None], values, 0), -1, 0), window=window)
             # Set here and not around the dataset, because the setting belongs to the thread that writes.
             with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
                 self._dataset.write_mask(mask.astype(np.uint8) * 255, window=window)
 
 
 @contextmanager
-def rgb_writer(path: Path, profile: RgbProfile, *, overwrite: bool = True) -> Iterator[RgbWriter]:
-    """Open `path` for strips; on normal exit it is a valid COG with overviews and an internal mask.
+def cog_writers(profiles: Mapping[Path, CogProfile], *, overwrite: bool = True) -> Iterator[list[CogWriter]]:
+    """Open all paths for strips; on normal exit each is a valid COG with overviews and an internal mask.
 
-    On any failure, an exception in the body included, `path` is what it was before and nothing else
-    is left. Side files of what was there before go with it. Raises `OutputError` when the file can not
-    be written, or `path` has come into being meanwhile and `overwrite` is off.
+    On any failure, an exception in the body included, all paths are what they were before and nothing else
+    is left. Side files of what was there before go with it. Raises `OutputError` when a file can not
+    be written, or one has come into being meanwhile and `overwrite` is off.
     """
-    with replaced_when_whole(path, overwrite=overwrite) as finished:
-        strips = finished.with_name(f"{finished.name}.strips")
-        with write_errors(path):
-            dataset = _create(strips, profile)
-        try:
-            yield RgbWriter(path, dataset)
-        finally:
-            with write_errors(path):
-                dataset.close()
-        with write_errors(path):
-            _copy_to_cog(strips, finished, profile)
-            _check_place(path, finished, profile)
-    for suffix in SIDE_FILES:
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    with ExitStack() as places:
+        finished = {path: places.enter_context(replaced_when_whole(path, overwrite=overwrite)) for path in profiles}
+        with ExitStack() as files:
+            yield [files.enter_context(_writer(path, finished[path], profile)) for path, profile in profiles.items()]
+        _check_places_are_free(profiles, overwrite)
+    for path in profiles:
+        for suffix in SIDE_FILES:
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _create(path: Path, profile: RgbProfile) -> Any:
+@contextmanager
+def _writer(path: Path, finished: Path, profile: CogProfile) -> Iterator[CogWriter]:
+    """Open a file beside `finished` for the strips of `path`; on normal exit they are in `finished` as a COG."""
+    strips = finished.with_name(f"{finished.name}.strips")
+    with write_errors(path):
+        dataset = _create(strips, profile)
+    try:
+        yield CogWriter(path, dataset)
+    finally:
+        with write_errors(path):
+            dataset.close()
+    with write_errors(path):
+        _copy_to_cog(strips, finished, profile)
+        strips.unlink()
+        _check_place(path, finished, profile)
+
+
+def _check_places_are_free(paths: Iterable[Path], overwrite: bool) -> None:
+    """What keeps one of several files from taking its place must show before another one has."""
+    for path in paths:
+        if path.exists() and not (overwrite and path.is_file()):
+            raise OutputError(f"{path}: was made by someone else meanwhile; --overwrite replaces a file")
+
+
+def _create(path: Path, profile: CogProfile) -> Any:
     with quiet_georeference():
         dataset = rasterio.open(
             path,
@@ -107,11 +133,11 @@ def _create(path: Path, profile: RgbProfile) -> Any:
             driver="GTiff",
             height=profile.height,
             width=profile.width,
-            count=3,
+            count=profile.bands,
             dtype="uint8",
             crs=profile.crs,
             transform=profile.transform,
-            photometric="RGB",
+            photometric=PHOTOMETRIC[profile.bands],
             tiled=True,
             blockxsize=BLOCK_SIZE,
             blockysize=BLOCK_SIZE,
@@ -122,7 +148,7 @@ def _create(path: Path, profile: RgbProfile) -> Any:
     return dataset
 
 
-def _check_place(path: Path, finished: Path, profile: RgbProfile) -> None:
+def _check_place(path: Path, finished: Path, profile: CogProfile) -> None:
     """GeoTIFF has no way to write down some CRS; GDAL puts those into a side file, which is easily lost."""
     finished.with_name(f"{finished.name}.aux.xml").unlink(missing_ok=True)
     with quiet_georeference(), rasterio.open(finished) as dataset:
@@ -132,8 +158,8 @@ def _check_place(path: Path, finished: Path, profile: RgbProfile) -> None:
             raise OutputError(f"{path}: GeoTIFF can not hold the scene's transform, {tuple(profile.transform)[:6]}")
 
 
-def _copy_to_cog(source: Path, target: Path, profile: RgbProfile) -> None:
-    row_of_blocks = BLOCK_SIZE * profile.width * PIXEL_BYTES
+def _copy_to_cog(source: Path, target: Path, profile: CogProfile) -> None:
+    row_of_blocks = BLOCK_SIZE * profile.width * (profile.bands + 1)  # bytes, the mask's too
     with quiet_georeference(), rasterio.Env(GDAL_CACHEMAX=COPY_CACHE + row_of_blocks):
         rasterio.shutil.copy(
             source,

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sartranslate import __version__
 from sartranslate.aoi import AreaOnGrid, area_on_grid
 from sartranslate.area_file import Area
 from sartranslate.blend import STRIP_HEIGHT, Strip
-from sartranslate.cog import RgbProfile, RgbWriter, rgb_writer
+from sartranslate.cog import CogProfile, lossless
 from sartranslate.errors import OptionError
-from sartranslate.output import check_output
+from sartranslate.inference_summary import InferenceSummary
+from sartranslate.output import check_distinct, check_output
 from sartranslate.prefetch import BackgroundWriter, prefetch
-from sartranslate.radiometry import Radiometry, to_rgb
+from sartranslate.product import Product, product_writer
+from sartranslate.radiometry import Mask, Radiometry, to_rgb
 from sartranslate.raster import moved, named_errors
 from sartranslate.reader import block_cache, scene_reader
 from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
-from sartranslate.sliding import Generator, Patch, Tally, slide
+from sartranslate.sliding import Generator, Patch, Tally, side_by_side, slide
 from sartranslate.source import SceneOptions
+from sartranslate.uncertainty import Spread, to_levels
 from sartranslate.windows import Window, WindowGrid, check_multiple
 
 SYNTHETIC = "Synthetic RGB generated from SAR backscatter; not an optical observation"
+SPREAD = "Spread of samples of a synthetic RGB in grey levels, root mean square over its colours; not its error"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Translator:
     model: str = "callable"
     device: str = "CPU"
     precision: str = "float32"
+    spread: Spread | None = None  # of samples of the generator; None: it can not be told
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class InferenceOptions:
     batch_size: int | None = None  # windows in a call of the generator; None: the translator's
     compress: str = "zstd"
     overwrite: bool = False
-    keep: tuple[Path, ...] = ()  # files that must never be the output: the model
+    uncertainty: Path | None = None  # raster of the translator's spread, always lossless; None: there is none
+    keep: tuple[Path, ...] = ()  # files that must never be an output: the model
     unit: str | None = None  # of the scene's values; None: guessed
     scene: SceneOptions = field(default_factory=SceneOptions)
     area: Area | None = None  # the output's; None: the whole scene
@@ -64,30 +69,6 @@ class InferenceOptions:
         if self.prefetch < 1 or self.strip_height < 1:
             raise OptionError(f"prefetch {self.prefetch}, strip height {self.strip_height}: expected at least 1")
         WindowGrid(1, 1, self.window, self.overlap)
-
-
-@dataclass(frozen=True)
-class InferenceSummary:
-    """What was done, fit for JSON."""
-
-    scene: str
-    out: str
-    height: int  # pixels
-    width: int  # pixels
-    windows: int
-    skipped_windows: int  # without a valid pixel
-    seconds: float  # from the first read to the finished file, without loading the model
-    megapixels_per_second: float
-    device: str
-    precision: str
-    model: str
-    placed: str | None  # how ground control points put the scene on its grid; None: it had one
-    bands: tuple[str, ...]  # of the scene, one for each channel of the model
-    scaling: dict[str, Any]  # unit, reason and ranges assumed for the scene
-    scaling_text: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -120,8 +101,7 @@ def plan(
     options = options or InferenceOptions()
     check_multiple(options.window, size_multiple)
     scene = open_scene(scene_path, radiometry.bands, options.scene)
-    keep = (*options.keep, Path(options.area.source)) if options.area else options.keep
-    check_output(out, scene, keep=keep, overwrite=options.overwrite)
+    _check_outputs(out, scene, options)
     grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
     region, area = Window(0, 0, scene.height, scene.width), None
     if options.area:
@@ -141,21 +121,28 @@ def translate(
 ) -> InferenceSummary:
     """Write the planned translation: uint8 RGB with a mask on the scene's pixels, as a COG.
 
-    `watch` is told windows done and in all after each batch. Raises `SceneError`, `BackendError` or
-    `OutputError`; the output is then what it was before, and no thread is left.
+    So is the spread of the translator's samples, uint8 grey levels, where it is asked for; the translation is
+    the same with and without it. `watch` is told windows done and in all after each batch. Raises `OptionError`
+    for a translator that knows no spread, `SceneError`, `BackendError` or `OutputError`; outputs are then
+    what they were before, and no thread is left.
     """
     started = time.monotonic()
-    tally = Tally()
+    tally, products = Tally(), _products(plan, translator)
     with ExitStack() as stack:
         stack.enter_context(block_cache(plan.scene, plan.options.window))
-        writer = stack.enter_context(rgb_writer(plan.out, _profile(plan, translator), overwrite=plan.options.overwrite))
-        pending = stack.enter_context(BackgroundWriter[Strip](lambda strip: _write(writer, strip, plan)))
+        write = stack.enter_context(product_writer(products, overwrite=plan.options.overwrite))
+        pending = stack.enter_context(
+            BackgroundWriter[Strip](
+                lambda strip: write(strip.row_off - plan.region.row_off, strip.values, _mask(plan, strip))
+            )
+        )
         patches = stack.enter_context(closing(prefetch(_patches(plan), plan.options.prefetch)))
         for strip in slide(
             patches,
-            translator.generator,
+            side_by_side([(product.generator, product.profile.bands) for product in products]),
             plan.grid,
             batch_size=plan.options.batch_size or translator.batch_size,
+            channels=sum(product.profile.bands for product in products),
             strip_height=plan.options.strip_height,
             tally=tally,
             region=plan.region,
@@ -165,10 +152,11 @@ def translate(
     return _summary(plan, translator, tally, time.monotonic() - started)
 
 
-def load_translator(path: Path, precision: str = "auto") -> Translator:
-    """The generator of a bundle, compiled, on the fastest device present.
+def load_translator(path: Path, precision: str = "auto", samples: int | None = None) -> Translator:
+    """The generator of a bundle, compiled, on the fastest device present, with a spread over `samples` if any.
 
-    Raises `BundleError` for an unusable file.
+    Samples are drawn from a second copy of the weights. Raises `BundleError` for an unusable file, `OptionError`
+    for a number of samples that it does not have.
     """
     from sartranslate import backend, bundle
 
@@ -180,7 +168,24 @@ def load_translator(path: Path, precision: str = "auto") -> Translator:
         model=f"{loaded.description.name} ({path.name})",
         device=backend.device(),
         precision=precision,
+        spread=_load_spread(path, precision, samples) if samples is not None else None,
     )
+
+
+def _load_spread(path: Path, precision: str, samples: int) -> Spread:
+    from sartranslate import backend, bundle
+    from sartranslate.generators import dropout_rate
+
+    model = bundle.load(path, precision, sampling=True).model
+    return Spread(backend.predictor(model), samples, dropout_rate(model))
+
+
+def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
+    keep = (*options.keep, Path(options.area.source)) if options.area else options.keep
+    for path in filter(None, (out, options.uncertainty)):
+        check_output(path, scene, keep=keep, overwrite=options.overwrite)
+    if options.uncertainty:
+        check_distinct(out, options.uncertainty)
 
 
 def _patches(plan: Plan) -> Iterator[Patch]:
@@ -191,26 +196,41 @@ def _patches(plan: Plan) -> Iterator[Patch]:
             yield Patch(window, plan.scaling.apply(values, mask), mask)
 
 
-def _write(writer: RgbWriter, strip: Strip, plan: Plan) -> None:
-    mask = strip.mask
-    if plan.area:
-        mask = mask & plan.area.mask(Window(strip.row_off, plan.region.col_off, *mask.shape))
-    writer.write(strip.row_off - plan.region.row_off, to_rgb(strip.values), mask)
+def _mask(plan: Plan, strip: Strip) -> Mask:
+    """Where a strip is valid and within the area."""
+    if plan.area is None:
+        return strip.mask
+    return strip.mask & plan.area.mask(Window(strip.row_off, plan.region.col_off, *strip.mask.shape))
 
 
-def _profile(plan: Plan, translator: Translator) -> RgbProfile:
+def _products(plan: Plan, translator: Translator) -> list[Product]:
+    """The picture and, where it is asked for, the spread."""
+    compress, uncertainty, spread = plan.options.compress, plan.options.uncertainty, translator.spread
+    tags = _tags(plan, translator, {"TIFFTAG_IMAGEDESCRIPTION": SYNTHETIC, "SYNTHETIC": "YES"})
+    products = [Product(plan.out, _profile(plan, 3, compress, tags), translator.generator, to_rgb)]
+    if uncertainty:
+        if spread is None:
+            raise OptionError(f"{uncertainty}: a translator without samples has no spread, expected one with samples")
+        tags = _tags(plan, translator, {"TIFFTAG_IMAGEDESCRIPTION": SPREAD, "SARTRANSLATE_SPREAD": spread.describe()})
+        products.append(Product(uncertainty, _profile(plan, 1, lossless(compress), tags), spread, to_levels))
+    return products
+
+
+def _tags(plan: Plan, translator: Translator, what: Mapping[str, str]) -> dict[str, str]:
     scene = plan.scene
-    tags = {
+    return {
         "TIFFTAG_SOFTWARE": f"sartranslate {__version__}",
-        "TIFFTAG_IMAGEDESCRIPTION": SYNTHETIC,
-        "SYNTHETIC": "YES",
+        **what,
         "SARTRANSLATE_MODEL": translator.model,
         "SARTRANSLATE_SOURCE": scene.title,
         "SARTRANSLATE_SCALING": plan.scaling.describe(),
         "SARTRANSLATE_WINDOW": f"{plan.grid.size}, overlap {plan.grid.overlap}",
     }
-    transform = moved(scene.transform, plan.region)
-    return RgbProfile(plan.region.height, plan.region.width, scene.crs, transform, plan.options.compress, tags)
+
+
+def _profile(plan: Plan, bands: int, compress: str, tags: Mapping[str, str]) -> CogProfile:
+    transform = moved(plan.scene.transform, plan.region)
+    return CogProfile(plan.region.height, plan.region.width, plan.scene.crs, transform, compress, tags, bands)
 
 
 def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -> InferenceSummary:
@@ -218,6 +238,8 @@ def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -
     return InferenceSummary(
         scene=scene.path,
         out=os.fspath(plan.out),
+        uncertainty=os.fspath(plan.options.uncertainty) if plan.options.uncertainty else None,
+        spread=translator.spread.describe() if plan.options.uncertainty and translator.spread else None,
         height=plan.region.height,
         width=plan.region.width,
         windows=tally.windows,

@@ -31,5 +31,11 @@ def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrit
         raise OutputError(f"{out}: exists already; --overwrite replaces it")
 
 
+def check_distinct(out: Path, other: Path) -> None:
+    """Raise `OutputError` where both are, or would become, one file."""
+    if os.path.realpath(out) == os.path.realpath(other) or (out.exists() and _same_file(out, other)):
+        raise OutputError(f"{other}: is the output itself, expected another file name")
+
+
 def _same_file(out: Path, file: str | Path) -> bool:
     return os.path.exists(file) and os.path.samefile(out, file)

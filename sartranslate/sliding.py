@@ -6,7 +6,7 @@ depends on that patch alone; nothing here depends on the batch size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,6 +68,18 @@ def slide(
         watch()
     yield from blend.finish()
     watch()
+
+
+def side_by_side(generators: Sequence[tuple[Generator, int]]) -> Generator:
+    """One generator of the channels of all, each given with how many it has; a batch is handed to them in turn.
+
+    Raises `BackendError` for one that returns another shape, or values that are not finite.
+    """
+
+    def together(batch: Float) -> Float:
+        return np.concatenate([_generate(generator, batch, channels) for generator, channels in generators], axis=-1)
+
+    return together
 
 
 def _batches(patches: Iterable[Patch], batch_size: int, tally: Tally) -> Iterator[list[Patch]]:

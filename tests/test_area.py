@@ -25,7 +25,8 @@ from rio_cogeo.cogeo import cog_validate
 
 from sartranslate.area_file import Area, bbox_area, read_area
 from sartranslate.bundle import DEFAULT_MODEL
-from sartranslate.inference import InferenceOptions, InferenceSummary, Translator, load_translator, plan, translate
+from sartranslate.inference import InferenceOptions, Translator, load_translator, plan, translate
+from sartranslate.inference_summary import InferenceSummary
 from sartranslate.radiometry import Float, Mask, Radiometry
 from sartranslate.sliding import Generator
 from sartranslate.windows import WindowGrid

@@ -1,4 +1,4 @@
-"""The RGB output as a file."""
+"""Outputs as files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rio_cogeo.cogeo import cog_validate
 
-from sartranslate.cog import COMPRESSIONS, RgbProfile, rgb_writer
+from sartranslate.cog import COMPRESSIONS, CogProfile, cog_writers, lossless
 from sartranslate.errors import OptionError, OutputError
 from tests.conftest import TRANSFORM, UTM
 
@@ -18,10 +19,11 @@ HEIGHT, WIDTH = 1100, 700
 RGB = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
 MASK = np.ones((HEIGHT, WIDTH), bool)
 MASK[200:500, :300] = False
+ROTATED_POLE = CRS.from_string("+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=40 +lon_0=10 +datum=WGS84")
 
 
 def write(path: Path, compress: str = "zstd", rows: int = 192) -> None:
-    with rgb_writer(path, RgbProfile(HEIGHT, WIDTH, UTM, TRANSFORM, compress, {"SYNTHETIC": "YES"})) as writer:
+    with cog_writers({path: CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM, compress, {"SYNTHETIC": "YES"})}) as (writer,):
         for row_off in range(0, HEIGHT, rows):
             writer.write(row_off, RGB[row_off : row_off + rows], MASK[row_off : row_off + rows])
 
@@ -60,7 +62,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> N
     path.write_text("precious")
 
     def fail_half_way() -> None:
-        with rgb_writer(path, RgbProfile(HEIGHT, WIDTH, UTM, TRANSFORM)) as writer:
+        with cog_writers({path: CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM)}) as (writer,):
             writer.write(0, RGB[:100], MASK[:100])
             raise KeyboardInterrupt
 
@@ -77,4 +79,38 @@ def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
 
 def test_an_unknown_compression_is_refused() -> None:
     with pytest.raises(OptionError, match="compress 'zip'"):
-        RgbProfile(1, 1, UTM, TRANSFORM, "zip")
+        CogProfile(1, 1, UTM, TRANSFORM, "zip")
+
+
+@pytest.mark.parametrize("compress", COMPRESSIONS)
+def test_one_band_is_grey_and_keeps_every_valid_value(tmp_path: Path, compress: str) -> None:
+    path = tmp_path / "grey.tif"
+    with cog_writers({path: CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM, lossless(compress), bands=1)}) as (writer,):
+        for row_off in range(0, HEIGHT, 100):
+            writer.write(row_off, RGB[row_off : row_off + 100, :, :1], MASK[row_off : row_off + 100])
+    assert cog_validate(path) == (True, [], [])
+    with rasterio.open(path) as dataset:
+        assert dataset.colorinterp == (ColorInterp.gray,)
+        assert dataset.overviews(1)
+        assert np.array_equal(dataset.dataset_mask() > 0, MASK)
+        assert np.array_equal(dataset.read(1), np.where(MASK, RGB[..., 0], 0))
+
+
+def test_where_one_of_two_can_not_be_finished_neither_appears(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.tif", tmp_path / "second.tif"
+    first.write_text("precious")
+    profile = CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM)
+    unholdable = CogProfile(HEIGHT, WIDTH, ROTATED_POLE, TRANSFORM)
+
+    def write_both(profiles: dict[Path, CogProfile]) -> None:
+        with cog_writers(profiles) as writers:
+            for writer in writers:
+                writer.write(0, RGB, MASK)
+
+    for profiles in ({first: profile, second: unholdable}, {first: unholdable, second: profile}):
+        with pytest.raises(OutputError, match="GeoTIFF can not hold the scene's CRS"):
+            write_both(profiles)
+        assert first.read_text() == "precious"
+        assert list(tmp_path.iterdir()) == [first]
+    write_both({first: profile, second: profile})
+    assert first.read_bytes() == second.read_bytes()

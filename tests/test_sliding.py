@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sartranslate.errors import BackendError
 from sartranslate.prefetch import prefetch
-from sartranslate.sliding import Generator, Patch, Tally, slide
+from sartranslate.sliding import Generator, Patch, Tally, side_by_side, slide
 from sartranslate.windows import WindowGrid
 
 LIGHT = settings(max_examples=40, deadline=None)
@@ -249,6 +249,20 @@ def test_the_tally_counts_no_window_before_its_batch_is_done() -> None:
 def test_a_generator_that_returns_a_wrong_shape_is_named_with_the_shape_expected(wrong: Generator) -> None:
     with pytest.raises(BackendError, match=r"returned an array of \(.*\), expected \(8, 32, 32, 3\)"):
         run(noise_scene(101, 67), wrong)
+
+
+def test_generators_side_by_side_give_what_each_gives_alone() -> None:
+    scene = noise_scene(101, 67)
+    values, mask = run(scene, side_by_side([(per_patch, 3), (means, 3)]), channels=6)
+    np.testing.assert_array_equal(values[..., :3], run(scene, per_patch)[0])
+    np.testing.assert_array_equal(values[..., 3:], run(scene, means)[0])
+    assert mask.all()
+
+
+def test_of_generators_side_by_side_the_one_that_returns_a_wrong_shape_is_told() -> None:
+    together = side_by_side([(identity, 3), (lambda batch: batch[:, ::2, ::2, :1], 1)])
+    with pytest.raises(BackendError, match=r"returned an array of \(8, 16, 16, 1\), expected \(8, 32, 32, 1\)"):
+        run(noise_scene(101, 67), together, channels=4)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
