@@ -52,6 +52,32 @@ window: Decorator = click.option(
 overlap: Decorator = click.option(
     "--overlap", default=64, show_default=True, help="Pixels shared and blended by neighbouring windows."
 )
+direction: Decorator = click.option(
+    "--direction", type=click.Choice(["AtoB", "BtoA"]), help="Of side-by-side images, A on the left.  [default: AtoB]"
+)
+skip_bad: Decorator = click.option("--skip-bad", is_flag=True, help="Leave out pairs that can not be used.")
+stretch: Decorator = click.option(
+    "--stretch",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Optical values that become 0 and 255.  [default: bytes as they are, else the 1st and 99th percentile]",
+)
+
+
+def rgb(image: str) -> Decorator:
+    """`--rgb`, the bands of the optical image that an argument or option of that name names."""
+    return click.option(
+        "--rgb", metavar="R,G,B", callback=_colours, help=f"Bands of {image}.  [default: by colour or name]"
+    )
+
+
+def _colours(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    numbers = value.split(",")
+    if len(numbers) != 3 or not all(number.strip().isdecimal() for number in numbers):
+        raise click.BadParameter(f"{value!r}: expected three band numbers, such as 4,3,2")
+    return tuple(int(number) for number in numbers)
 
 
 def paths(*names: str) -> Decorator:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from . import options
 
 if TYPE_CHECKING:
     from sartranslate.recipe import Recipe
 
 DEFAULT = "sar"
+EMBEDDED = "default"  # the model to start from that needs no file
 # Options for the fields that are changed most often, and what they are called in a recipe.
 FIELDS = {
     "epochs": "optimisation.epochs",
@@ -34,6 +39,14 @@ _OPTIONS = [
     ),
     click.option(
         "--set", "entries", metavar="PART.FIELD=VALUE", multiple=True, help="Any field of the recipe; may be repeated."
+    ),
+    click.option(
+        "--start-from",
+        "start",
+        type=options.FILE,
+        metavar="default|FILE",
+        help="Train the generator of this model on: the embedded one, or one from an earlier run.  [default: random "
+        "weights]",
     ),
     click.option("--show-recipe", is_flag=True, help="Print the recipe as TOML, with all that changes it, and end."),
     click.option("--epochs", type=int, help="Passes over all pairs."),
@@ -61,39 +74,49 @@ def recipe(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a recipe, gathered into `name` and `changes`, which hold only what the user has given."""
 
     @wraps(command)
-    def gathered(entries: tuple[str, ...], **settings: Any) -> Any:
+    def gathered(entries: tuple[str, ...], start: Path | None, **settings: Any) -> Any:
         short = {field: settings.pop(option) for option, field in FIELDS.items()}
         changes = {field: value for field, value in short.items() if value is not None}
-        if "optimisation.epochs" in changes:
-            changes["optimisation.updates"] = 0
         if entries:
             from sartranslate.recipe_file import parse_changes
 
             changes |= parse_changes(entries)
-        return command(changes=changes, **settings)
+        return command(changes=changes, start=_model(start), **settings)
 
     for option in reversed(_OPTIONS):
         gathered = option(gathered)
     return gathered
 
 
-def chosen(name: str | None, changes: Mapping[str, Any]) -> Recipe:
-    """The recipe that the options ask for."""
+def chosen(name: str | None, changes: Mapping[str, Any], start: Path | None = None) -> Recipe:
+    """The recipe that the options ask for, with the generator of the model to start from."""
+    from sartranslate import bundle
     from sartranslate.recipe_file import find_recipe
 
-    return find_recipe(name or DEFAULT).with_fields(changes)
+    recipe = find_recipe(name or DEFAULT)
+    if start:
+        recipe = replace(recipe, generator=bundle.describe(start).generator)
+    return recipe.with_fields(changes)
 
 
-def as_toml(name: str | None, changes: Mapping[str, Any]) -> str:
+def as_toml(name: str | None, changes: Mapping[str, Any], start: Path | None) -> str:
     from sartranslate.recipe_file import to_toml
 
-    return to_toml(chosen(name, changes))
+    return to_toml(chosen(name, changes, start))
+
+
+def _model(start: Path | None) -> Path | None:
+    if start is None or start.exists() or str(start) != EMBEDDED:
+        return start
+    from sartranslate import bundle
+
+    return bundle.DEFAULT_MODEL
 
 
 def wanted(name: str | None, changes: Mapping[str, Any]) -> dict[str, Any]:
     """What the options say of a run that exists, in the names of its settings."""
-    from sartranslate.recipe import flattened
+    from sartranslate.recipe import completed, flattened
 
     if name is not None:
         return flattened({"recipe": chosen(name, changes).as_dict()})
-    return {f"recipe.{field}": value for field, value in changes.items()}
+    return {f"recipe.{field}": value for field, value in completed(changes).items()}

@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     help="Polarisations of the model's channels: comma between channels, | between alternatives.  "
     "[default: VH|VV, or colours where the source is a colour image]",
 )
-@click.option(
-    "--direction", type=click.Choice(["AtoB", "BtoA"]), help="Of side-by-side images, A on the left.  [default: AtoB]"
-)
-@click.option("--skip-bad", is_flag=True, help="Leave out pairs that can not be used.")
+@options.direction
+@options.skip_bad
 @click.option("--seed", type=int, help="Of weights, dropout, order and augmentation.  [default: 0]")
 @click.option("--checkpoint-minutes", type=float, default=10.0, show_default=True, help="Between checkpoints.")
 @click.option("--checkpoint-epochs", type=int, default=0, show_default=True, help="Between checkpoints; 0: by time.")
@@ -62,12 +60,14 @@ def train(
     `sartranslate infer --model`, and RUN/best.safetensors the best one by its score on the validation pairs.
     """
     if show_recipe:
-        click.echo(recipe.as_toml(settings["name"], settings["changes"]), nl=False)
+        click.echo(recipe.as_toml(settings["name"], settings["changes"], settings["start"]), nl=False)
         return
     if (out is None) == (resume is None):
         raise click.UsageError("expected either --out RUN for a new run or --resume RUN")
     if resume is not None and settings["overwrite"]:
         raise click.UsageError("--overwrite is for a new run, not for --resume")
+    if resume is not None and settings["start"] is not None:
+        raise click.UsageError("--start-from is for a new run, not for --resume")
     if out is not None and not folders:
         raise click.UsageError("expected --pairs DIR")
     from sartranslate import backend as framework
@@ -97,11 +97,12 @@ def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[st
         skip_bad=settings["skip_bad"],
     )
     chosen = TrainingOptions(
-        recipe=recipe.chosen(settings["name"], settings["changes"]),
+        recipe=recipe.chosen(settings["name"], settings["changes"], settings["start"]),
         seed=settings["seed"] or 0,
         precision=settings["precision"],
         data=data,
         checkpoints=Rhythm(settings["checkpoint_minutes"], settings["checkpoint_epochs"]),
+        start=settings["start"],
         overwrite=settings["overwrite"],
     )
     return train(folders, out, chosen, hooks)

@@ -17,6 +17,16 @@ TEST_MODES = ("stored", "own")
 PADDINGS = ("one", "same")
 MAX_FILTER_FACTOR = 8  # channels stop growing at 8 times the base filters
 RESNET_HALVINGS = 2
+DECIDING_VARIABLES = (
+    "architecture",
+    "source_bands",
+    "target_bands",
+    "filters",
+    "upsampling",
+    "norm",
+    "bottleneck_norm",
+    "bias",
+)
 RECEPTIVE_FIELDS = (1, 16, 34, 70, 142, 286)  # pixels, by number of layers
 
 
@@ -92,6 +102,11 @@ class GeneratorConfig:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def differences(self, other: GeneratorConfig) -> list[str]:
+        """One text for each field that decides about the variables of a generator and that `other` has otherwise."""
+        names = [name for name in DECIDING_VARIABLES if getattr(self, name) != getattr(other, name)]
+        return [f"{name} {getattr(self, name)!r}, not {getattr(other, name)!r}" for name in names]
 
 
 @dataclass(frozen=True)

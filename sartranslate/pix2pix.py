@@ -90,6 +90,14 @@ class Pix2Pix:
         if self._optimisation.recalibrate:
             self._recalibrate(statistics, sources)
 
+    def start_from(self, model: keras.Model) -> None:
+        """Take over the weights and batch-norm statistics of a generator with the same variables."""
+        given = {variable.path: variable for variable in model.variables}
+        for variable in self.generator.variables:
+            if variable.path in given:  # what is normalised patch by patch has no statistics
+                variable.assign(given[variable.path])
+        _copy(self.generator.trainable_variables, self.tested.trainable_variables)
+
     def state(self) -> dict[str, NDArray[Any]]:
         """All that changes in training, by name."""
         arrays = {name: np.asarray(variable.numpy()) for name, variable in self._variables().items()}

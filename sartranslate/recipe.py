@@ -18,6 +18,7 @@ from sartranslate.objective import Objective
 from sartranslate.optimisation import Optimisation
 
 SCORES = {"ssim": 1, "psnr": 1, "mae": -1, "sliced_wasserstein": -1}  # 1: larger is better
+EPOCHS, UPDATES = "optimisation.epochs", "optimisation.updates"  # of which updates, where there are any, decide
 FROM_DATA = ("source_bands", "target_bands")  # of the generator, which the pairs decide
 
 
@@ -63,12 +64,10 @@ class Recipe:
     def with_fields(self, changes: Mapping[str, Any]) -> Recipe:
         """The recipe with other values for some fields, named such as "objective.l1"; raises `OptionError`."""
         tables: dict[str, dict[str, Any]] = {}
-        for path, value in changes.items():
+        for path, value in completed(changes).items():
             part, _, name = path.partition(".")
             self._check_field(path, part, name)
             tables.setdefault(part, {})[name] = value
-        if "epochs" in tables.get("optimisation", {}):
-            tables["optimisation"].setdefault("updates", 0)  # else the epochs would mean nothing
         return replace(self, **{part: self._part_with(part, values) for part, values in tables.items()})
 
     def as_dict(self) -> dict[str, Any]:
@@ -102,6 +101,15 @@ def from_dict(content: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
         if part != "name" and (part not in PARTS or not isinstance(table, Mapping)):
             raise OptionError(f"recipe part {part!r}: expected tables named {', '.join(PARTS)}")
     return recipe.with_fields(flattened({part: table for part, table in content.items() if part != "name" and table}))
+
+
+def completed(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes of fields and what they imply: epochs take the place of updates, or else would mean nothing.
+
+    >>> completed({"optimisation.epochs": 3})
+    {'optimisation.updates': 0, 'optimisation.epochs': 3}
+    """
+    return {UPDATES: 0, **changes} if EPOCHS in changes else dict(changes)
 
 
 def contradictions(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

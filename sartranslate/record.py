@@ -106,6 +106,7 @@ class Record:
             "backend": self._settings["backend"],
             "precision": self._settings["precision"],
             "recipe": self._recipe.as_dict(),
+            "start": self._settings["start"],
             "pairs": len(self._data.pairs.pairs),
             "scalings": self._data.pairs.describe(),
             "scores": dict(scores),
