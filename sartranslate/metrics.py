@@ -1,9 +1,9 @@
-"""How near generated images come to the true ones: in value, structure, colour and sharpness, and as a set.
+"""How near generated images come to the true ones, pixel by pixel: in value, structure and colour.
 
 Images are (H, W, C) or batches (N, H, W, C), RGB in levels 0 to 255, as integers or floats. A mask is (H, W), or
 (N, H, W) for a batch, True = valid; what other pixels hold, NaN too, changes nothing. Images that differ in shape or
-leave this range, and those without a valid pixel, are refused with `PairsError`. Scores of value and structure favour
-blurred images; those of sharpness and of sets do not see whether a field lies where it should.
+leave this range, and those without a valid pixel, are refused with `PairsError`. All of these scores favour blurred
+images; those of `pyramid` and `wasserstein` see blur, but not whether a field lies where it should.
 """
 
 import math
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from sartranslate.errors import OptionError, PairsError
-from sartranslate.radiometry import Float, Mask
+from sartranslate.errors import PairsError
+from sartranslate.radiometry import Mask
 
 Values = NDArray[np.float64]
 
@@ -26,11 +26,6 @@ GAUSSIAN = np.exp(-((np.arange(WINDOW) - WINDOW // 2) ** 2) / (2 * 1.5**2))  # 1
 GAUSSIAN /= GAUSSIAN.sum()
 LUMINANCE_GUARD = (0.01 * PEAK) ** 2  # C1 and
 CONTRAST_GUARD = (0.03 * PEAK) ** 2  # C2 of Wang et al.
-BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-PATCH = 7  # pixels
-COARSEST = 16  # pixels, least side of the coarsest level of a pyramid
-ROUNDING = 12**-0.5  # levels, deviation that rounding leaves in the detail of flat images, not to be blown up
-BLOCK = 128  # projections sorted at a time, so that memory stays bounded
 ABSENT: Any = object()
 
 
@@ -40,16 +35,6 @@ class Scores(NamedTuple):
     mae: float  # levels, 0 to 255
     psnr: float  # decibels, infinite if one image is equal to its truth
     ssim: float  # at most 1
-
-
-class SlicedWasserstein(NamedTuple):
-    """Distances of two sets of images level by level, in standard deviations of the true set at that level."""
-
-    levels: tuple[float, ...]  # of the finest detail first, of the images made small last
-
-    @property
-    def mean(self) -> float:
-        return math.fsum(self.levels) / len(self.levels)
 
 
 def score_images(
@@ -76,13 +61,14 @@ def mae(generated: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None) -
     >>> mae([[[10], [20]]], [[[13], [20]]])
     1.5
     """
-    return float(np.mean([np.abs(fake - real)[valid].mean() for fake, real, valid in _pairs(generated, truth, mask)]))
+    pairs = image_pairs(generated, truth, mask)
+    return float(np.mean([np.abs(fake - real)[valid].mean() for fake, real, valid in pairs]))
 
 
 def psnr(generated: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None) -> float:
     """Peak signal-to-noise ratio of valid pixels in decibels, per image, then averaged; infinite for equal ones."""
-    squares = (np.square(fake - real)[valid].mean() for fake, real, valid in _pairs(generated, truth, mask))
-    return float(np.mean([10 * math.log10(_ratio(PEAK**2, square)) for square in squares]))
+    squares = (np.square(fake - real)[valid].mean() for fake, real, valid in image_pairs(generated, truth, mask))
+    return float(np.mean([10 * math.log10(ratio(PEAK**2, square)) for square in squares]))
 
 
 def ssim(generated: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None) -> float:
@@ -92,7 +78,7 @@ def ssim(generated: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None) 
     1.5 pixels deviation, K1 = 0.01, K2 = 0.03. Only windows within the image and without an invalid pixel count.
     Raises `PairsError` where there is none.
     """
-    pairs = _pairs(generated, truth, mask, WINDOW)
+    pairs = image_pairs(generated, truth, mask, WINDOW)
     return float(np.mean([_similarity(fake, real)[_some_windows(valid)].mean() for fake, real, valid in pairs]))
 
 
@@ -102,7 +88,8 @@ def spectral_angle(generated: ArrayLike, truth: ArrayLike, mask: ArrayLike | Non
     Kruse et al. 1993 (Remote Sens. Environ. 44 145-163). Black has no direction: two black pixels count as 0, black
     and another colour as pi / 2.
     """
-    return float(np.mean([_angles(fake, real)[valid].mean() for fake, real, valid in _pairs(generated, truth, mask)]))
+    pairs = image_pairs(generated, truth, mask)
+    return float(np.mean([_angles(fake, real)[valid].mean() for fake, real, valid in pairs]))
 
 
 def identity_collapse(generated: ArrayLike, truth: ArrayLike, sar: ArrayLike, mask: ArrayLike | None = None) -> float:
@@ -117,41 +104,10 @@ def identity_collapse(generated: ArrayLike, truth: ArrayLike, sar: ArrayLike, ma
     seen, shape = np.asarray(sar), np.shape(generated)
     if seen.shape not in (shape, (*shape[:-1], 1)):
         raise PairsError(f"SAR {seen.shape}, generated {shape}: expected the same, or a single channel of SAR")
-    return _ratio(mae(generated, np.broadcast_to(seen, shape), mask), mae(generated, truth, mask))
+    return ratio(mae(generated, np.broadcast_to(seen, shape), mask), mae(generated, truth, mask))
 
 
-def high_frequency_ratio(generated: ArrayLike, truth: ArrayLike) -> float:
-    """Energy of the finest detail against that of the truth: 1 is as sharp, less is blurred, more is grainier.
-
-    The detail is the finest level of the Laplacian pyramid of Burt and Adelson 1983 (IEEE Trans. Commun. 31(4)
-    532-540): what an image loses when it is halved and doubled again. The energies, squares summed over pixels,
-    channels and all images of a batch, are divided. Infinite where only the truth is flat.
-    """
-    details = ([_halved(image)[1] for image in images] for *images, _ in _pairs(generated, truth))
-    fake, real = np.sum([np.square(pair).sum(axis=(1, 2, 3)) for pair in details], axis=0).tolist()
-    return _ratio(fake, real)
-
-
-def sliced_wasserstein(
-    generated: ArrayLike, truth: ArrayLike, rng: np.random.Generator, *, patches: int = 128, projections: int = 512
-) -> SlicedWasserstein:
-    """Distance between the local structures of two sets of as many images, scale by scale: 0 for equal sets.
-
-    Karras et al. 2018 (ICLR, section 5): from each level of the Laplacian pyramids `patches` of 7 x 7 pixels per
-    image are projected on `projections` random directions, and the sorted projections compared. Unlike there, both sets
-    are divided by the deviations of the true one's channels, since sets normalised each by its own mean and deviation
-    show no loss of detail, contrast or tint; and patches lie at the same places in both. So values are not those of
-    papers, and exchanging the sets changes them. Raises `OptionError` for a count below 1.
-    """
-    if patches < 1 or projections < 1:
-        raise OptionError(f"{patches} patches, {projections} projections: expected at least 1 of each")
-    pairs = (np.concatenate([fake, real], axis=-1) for fake, real, _ in _pairs(generated, truth, None, COARSEST))
-    found = ([_cut(band, patches, rng) for band in _pyramid(pair.astype(np.float32))] for pair in pairs)
-    levels = [np.concatenate(level) for level in zip(*found, strict=True)]
-    return SlicedWasserstein(tuple(_distance(level, projections, rng) for level in levels))
-
-
-def _pairs(
+def image_pairs(
     generated: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None, least: int = 1
 ) -> Iterator[tuple[Values, Values, Mask]]:
     """Image by image, generated and true (H, W, C), 0 where invalid, and the valid pixels (H, W)."""
@@ -178,17 +134,18 @@ def _levels(image: NDArray[Any], valid: Mask) -> Values:
     return levels
 
 
-def _ratio(part: float, whole: float) -> float:
+def ratio(part: float, whole: float) -> float:
+    """A quotient of sums of at least 0: infinite where only the second is 0, and 1 where both are."""
     return part / whole if whole > 0 else math.inf if part > 0 else 1.0
 
 
 def _angles(fake: Values, real: Values) -> Values:
     """(H, W) radians; the arc cosine of a dot product would lose half of the digits of a small angle."""
-    fake, real = _directions(fake), _directions(real)
+    fake, real = unit_vectors(fake), unit_vectors(real)
     return np.asarray(2 * np.arctan2(np.linalg.norm(fake - real, axis=-1), np.linalg.norm(fake + real, axis=-1)))
 
 
-def _directions(vectors: Values) -> Values:
+def unit_vectors(vectors: Values) -> Values:
     """Vectors along the last axis at length 1, or 0 where they were."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1))
@@ -216,39 +173,3 @@ def _some_windows(valid: Mask) -> Mask:
     if not whole.any():
         raise PairsError(f"mask: no {WINDOW} x {WINDOW} valid pixels in an image, expected at least one such window")
     return whole
-
-
-def _pyramid(image: Float) -> Iterator[Float]:
-    """What each halving loses, finest first, and in the end the smallest image itself."""
-    while min(image.shape[:2]) >= 2 * COARSEST:
-        image, detail = _halved(image)
-        yield detail
-    yield image
-
-
-def _halved(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Every other pixel of the blurred (H, W, C), and the detail (H, W, C) that doubling can not bring back."""
-    from scipy.ndimage import correlate1d
-
-    half = correlate1d(correlate1d(image, BINOMIAL, 0, mode="mirror")[::2], BINOMIAL, 1, mode="mirror")[:, ::2]
-    spread = np.zeros_like(image)
-    spread[::2, ::2] = 4 * half
-    return half, image - correlate1d(correlate1d(spread, BINOMIAL, 0, mode="mirror"), BINOMIAL, 1, mode="mirror")
-
-
-def _cut(band: Float, count: int, rng: np.random.Generator) -> Float:
-    """(count, C, 7, 7) patches at random places of (H, W, C)."""
-    rows, cols = (rng.integers(side - PATCH + 1, size=count) for side in band.shape[:2])
-    return np.asarray(sliding_window_view(band, (PATCH, PATCH), axis=(0, 1))[rows, cols])
-
-
-def _distance(patches: Float, projections: int, rng: np.random.Generator) -> float:
-    """Mean distance of the sorted projections of (N, 2 C, 7, 7) patches, generated channels before true ones."""
-    fake, real = np.split(patches, 2, axis=1)
-    deviation = np.maximum(real.std(axis=(0, 2, 3), keepdims=True, dtype=np.float64), ROUNDING)
-    sets = [(half / deviation).astype(np.float32).reshape(len(half), -1).T for half in (fake, real)]
-    directions = _directions(rng.standard_normal((projections, len(sets[0])))).astype(np.float32)
-    blocks = np.split(directions, range(BLOCK, projections, BLOCK))
-    lines = ([np.sort(block @ descriptors) for descriptors in sets] for block in blocks)
-    gaps = [np.abs(fake_line - real_line).sum(dtype=np.float64) for fake_line, real_line in lines]
-    return math.fsum(gaps) / (projections * len(patches))

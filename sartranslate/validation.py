@@ -13,6 +13,7 @@ from sartranslate.radiometry import Float, Mask, to_rgb
 from sartranslate.recipe import SCORES
 from sartranslate.report import SCORE_PREFIX
 from sartranslate.sheet import Picture, sheet
+from sartranslate.wasserstein import sliced_wasserstein
 
 BATCH = 8  # windows that are translated at a time
 LEAST_VALID = 0.5  # share of a window's pixels; those with less say little
@@ -41,7 +42,7 @@ class Examination:
         scores = metrics.score_images(generated, truth, [patches.mask for patches in self._scored])
         # Patches and projections are drawn alike for every epoch, so that epochs differ by the generator alone.
         rng = np.random.default_rng(self._seed)
-        distance = metrics.sliced_wasserstein(np.stack(self._where_valid(generated, truth)), np.stack(truth), rng).mean
+        distance = sliced_wasserstein(np.stack(self._where_valid(generated, truth)), np.stack(truth), rng).mean
         values = {**scores._asdict(), "sliced_wasserstein": distance}
         return {f"{SCORE_PREFIX}{name}": float(values[name]) for name in SCORES}
 

@@ -28,8 +28,10 @@ LAYERS = {
             "architecture",
             "atomic",
             "augmentation",
+            "baselines",
             "blend",
             "board",
+            "bootstrap",
             "chart",
             "coregistration",
             "course",
@@ -52,6 +54,7 @@ LAYERS = {
             "polarisation",
             "prefetch",
             "presets",
+            "pyramid",
             "radiometry",
             "recipe",
             "recipe_file",
@@ -59,11 +62,14 @@ LAYERS = {
             "resample",
             "scaling",
             "scores",
+            "scoring",
+            "seams",
             "simulator",
             "sliding",
             "split",
             "uncertainty",
             "units",
+            "wasserstein",
             "windows",
         },
         {"errors"},
@@ -74,6 +80,7 @@ LAYERS = {
             "aoi",
             "area_file",
             "cog",
+            "contact_sheets",
             "crops",
             "cutting",
             "dataset",
@@ -87,8 +94,10 @@ LAYERS = {
             "output",
             "pair_check",
             "pairs",
+            "perceptual",
             "product",
             "raster",
+            "raster_images",
             "reader",
             "sampling",
             "scene",
@@ -96,6 +105,7 @@ LAYERS = {
             "sheet",
             "sides",
             "source",
+            "tile_images",
             "tile_index",
             "tiles",
             "warped",
@@ -124,6 +134,7 @@ LAYERS = {
     "verbs": Layer(
         {
             "estimate",
+            "evaluation",
             "inference",
             "inspection",
             "pairing",
@@ -140,11 +151,12 @@ LAYERS = {
     ),
 }
 LAYER_OF = {module: name for name, layer in LAYERS.items() for module in layer.modules}
-# Two modules know the frameworks, one the files of TensorBoard and one TOML.
+# Two modules know the frameworks, one the files of TensorBoard, one scores that others publish, and one TOML.
 EXTRA_PACKAGES = {
     "autograd": FRAMEWORKS,
     "backend": FRAMEWORKS,
     "board": {"tensorboardX"},
+    "perceptual": {"lpips", "pytorch_fid"},
     "recipe_file": {"tomlkit"},
 }
 

@@ -11,49 +11,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from sartranslate.errors import OptionError, PairsError
+from sartranslate.errors import PairsError
 from sartranslate.metrics import (
     Scores,
-    SlicedWasserstein,
-    high_frequency_ratio,
     identity_collapse,
     mae,
     psnr,
     score_images,
-    sliced_wasserstein,
     spectral_angle,
     ssim,
     whole_windows,
 )
+from tests.textures import TRUTH, Image, blurred, noisy, textures
 
-Image = NDArray[Any]
 Metric = Callable[..., float]
 PAIRWISE = [mae, psnr, ssim, spectral_angle]
 LIGHT = settings(max_examples=30, deadline=None)
-
-
-def textures(count: int = 6, size: int = 64) -> Image:
-    """Images (count, size, size, 3) with structure at all scales."""
-    rng = np.random.default_rng(4)
-    octaves = [gaussian_filter(rng.normal(size=(count, size, size, 3)), (0, s, s, 0), mode="wrap") for s in (1, 2, 6)]
-    relief = sum(octave / octave.std() for octave in octaves)
-    return (110 + 18 * relief).clip(0, 255).astype(np.uint8)
-
-
-def blurred(images: Image, sigma: float) -> Image:
-    spread = [0.0] * (images.ndim - 3) + [sigma, sigma, 0.0]
-    return gaussian_filter(images.astype(np.float32), spread, mode="mirror").clip(0, 255)
-
-
-def noisy(images: Image, deviation: float) -> Image:
-    noise = np.random.default_rng(9).normal(size=images.shape)
-    return (images + deviation * noise).clip(0, 255).astype(np.float32)
-
-
-TRUTH = textures()
 
 
 def plain_ssim(fake: Image, real: Image) -> float:
@@ -184,130 +158,6 @@ def test_black_is_at_right_angles_to_all_colours_but_black() -> None:
     assert spectral_angle([[[0, 0, 0], [0, 0, 0]]], [[[0, 0, 0], [9, 9, 9]]]) == pytest.approx(math.pi / 4)
 
 
-def test_blur_lowers_the_ratio_of_high_frequencies_and_noise_raises_it() -> None:
-    blur = [high_frequency_ratio(blurred(TRUTH, sigma), TRUTH) for sigma in (2.0, 1.0, 0.5)]
-    noise = [high_frequency_ratio(noisy(TRUTH, deviation), TRUTH) for deviation in (5, 20)]
-    ratios = [0, *blur, high_frequency_ratio(TRUTH, TRUTH), *noise]
-    assert ratios[4] == 1
-    assert (np.diff(ratios) > 0).all()
-
-
-def test_half_the_contrast_has_a_quarter_of_the_energy_and_brightness_has_none() -> None:
-    halved = 0.5 * TRUTH.astype(np.float64) + 60
-    assert high_frequency_ratio(halved, TRUTH) == pytest.approx(0.25, rel=1e-9)
-
-
-def test_a_chequerboard_is_all_detail_and_a_slope_is_none() -> None:
-    rows, cols = np.mgrid[:64, :64]
-    board = 100 + 10.0 * (-1) ** (rows + cols)[..., None]
-    slope = (rows + 2.0 * cols)[..., None]
-    assert high_frequency_ratio(board, 100 + (board - 100) / 5) == pytest.approx(25)
-    assert high_frequency_ratio(slope[8:-8, 8:-8], board[8:-8, 8:-8]) < 0.01
-
-
-def test_a_single_pixel_keeps_as_detail_what_the_filters_of_burt_and_adelson_leave() -> None:
-    board = 100 + 10.0 * (-1) ** np.indices((64, 64)).sum(axis=0)[..., None]
-    pixel = np.full((64, 64, 1), 100.0)
-    pixel[32, 32] += 64
-    # Halved with (1, 4, 6, 4, 1) / 16, doubled with twice that: along each axis this is left of a 1.
-    smooth = np.array([2, 8, 24, 56, 76, 56, 24, 8, 2]) / 256
-    detail = -np.outer(smooth, smooth)
-    detail[4, 4] += 1
-    wanted = np.square(64 * detail).sum() / np.square(board - 100).sum()
-    assert high_frequency_ratio(pixel, board) == pytest.approx(wanted, rel=1e-9)
-
-
-def test_a_flat_truth_makes_the_ratio_infinite_unless_the_image_is_flat_too() -> None:
-    flat = np.full((20, 20, 3), 7, np.uint8)
-    assert high_frequency_ratio(TRUTH[0, :20, :20], flat) == math.inf
-    assert high_frequency_ratio(flat + 9, flat) == 1
-    assert high_frequency_ratio(flat, TRUTH[0, :20, :20]) == 0
-
-
-def test_flat_images_of_a_batch_do_not_outweigh_the_others() -> None:
-    fakes, reals = blurred(TRUTH, 1.0), TRUTH.copy()
-    alone = high_frequency_ratio(fakes[1:], reals[1:])
-    fakes[0] = reals[0] = 90
-    assert high_frequency_ratio(fakes, reals) == pytest.approx(alone)
-
-
-def distance(generated: Image, truth: Image = TRUTH, **options: int) -> SlicedWasserstein:
-    return sliced_wasserstein(generated, truth, np.random.default_rng(1), **options)
-
-
-def test_a_set_has_no_distance_from_itself() -> None:
-    assert distance(TRUTH).levels == pytest.approx((0, 0, 0), abs=1e-6)
-
-
-def test_the_same_state_of_the_generator_gives_the_same_distance_and_another_a_similar_one() -> None:
-    fakes = blurred(TRUTH, 1.0)
-    assert distance(fakes) == distance(fakes)
-    other = sliced_wasserstein(fakes, TRUTH, np.random.default_rng(2))
-    assert other != distance(fakes)
-    assert other.mean == pytest.approx(distance(fakes).mean, rel=0.1)
-
-
-def test_the_distance_grows_with_blur_and_most_in_the_finest_detail() -> None:
-    found = [distance(blurred(TRUTH, sigma)) for sigma in (0.5, 1, 2)]
-    assert (np.diff([0, *(each.mean for each in found)]) > 0).all()
-    for each in found:
-        assert each.levels[0] == max(each.levels)
-    assert found[0].levels[0] > 5 * found[0].levels[-1]
-
-
-def test_the_distance_grows_with_noise_and_least_where_images_are_small() -> None:
-    found = [distance(noisy(TRUTH, deviation)) for deviation in (5, 10, 20)]
-    assert (np.diff([0, *(each.mean for each in found)]) > 0).all()
-    for each in found:
-        assert each.levels[0] > each.levels[1] > each.levels[2]
-
-
-def test_lost_contrast_is_seen_at_all_levels_and_in_proportion() -> None:
-    faded, dull, flat = (distance(110 + kept * (TRUTH - 110.0)).levels for kept in (0.75, 0.5, 0))
-    assert min(flat) > 0.5
-    assert faded == pytest.approx(0.25 * np.array(flat), rel=1e-4)
-    assert dull == pytest.approx(0.5 * np.array(flat), rel=1e-4)
-
-
-def test_a_tint_is_seen_only_where_images_are_small() -> None:
-    tinted = distance((TRUTH + np.float32([0, 30, 0])).clip(0, 255))
-    assert tinted.levels[-1] > 0.5
-    assert max(tinted.levels[:-1]) < 0.05
-
-
-@pytest.mark.parametrize("corner", [(0, 0), (0, -1), (-1, 0), (-1, -1)])
-def test_patches_reach_all_corners(corner: tuple[int, int]) -> None:
-    images = TRUTH[:1, :16, :16]
-    fakes = images.copy()
-    fakes[0][corner] += 90
-    assert distance(fakes, images, patches=1000).mean > 0
-
-
-def test_the_order_of_the_images_of_a_set_hardly_counts() -> None:
-    assert distance(TRUTH[::-1], patches=1000).mean < 0.3 * distance(blurred(TRUTH, 0.7), patches=1000).mean
-
-
-def test_flat_sets_a_level_apart_are_as_far_apart_as_geometry_says() -> None:
-    # The difference of any patches has 49 equal components, in deviations of rounding, which are 12 ** -0.5. Its mean
-    # projection on a random direction is its length times that of a unit vector in 49 dimensions.
-    unit = math.gamma(49 / 2) / (math.sqrt(math.pi) * math.gamma(50 / 2))
-    flat = np.full((1, 16, 16, 1), 100.0)
-    found = distance(flat + 1, flat, patches=2, projections=20_001)
-    assert found.levels == pytest.approx([7 * math.sqrt(12) * unit], rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("size", "levels"),
-    [((16, 16), 1), ((31, 90), 1), ((32, 32), 2), ((63, 65), 3), ((64, 64), 3), ((124, 130), 3), ((256, 256), 5)],
-)
-def test_a_level_of_32_pixels_is_halved_and_a_smaller_one_is_the_last(size: tuple[int, int], levels: int) -> None:
-    images = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
-    found = distance(blurred(images, 1.0), images, patches=4, projections=8)
-    assert len(found.levels) == levels
-    assert found.mean == pytest.approx(np.mean(found.levels))
-    assert min(found.levels) > 0
-
-
 def test_a_copier_of_its_input_is_below_one_and_a_translator_above() -> None:
     sar = textures(7)[6, ..., :1]
     copier, translator = 0.9 * sar + 0.1 * TRUTH[0], 0.2 * sar + 0.8 * TRUTH[0]
@@ -378,8 +228,6 @@ def test_images_and_masks_that_do_not_fit_are_refused_by_every_score(
 def test_images_too_small_for_a_window_are_refused_with_the_least_size() -> None:
     with pytest.raises(PairsError, match=r"\(10, 64, 3\): expected a height and a width of at least 11 pixels"):
         ssim(TRUTH[0, :10], TRUTH[0, :10])
-    with pytest.raises(PairsError, match=r"\(6, 64, 15, 3\): expected a height and a width of at least 16 pixels"):
-        distance(TRUTH[:, :, :15], TRUTH[:, :, :15])
 
 
 def test_a_mask_without_a_whole_window_is_refused_by_the_similarity_only() -> None:
@@ -394,9 +242,3 @@ def test_sar_of_another_place_or_form_is_refused() -> None:
     for sar in (TRUTH[0, :9], TRUTH[0, ..., 0], TRUTH[0, ..., :2]):
         with pytest.raises(PairsError, match=r"SAR \(.*\), generated \(64, 64, 3\): expected the same, or a single"):
             identity_collapse(TRUTH[0], TRUTH[0], sar)
-
-
-@pytest.mark.parametrize("counts", [{"patches": 0}, {"projections": 0}])
-def test_a_distance_of_nothing_is_refused(counts: dict[str, int]) -> None:
-    with pytest.raises(OptionError, match="expected at least 1 of each"):
-        distance(TRUTH, **counts)

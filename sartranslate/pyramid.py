@@ -1,0 +1,59 @@
+"""How much detail generated images have, by the Laplacian pyramid of Burt and Adelson.
+
+Burt and Adelson 1983, IEEE Trans. Commun. 31(4) 532-540: each level is what an image loses when it is halved and
+doubled again. scipy.ndimage is imported where it is needed, since it takes long to load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sartranslate.metrics import Values, image_pairs, ratio
+from sartranslate.radiometry import Mask
+
+BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+COARSEST = 16  # pixels, least side of the coarsest level of a pyramid
+
+
+def high_frequency_ratio(generated: ArrayLike, truth: ArrayLike) -> float:
+    """Energy of the finest detail against that of the truth: 1 is as sharp, less is blurred, more is grainier.
+
+    Images are as those of `metrics`. The energies, squares of the finest level of the pyramid summed over pixels,
+    channels and all images of a batch, are divided. Infinite where only the truth is flat.
+    """
+    energies = [
+        [detail_energy(image, valid).sum() for image in (fake, real)]
+        for fake, real, valid in image_pairs(generated, truth)
+    ]
+    fake, real = np.sum(energies, axis=0).tolist()
+    return ratio(fake, real)
+
+
+def detail_energy(image: NDArray[Any], mask: Mask) -> Values:
+    """(C,) squares of the finest level of the pyramid of an (H, W, C) image, summed over valid pixels.
+
+    What lies where `mask` is False is not summed, but reaches valid pixels beside it: fill it before.
+    """
+    return np.asarray(np.square(halved(image)[1][mask]).sum(axis=0, dtype=np.float64))
+
+
+def pyramid(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """What each halving of (H, W, C) loses, finest first, and in the end the smallest image itself."""
+    while min(image.shape[:2]) >= 2 * COARSEST:
+        image, detail = halved(image)
+        yield detail
+    yield image
+
+
+def halved(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Every other pixel of the blurred (H, W, C), and the detail (H, W, C) that doubling can not bring back."""
+    from scipy.ndimage import correlate1d
+
+    half = correlate1d(correlate1d(image, BINOMIAL, 0, mode="mirror")[::2], BINOMIAL, 1, mode="mirror")[:, ::2]
+    spread = np.zeros_like(image)
+    spread[::2, ::2] = 4 * half
+    return half, image - correlate1d(correlate1d(spread, BINOMIAL, 0, mode="mirror"), BINOMIAL, 1, mode="mirror")
