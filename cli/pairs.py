@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from sartranslate.source import SceneOptions
 
 
-def _bands(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    if value is None:
-        return ()
-    numbers = value.split(",")
-    if len(numbers) != 3 or not all(number.strip().isdecimal() for number in numbers):
-        raise click.BadParameter(f"{value!r}: expected three band numbers, such as 4,3,2")
-    return tuple(int(number) for number in numbers)
-
-
 @click.command()
 @options.paths("SAR", "OPTICAL", "DIR")
 @click.option("--tile", default=256, show_default=True, help="Height and width of a tile in pixels.")
@@ -49,13 +40,8 @@ def _bands(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option("--white", default=220, show_default=True, help="Least red, green and blue, of 255, that count as white.")
 @click.option("--check-shift", is_flag=True, help="Estimate how far each pair is misregistered, for the index.")
 @click.option("--max-shift", type=float, metavar="PIXELS", help="Drop tiles that are clearly misregistered by more.")
-@click.option("--rgb", metavar="R,G,B", callback=_bands, help="Bands of OPTICAL.  [default: by colour or name]")
-@click.option(
-    "--stretch",
-    type=(float, float),
-    metavar="LOW HIGH",
-    help="Optical values that become 0 and 255.  [default: bytes as they are, else the 1st and 99th percentile]",
-)
+@options.rgb("OPTICAL")
+@options.stretch
 @click.option("--name", help="What the tiles' names begin with.  [default: the name of SAR]")
 @options.unit
 @options.scene

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sartranslate.errors import OptionError
@@ -42,7 +43,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class MethodScores:
-    """Of one way to make pictures: a model, a given prediction, or a baseline. Raises `OptionError` for unknown names."""
+    """Of a way to make pictures: a model, a given prediction, or a baseline. Raises `OptionError` for unknown names."""
 
     name: str
     scores: Mapping[str, Score]  # by names of METRICS; what was not measured is absent
@@ -71,4 +72,27 @@ class Evaluation:
     notes: tuple[str, ...] = ()  # what a reader must know, such as that there is no interval, or why a score is absent
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """The same in plain types; JSON has no infinite number, which is the text "inf" instead."""
+        return {
+            "subject": self.subject,
+            "facts": dict(self.facts),
+            "methods": [
+                {
+                    "name": method.name,
+                    "scores": {
+                        name: {part: _plain(value) for part, value in score._asdict().items()}
+                        for name, score in method.scores.items()
+                    },
+                }
+                for method in self.methods
+            ],
+            "images": [
+                {"name": image.name, "scores": {name: _plain(value) for name, value in image.scores.items()}}
+                for image in self.images
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def _plain(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else str(value)

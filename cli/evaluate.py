@@ -1,0 +1,178 @@
+"""`sartranslate evaluate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import options
+from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from sartranslate.contact_sheets import Images
+    from sartranslate.scores import Evaluation, Metric, Score
+
+STANDARD_OUTPUT = Path("-")
+WINDOW, OVERLAP = 256, 64  # pixels, as `infer` has them
+WIDTH = 13  # characters of a column
+
+
+@click.command()
+@click.option("--pairs", "folders", type=options.FOLDER, multiple=True, help="Folder of pairs; may be repeated.")
+@click.option("--prediction", type=options.FILE, help="A translated scene, in place of --pairs.")
+@click.option("--truth", type=options.FILE, help="An optical image of the same ground, for --prediction.")
+@click.option("--sar", type=options.FILE, help="The scene that was translated, for baselines made of it.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    help="Part of the pairs.  [default: test, else val, else all of them]",
+)
+@options.model
+@click.option("--window", type=int, help="Of the translation.  [default: 256, or as --prediction tells]")
+@click.option("--overlap", type=int, help="Of its windows.  [default: 64, or as --prediction tells]")
+@click.option("--warp", is_flag=True, help="Put --truth on the grid of --prediction.")
+@options.rgb("--truth")
+@options.stretch
+@options.direction
+@options.skip_bad
+@options.unit
+@options.precision("float32", "bfloat16", "float16")
+@options.backend
+@click.option("--json", "json_file", type=options.FILE, metavar="FILE", help="Write all scores as JSON; - prints them.")
+@click.option("--report", type=options.FILE, metavar="FILE", help="Write an HTML page with examples, in one file.")
+@options.overwrite
+@options.quiet
+def evaluate(
+    folders: tuple[Path, ...],
+    prediction: Path | None,
+    truth: Path | None,
+    json_file: Path | None,
+    report: Path | None,
+    overwrite: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Score a model on pairs that it has not seen, or one translated scene against an optical image.
+
+    Scores are taken image by image in windows of 256 pixels and averaged, with 95 % intervals from resampled tiles,
+    beside baselines on the same images: the mean colour, the SAR as grey, and a mean colour for each SAR level.
+    """
+    _check_usage(folders, prediction, truth, settings)
+    from sartranslate.evaluation import check_output
+
+    for out in filter(None, (json_file, report)):
+        if out != STANDARD_OUTPUT:
+            read = [path for path in (prediction, truth, settings["sar"], settings["model"]) if path]
+            check_output(out, read, overwrite=overwrite)
+    with progress_bar("images", quiet=quiet) as bar:
+
+        def watch(done: int, planned: int) -> None:
+            bar.total = planned
+            bar.update(done - bar.n)
+
+        if prediction and truth:
+            evaluation, images = _rasters(prediction, truth, settings, watch)
+        else:
+            evaluation, images = _pairs(folders, settings, watch)
+    _write(evaluation, images, json_file, report)
+    if not quiet and json_file != STANDARD_OUTPUT:
+        for line in _table(evaluation):
+            click.echo(line)
+
+
+def _check_usage(
+    folders: Sequence[Path], prediction: Path | None, truth: Path | None, settings: dict[str, Any]
+) -> None:
+    if bool(folders) == bool(prediction) or bool(prediction) != bool(truth):
+        raise click.UsageError("expected either --pairs DIR, or --prediction FILE and --truth FILE")
+    if (settings["window"] is None) != (settings["overlap"] is None) and prediction:
+        raise click.UsageError("--window and --overlap go together with --prediction")
+    others = ("split", "direction", "skip_bad") if prediction else ("sar", "warp", "rgb", "stretch")
+    if wrong := [name for name in others if settings[name]]:
+        wanted = "--pairs" if prediction else "--prediction"
+        raise click.UsageError(f"--{wrong[0].replace('_', '-')} is for {wanted}")
+
+
+def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tuple[Evaluation, Images]:
+    from sartranslate import backend, bundle, inference
+    from sartranslate.evaluation import evaluate_pairs
+    from sartranslate.pair_check import PairOptions
+    from sartranslate.tile_images import Translation, open_evaluated
+    from sartranslate.windows import check_multiple
+
+    model = settings["model"] or bundle.DEFAULT_MODEL
+    wanted = bundle.describe(model)
+    window = WINDOW if settings["window"] is None else settings["window"]
+    overlap = OVERLAP if settings["overlap"] is None else settings["overlap"]
+    check_multiple(window, wanted.generator.size_multiple)
+    reading = PairOptions(
+        wanted.radiometry, settings["unit"], settings["direction"] or "AtoB", skip_bad=settings["skip_bad"]
+    )
+    evaluated = open_evaluated(folders, settings["split"], reading)
+    backend.select(settings["backend"])
+    translator = inference.load_translator(model, settings["precision"])
+    translation = Translation(translator.generator, window, overlap, translator.batch_size)
+    return evaluate_pairs(evaluated, translation, translator.model, watch)
+
+
+def _rasters(prediction: Path, truth: Path, settings: dict[str, Any], watch: Any) -> tuple[Evaluation, Images]:
+    from sartranslate import bundle
+    from sartranslate.evaluation import evaluate_rasters
+    from sartranslate.raster_images import RasterOptions, open_raster_images
+
+    told = settings["window"], settings["overlap"]
+    chosen = RasterOptions(
+        settings["warp"], settings["rgb"], settings["stretch"], settings["unit"], None if told[0] is None else told
+    )
+    radiometry = bundle.describe(settings["model"] or bundle.DEFAULT_MODEL).radiometry
+    images = open_raster_images(prediction, truth, settings["sar"], radiometry, chosen)
+    return evaluate_rasters(images, watch), images
+
+
+def _write(evaluation: Evaluation, images: Images, json_file: Path | None, report: Path | None) -> None:
+    from sartranslate.atomic import write_whole
+
+    if json_file:
+        text = json.dumps(evaluation.as_dict(), indent=2, allow_nan=False)
+        if json_file == STANDARD_OUTPUT:
+            click.echo(text)
+        else:
+            write_whole(json_file, f"{text}\n".encode())
+    if report:
+        from sartranslate.contact_sheets import contact_sheets
+        from sartranslate.evaluation_page import evaluation_page
+
+        page = evaluation_page(evaluation, contact_sheets(images, evaluation.images))
+        write_whole(report, page.encode())
+
+
+def _table(evaluation: Evaluation) -> Iterator[str]:
+    """Rows of methods, the interval of the first one below it, and notes."""
+    from sartranslate.scores import METRICS
+
+    names = [name for name in METRICS if any(name in method.scores for method in evaluation.methods)]
+    columns = [_column(METRICS[name], [method.scores.get(name) for method in evaluation.methods]) for name in names]
+    lines = max(len(column) for column in columns)
+    subject, *others = [method.name for method in evaluation.methods]
+    titles = [subject, "  95 % interval from", "  to", *others]
+    rows = zip([""] * (lines - len(titles)) + titles, *([""] * (lines - len(c)) + c for c in columns), strict=True)
+    yield f"{evaluation.subject}: {evaluation.facts['Images']}"
+    for title, *cells in rows:
+        yield "  ".join([title.ljust(max(map(len, titles))), *(cell.rjust(WIDTH) for cell in cells)]).rstrip()
+    yield from evaluation.notes
+
+
+def _column(metric: Metric, scores: Sequence[Score | None]) -> list[str]:
+    """The head in several lines, then a value for each row."""
+    head = [*metric.label.replace("-", "- ").split(), *([f"[{metric.unit}]"] if metric.unit else [])]
+    first = scores[0]
+    ends = (first.low, first.high) if first else (None, None)
+    return [*head, *map(_shown, [first and first.value, *ends, *(score and score.value for score in scores[1:])])]
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:#.4g}".rstrip(".")

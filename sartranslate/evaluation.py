@@ -1,0 +1,157 @@
+"""Score a model on folders of pairs, or a translated scene against an optical image, under one protocol."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sartranslate import __version__
+from sartranslate.baselines import BaselineFit, Baselines
+from sartranslate.bootstrap import Resamples
+from sartranslate.errors import OutputError, PairsError
+from sartranslate.metrics import WINDOW
+from sartranslate.perceptual import Perceptual
+from sartranslate.raster_images import RasterImages
+from sartranslate.scores import METRICS, Evaluation, MethodScores, Score
+from sartranslate.scoring import Picture, Place, Sample, Scoring
+from sartranslate.seams import SeamSums
+from sartranslate.tile_images import EvaluatedPairs, TileImages, Translation
+
+SEED = 0  # of all that is drawn: patches, directions and resamples
+SEEN = "Some of these pairs may be those that the model was trained on; scores on such pairs flatter it."
+NO_BORDERS = "Seam score: no {subject} is larger than the windows that it is translated in."
+NO_WINDOWS = "Seam score: the prediction does not tell which windows it was translated in; --window and --overlap do."
+
+Watch = Callable[[int, int], None]
+
+
+class Imagery(Protocol):
+    """Images to score, which can be gone through several times."""
+
+    @property
+    def places(self) -> Sequence[Place]: ...
+
+    def samples(self) -> Iterator[Sample]: ...
+
+    def translated(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Sample, Picture]]: ...
+
+    def seams(self) -> Mapping[int, SeamSums]: ...
+
+
+def evaluate_pairs(
+    evaluated: EvaluatedPairs, translation: Translation, subject: str, watch: Watch = lambda done, planned: None
+) -> tuple[Evaluation, TileImages]:
+    """Scores of a generator, called `subject`, and the images that they are of, to be looked at.
+
+    Raises `PairsError` where nothing is valid. `watch` is told images done and in all.
+    """
+    images = TileImages(evaluated.pairs, translation)
+    pairs = evaluated.pairs
+    facts = {
+        "Pairs": ", ".join(
+            _part(folder.path, name) for folder, name in zip(pairs.folders, evaluated.splits, strict=True)
+        ),
+        "Tiles": str(len(pairs.pairs)),
+        "Windows": f"{translation.window}, overlap {translation.overlap}",
+        "Scaling": "; ".join(line for folder in pairs.folders for line in folder.describe()),
+    }
+    notes = [SEEN] if evaluated.seen_in_training else []
+    notes += [f"Left out: {line}" for line in pairs.skipped]
+    if not any(translation.window < side for pair in pairs.pairs for side in (pair.height, pair.width)):
+        notes.append(NO_BORDERS.format(subject="tile"))
+    return evaluate(images, subject, facts, notes, watch), images
+
+
+def evaluate_rasters(images: RasterImages, watch: Watch = lambda done, planned: None) -> Evaluation:
+    """Scores of a translated scene. Raises `PairsError` where nothing is valid."""
+    facts = {"Prediction": images.prediction.path, "Truth": images.truth.path}
+    if images.truth.stretch:
+        low, high = images.truth.stretch
+        facts["Stretch"] = f"optical values {low:g} to {high:g} become 0 and 255"
+    if images.sar:
+        facts |= {"SAR": images.sar.scene.path, "Scaling": images.sar.scaling.describe()}
+    notes = []
+    if images.windows:
+        facts["Windows"] = f"{images.windows[0]}, overlap {images.windows[1]}"
+        if max(images.prediction.height, images.prediction.width) <= images.windows[0]:
+            notes.append(NO_BORDERS.format(subject="raster"))
+    else:
+        notes.append(NO_WINDOWS)
+    if not images.sar:
+        notes.append("The SAR scene was not given: baselines and scores that need it are absent.")
+    return evaluate(images, os.path.basename(images.prediction.path), facts, notes, watch)
+
+
+def evaluate(images: Imagery, subject: str, facts: Mapping[str, str], notes: Sequence[str], watch: Watch) -> Evaluation:
+    """Scores of the pictures of any images and of baselines fitted on them; says what it says of itself, and more."""
+    places = images.places
+    baselines = _fitted(images)
+    scoring = Scoring(places, SEED)
+    with tempfile.TemporaryDirectory(prefix="sartranslate.") as folder:
+        least_side = min(min(place.size) for place in places)
+        perceptual = Perceptual(Path(folder), scoring.set_size, least_side)
+        names: list[str] = []
+        for number, (sample, prediction) in enumerate(images.translated(), 1):
+            if sample.says_something:
+                pictures = {subject: prediction, **baselines.pictures(sample.place.size, sample.grey)}
+                names = list(pictures)
+                perceptual.add(names, scoring.add(sample, pictures))
+            watch(number, len(places))
+        looks = perceptual.scores(names, scoring.resamples())
+    seams = _seam(images.seams())
+    scores = {name: {**scoring.scores(name), **looks[name], **(seams if name == subject else {})} for name in names}
+    return Evaluation(
+        subject=subject,
+        facts={**facts, "Images": scoring.describe(), "Software": f"sartranslate {__version__}"},
+        methods=tuple(MethodScores(name, _ordered(scores[name])) for name in names),
+        images=scoring.images(subject),
+        notes=(*scoring.notes(len(places)), *notes, *perceptual.notes),
+    )
+
+
+def check_output(out: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
+    """Raise `OutputError` where a report can not be written to `out`, is read from it, or one is there already."""
+    if not out.parent.is_dir():
+        raise OutputError(f"{out}: the folder {out.parent} does not exist")
+    if not out.exists():
+        return
+    if not out.is_file():
+        raise OutputError(f"{out}: is a folder or a device, expected a file name")
+    if any(file.exists() and out.samefile(file) for file in inputs):
+        raise OutputError(f"{out}: is what is evaluated, expected another file name")
+    if not overwrite:
+        raise OutputError(f"{out}: exists already; --overwrite replaces it")
+
+
+def _fitted(images: Imagery) -> Baselines:
+    fit, valid, useful = BaselineFit(), False, False
+    for sample in images.samples():
+        valid = valid or bool(sample.mask.any())
+        if sample.says_something:
+            useful = True
+            fit.add(sample.truth, sample.mask, sample.grey)
+    if not valid:
+        raise PairsError("no pixel is valid on both sides, expected some")
+    if not useful:
+        raise PairsError(f"no image has {WINDOW} x {WINDOW} valid pixels in one piece, expected some that have")
+    return fit.fitted()
+
+
+def _seam(seams: Mapping[int, SeamSums]) -> dict[str, Score]:
+    """Of all tiles that have borders of windows within; empty where none has."""
+    found = {tile: sums for tile, sums in seams.items() if sums.score is not None}
+    if not found:
+        return {}
+    resamples = Resamples(list(found), SEED)
+    return {"seam": resamples.ratio(*zip(*((sums.found, sums.expected) for sums in found.values()), strict=True))}
+
+
+def _ordered(scores: Mapping[str, Score]) -> dict[str, Score]:
+    return {name: scores[name] for name in METRICS if name in scores}
+
+
+def _part(folder: Path, split: str) -> str:
+    return f"{folder}, {split} part" if split else f"{folder}, all of it"

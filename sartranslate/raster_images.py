@@ -1,0 +1,169 @@
+"""A translated scene beside an optical image of the same ground, as images to score, read window by window."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from affine import Affine
+from rasterio.crs import CRS
+
+from sartranslate.errors import PairsError
+from sartranslate.optical import Optical, open_optical, optical_reader
+from sartranslate.radiometry import Radiometry
+from sartranslate.raster import named_errors, opened_raster
+from sartranslate.reader import scene_reader
+from sartranslate.sampling import sample_scene
+from sartranslate.scaling import SceneScaling, resolve_scaling
+from sartranslate.scene import Scene, open_scene
+from sartranslate.scoring import SIZE, Picture, Place, Sample
+from sartranslate.seams import WINDOW_TAG, SeamSums, tagged_window, window_borders
+from sartranslate.source import SAME_PLACE, SceneOptions, shift
+from sartranslate.windows import Window, WindowGrid
+
+RGB = ("uint8", "uint8", "uint8")
+
+
+@dataclass(frozen=True)
+class RasterOptions:
+    """What a user says of the rasters that their files do not say."""
+
+    warp: bool = False  # put the truth on the grid of the prediction
+    rgb: tuple[int, ...] = ()  # red, green and blue band of the truth; empty: by colour or name
+    stretch: tuple[float, float] | None = None  # values of the truth that become 0 and 255; None: as `open_optical`
+    unit: str | None = None  # of the SAR values; None: guessed
+    windows: tuple[int, int] | None = None  # size and overlap that the scene was translated in; None: as its tag says
+
+
+class Sar(NamedTuple):
+    """The scene that was translated."""
+
+    scene: Scene
+    scaling: SceneScaling
+
+
+@dataclass(frozen=True)
+class RasterImages:
+    """Windows of the prediction side by side, the last one of a row or column moved back to the edge; one tile."""
+
+    prediction: Scene
+    truth: Optical
+    sar: Sar | None
+    windows: tuple[int, int] | None  # size and overlap that the scene was translated in; None: not known
+
+    @property
+    def places(self) -> list[Place]:
+        grid = WindowGrid(self.prediction.height, self.prediction.width, SIZE, 0)
+        return [Place(f"row {window.row_off}, column {window.col_off}", 0, window) for window in grid]
+
+    def samples(self) -> Iterator[Sample]:
+        """All images."""
+        return (sample for sample, _ in self.translated())
+
+    def translated(self, wanted: Collection[str] | None = None) -> Iterator[tuple[Sample, Picture]]:
+        """All images, or those of such names, with the predictions (H, W, 3)."""
+        with ExitStack() as stack:
+            prediction = stack.enter_context(scene_reader(self.prediction))
+            truth = stack.enter_context(optical_reader(self.truth, self.prediction))
+            sar = stack.enter_context(scene_reader(self.sar.scene)) if self.sar else None
+            for place in self.places:
+                if wanted is None or place.name in wanted:
+                    (values, seen), (rgb, shown) = prediction.read(place.window), truth.read(place.window)
+                    source, mask = None, seen & shown
+                    if self.sar and sar:
+                        backscatter, valid = sar.read(place.window)
+                        source, mask = self.sar.scaling.apply(backscatter, valid), mask & valid
+                    yield Sample(place, rgb, mask, source), values
+
+    def seams(self) -> Mapping[int, SeamSums]:
+        """Of the whole prediction, where it is larger than the windows it was translated in."""
+        scene = self.prediction
+        if not self.windows or not (borders := window_borders(scene.height, scene.width, *self.windows)).any:
+            return {}
+        sums = SeamSums(borders)
+        with scene_reader(scene) as reader:
+            for row_off in range(0, scene.height, SIZE):
+                for col_off in range(0, scene.width, SIZE):
+                    margin = min(row_off, 1), min(col_off, 1)
+                    corner = row_off - margin[0], col_off - margin[1]
+                    below, right = min(row_off + SIZE, scene.height), min(col_off + SIZE, scene.width)
+                    part = reader.read(Window(*corner, below - corner[0], right - corner[1]))
+                    sums.add(*part, corner, margin)
+        return {0: sums}
+
+
+def open_raster_images(
+    prediction: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    sar: str | os.PathLike[str] | None,
+    radiometry: Radiometry,
+    options: RasterOptions | None = None,
+) -> RasterImages:
+    """Check that the rasters go together; `radiometry` is what the model wanted of the SAR scene.
+
+    Raises `PairsError` for rasters on different grids, unless the truth is to be warped, and for a prediction that is
+    not red, green and blue; `SceneError` as `open_optical` and `open_scene`.
+    """
+    options = options or RasterOptions()
+    scene = _prediction(prediction)
+    optical = open_optical(truth, options.rgb, options.stretch)
+    if not options.warp:
+        grid = _Grid(optical.height, optical.width, optical.crs, optical.transform)
+        _check_grid(optical.path, grid, scene, "; --warp puts it there")
+    windows = options.windows
+    if windows is None:
+        with opened_raster(prediction) as dataset:
+            windows = tagged_window(dataset.tags().get(WINDOW_TAG))
+    return RasterImages(scene, optical, _sar(sar, scene, radiometry, options.unit) if sar else None, windows)
+
+
+class _Grid(NamedTuple):
+    height: int
+    width: int
+    crs: CRS
+    transform: Affine
+
+    @classmethod
+    def of(cls, scene: Scene) -> _Grid:
+        return cls(scene.height, scene.width, scene.crs, scene.transform)
+
+    def is_that_of(self, other: _Grid) -> bool:
+        if self[:3] != other[:3]:
+            return False
+        return shift(other.transform, self.transform, self.height, self.width) <= SAME_PLACE
+
+    def __str__(self) -> str:
+        a, b, c, d, e, f = self.transform[:6]
+        step = f"{a:.10g} x {e:.10g}" if b == d == 0 else f"({a:.10g}, {d:.10g}) x ({b:.10g}, {e:.10g})"
+        crs = self.crs.to_string() if self.crs else "no CRS"
+        return f"{self.height} x {self.width} pixels of {step} from {c:.10g}, {f:.10g} in {crs}"
+
+
+def _prediction(path: str | os.PathLike[str]) -> Scene:
+    scene = open_scene(path, None, SceneOptions(allow_ungeoreferenced=True))
+    if scene.grid or scene.crs is None or scene.transform.is_identity:
+        raise PairsError(f"{scene.path}: no georeference, expected CRS and transform, as `infer` writes them")
+    types = tuple(band.dtype for band in scene.bands)
+    if types != RGB:
+        count = f"{len(types)} band{'' if len(types) == 1 else 's'} of {', '.join(dict.fromkeys(types))}"
+        raise PairsError(
+            f"{scene.path}: {count}, expected 3 bands of uint8: red, green and blue, as `infer` writes them"
+        )
+    return scene
+
+
+def _check_grid(path: str, grid: _Grid, prediction: Scene, advice: str) -> None:
+    wanted = _Grid.of(prediction)
+    if not grid.is_that_of(wanted):
+        raise PairsError(f"{path}: {grid}, expected the grid of {prediction.path}, {wanted}{advice}")
+
+
+def _sar(path: str | os.PathLike[str], prediction: Scene, radiometry: Radiometry, unit: str | None) -> Sar:
+    scene = open_scene(path, radiometry.bands)
+    _check_grid(scene.path, _Grid.of(scene), prediction, "")
+    sample = sample_scene(scene)
+    with named_errors(scene.path):
+        return Sar(scene, resolve_scaling(radiometry, sample, unit))
