@@ -24,7 +24,7 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from sartranslate.checkpoint import load_position
+from sartranslate.checkpoint import load_checkpoint, load_position, save_checkpoint
 from sartranslate.history import read_history
 from sartranslate.presets import PRESETS, preset
 from sartranslate.raster import quiet_georeference
@@ -552,6 +552,17 @@ def test_a_run_is_not_resumed_with_other_settings(
     assert_refused(result, f"{stopped[0]}: can not be resumed, this run has ", difference)
     assert result.stderr.count("\n") == 1
     assert contents(stopped[0]) == before
+
+
+@pytest.mark.parametrize("told", [("--epochs", EPOCHS), ("--set", f"optimisation.epochs={EPOCHS}")])
+def test_a_run_that_its_updates_end_is_not_resumed_as_one_that_its_epochs_end(
+    stopped: tuple[Path, Result], tmp_path: Path, told: tuple[object, ...]
+) -> None:
+    arrays, position = load_checkpoint(stopped[0] / "checkpoint.safetensors")
+    position["settings"]["recipe"]["optimisation"]["updates"] = 40_000
+    save_checkpoint(tmp_path / "checkpoint.safetensors", arrays, position)
+    difference = "recipe.optimisation.updates 40000, not 0\n"
+    assert_refused(train("--resume", tmp_path, *told), f"can not be resumed, this run has {difference}")
 
 
 @pytest.mark.long
