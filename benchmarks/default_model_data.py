@@ -20,8 +20,8 @@ SCENES = {
     "fall_2": ("sen12", "ROIs1970_fall_2_*"),
     "fall_11": ("sen12", "ROIs1970_fall_11_*"),
 }
-HELD_OUT_SCENE = "fall_11"
-REPEATS = {"summer_59": 3, "fall_2": 3}  # few tiles, other climates
+HELD_OUT_SCENE = "fall_2"
+REPEATS = {"summer_59": 3, "fall_11": 3}  # few tiles, other climates
 SIMULATED_SEEDS = range(100, 112)  # sample_tiles/ has seed 1
 
 
