@@ -49,6 +49,11 @@ def write_whole(path: Path, content: bytes) -> None:
             raise OutputError(f"{path}: can not be written: {error.strerror}") from error
 
 
+def write_text(path: Path, text: str) -> None:
+    """The same of UTF-8."""
+    write_whole(path, text.encode())
+
+
 @contextmanager
 def tidied(tidy: Callable[[], None]) -> Iterator[None]:
     """`tidy` is called on any exit, or by `tidy_up` before; being called twice must do no harm."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from sartranslate.atomic import replaced_when_whole
+from sartranslate.atomic import write_text
 from sartranslate.errors import OutputError
 
 Row: TypeAlias = Mapping[str, float | None]  # a name that is missing or None: not measured in that epoch
@@ -29,14 +29,11 @@ def write_history(path: Path, rows: Sequence[Row]) -> None:
     Numbers are written with all digits. Raises `OutputError` when the file can not be written.
     """
     names = columns(rows)
-    with replaced_when_whole(path) as unfinished:
-        try:
-            with unfinished.open("w", newline="", encoding="utf-8") as file:
-                lines = csv.writer(file)
-                lines.writerow(names)
-                lines.writerows([_text(row.get(name)) for name in names] for row in rows)
-        except OSError as error:
-            raise OutputError(f"{path}: can not be written: {error}") from error
+    content = io.StringIO(newline="")
+    lines = csv.writer(content)
+    lines.writerow(names)
+    lines.writerows([_text(row.get(name)) for name in names] for row in rows)
+    write_text(path, content.getvalue())
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sartranslate import backend, bundle
+from sartranslate.atomic import write_text
 from sartranslate.board import Board
 from sartranslate.counts import counted
 from sartranslate.course import Course
@@ -16,7 +17,7 @@ from sartranslate.pix2pix import Pix2Pix
 from sartranslate.recipe import flattened
 from sartranslate.recipe_file import to_toml
 from sartranslate.report import SCORE_PREFIX, RunFacts, report
-from sartranslate.run_folder import RunFolder, write_text
+from sartranslate.run_folder import RunFolder
 from sartranslate.sheet import encoded, write_png
 from sartranslate.training_data import TrainingData
 from sartranslate.validation import better

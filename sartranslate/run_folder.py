@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sartranslate.atomic import tidied, write_whole
+from sartranslate.atomic import tidied
 from sartranslate.board import PREFIX
 from sartranslate.errors import OutputError
 
@@ -98,8 +98,3 @@ class RunFolder:
         single = (self.model, self.best, self.checkpoint, self.recipe, self.history, self.summary)
         pictures, events = self.sheets.glob("epoch_*.png"), self.board.glob(f"{PREFIX}*")
         return [*(file for file in single if file.exists()), *sorted(pictures), *sorted(events)]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 to `path`, whole or not at all. Raises `OutputError` when that is not possible."""
-    write_whole(path, text.encode())

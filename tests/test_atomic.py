@@ -1,4 +1,4 @@
-"""What is unfinished is removed on every way out."""
+"""Files are written whole or not at all, and what is unfinished is removed on every way out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sartranslate.atomic import replaced_when_whole, tidied, tidy_up
+from sartranslate.atomic import replaced_when_whole, tidied, tidy_up, write_text
+from sartranslate.errors import OutputError
 
 
 def test_what_is_unfinished_is_removed_without_leaving_its_block_the_latest_first(tmp_path: Path) -> None:
@@ -38,3 +39,16 @@ def test_nothing_is_left_to_remove_after_a_block_whatever_ends_it() -> None:
         pass
     tidy_up()
     assert removed == [7, 1]
+
+
+def test_a_text_is_written_as_utf_8_in_place_of_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "summary.html"
+    write_text(path, "before")
+    write_text(path, "für Radar\n")
+    assert path.read_bytes() == "für Radar\n".encode()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_text_that_can_not_be_written_names_its_file(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"summary\.html: the folder .*run does not exist$"):
+        write_text(tmp_path / "run" / "summary.html", "text")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sartranslate.errors import OutputError
-from sartranslate.run_folder import RunFolder, write_text
+from sartranslate.run_folder import RunFolder
 
 FILES = ("model", "best", "checkpoint", "recipe", "history", "summary")
 PLACES = (
@@ -188,16 +188,3 @@ def test_a_folder_that_can_not_be_made_is_an_error(tmp_path: Path, below: str) -
     with pytest.raises(OutputError, match=f"^{folder.path}: can not make the folder: "), folder.begun():
         pytest.fail("entered")
     assert contents(tmp_path) == {"file": "foreign"}
-
-
-def test_a_text_is_written_as_utf_8_in_place_of_the_one_before(tmp_path: Path) -> None:
-    path = tmp_path / "summary.html"
-    write_text(path, "before")
-    write_text(path, "für Radar\n")
-    assert path.read_bytes() == "für Radar\n".encode()
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_text_that_can_not_be_written_names_its_file(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"summary\.html: the folder .*run does not exist$"):
-        write_text(tmp_path / "run" / "summary.html", "text")
