@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sartranslate import backend, bundle
-from sartranslate.atomic import write_text
+from sartranslate.atomic import write_text, write_whole
 from sartranslate.board import Board
 from sartranslate.counts import counted
 from sartranslate.course import Course
@@ -49,11 +49,10 @@ class Record:
         row = {"epoch": course.epoch, "updates": course.updates, "seconds": round(course.seconds, 3)}
         row |= {"learning_rate": rate, **losses, **scores}
         self._show(course.epoch, {"learning_rate": rate, **losses, **scores})
-        description = self._describe(course, scores)
-        bundle.save(self.folder.model, bundle.Bundle(description, self._trainer.tested))
+        bundle.save(self.folder.model, bundle.Bundle(self._describe(course, scores), self._trainer.tested))
         score = scores.get(SCORE_PREFIX + self._recipe.validation.score)
         if score is not None and better(self._recipe.validation.score, score, course.best_score):
-            bundle.save(self.folder.best, bundle.Bundle(description, self._trainer.tested))
+            write_whole(self.folder.best, self.folder.model.read_bytes())
             course.best_epoch, course.best_score = course.epoch, score
         course.end_epoch(row)
         write_history(self.folder.history, course.history)
