@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sartranslate.errors import OptionError
-from sartranslate.limits import check_choices, check_numbers
+from sartranslate.limits import check_choices, check_numbers, check_whole
 
 GAN_LOSSES = ("vanilla", "lsgan", "hinge", "wgan-gp")
 RECONSTRUCTIONS = ("l1", "l2", "ssim", "focal_frequency", "feature_matching")
 MOST_WEIGHT = 1e6
+MOST_SHIFT = 16  # pixels
+SHIFT_BLOCK = 64  # pixels, both sides of a block that has a shift of its own
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Objective:
     ssim: float = 0.0  # of 1 - SSIM
     focal_frequency: float = 0.0  # Jiang et al. 2021
     feature_matching: float = 0.0  # of the discriminator's features (pix2pixHD)
+    shift: int = 0  # pixels by which target and picture may lie off each other in "l1", block by block; 0: exact
     discriminator_factor: float = 0.5  # of the discriminator's loss, which slows it
     gradient_penalty: float = 10.0  # of wgan-gp
 
     def __post_init__(self) -> None:
         check_choices(self, gan=GAN_LOSSES)
+        check_whole(self, shift=(0, MOST_SHIFT))
         weights = dict.fromkeys(("gan_weight", *RECONSTRUCTIONS, "gradient_penalty"), (0.0, MOST_WEIGHT))
         check_numbers(self, **weights, discriminator_factor=(0.0, 10.0))
         if not self.gan_weight and not any(self.reconstructions.values()):

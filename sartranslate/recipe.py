@@ -14,7 +14,7 @@ from sartranslate.augmentation import Augmentation
 from sartranslate.errors import OptionError
 from sartranslate.initialisation import Initialisation
 from sartranslate.limits import check_choices, check_whole
-from sartranslate.objective import Objective
+from sartranslate.objective import SHIFT_BLOCK, Objective
 from sartranslate.optimisation import Optimisation
 
 SCORES = {"ssim": 1, "psnr": 1, "mae": -1, "sliced_wasserstein": -1}  # 1: larger is better
@@ -57,6 +57,8 @@ class Recipe:
             raise OptionError(f"crop {crop}: {self.generator.architecture} needs a multiple of {multiple}")
         if self.objective.gan_weight and crop < (least := self.discriminator.least_size):
             raise OptionError(f"crop {crop}: the discriminator needs at least {least}")
+        if self.objective.shift and crop < (least := SHIFT_BLOCK + 2 * self.objective.shift):
+            raise OptionError(f"crop {crop}: a shift of {self.objective.shift} needs at least {least}")
         penalised = self.objective.gan == "wgan-gp" and self.objective.gan_weight > 0
         if penalised and self.discriminator.norm == "batch":
             raise OptionError("wgan-gp with discriminator.norm batch: its penalty is of single samples, use instance")

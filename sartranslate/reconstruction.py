@@ -8,10 +8,13 @@ its global size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 from keras import ops
+
+from sartranslate.objective import SHIFT_BLOCK
 
 SSIM_WINDOW = 11  # pixels
 SSIM_SIGMA = 1.5  # pixels
@@ -26,6 +29,24 @@ def l1(target: Any, fake: Any, weight: Any = None) -> Any:
     without any 1 gives 0.
     """
     return _mean(ops.absolute(target - fake), weight)
+
+
+def shifted_l1(target: Any, fake: Any, reach: int) -> Any:
+    """(N,) mean absolute differences, in each block of 64 x 64 pixels at the shift of the target that fits best.
+
+    Shifts are by 0, half of `reach` and all of it, in pixels, up or down and left or right: what a pair may be
+    misregistered by. The outermost `reach` pixels of the picture take no part, and none beyond the last whole block.
+    H and W are known when the graph is made, and at least 64 + 2 `reach`.
+    """
+    _, height, width, _ = fake.shape
+    inner = fake[:, reach : height - reach, reach : width - reach]
+    steps = sorted({0, reach // 2, reach, 2 * reach - reach // 2, 2 * reach})
+    differences = []
+    for row, col in product(steps, steps):
+        moved = target[:, row : height - 2 * reach + row, col : width - 2 * reach + col]
+        pixels = ops.mean(ops.absolute(moved - inner), axis=-1, keepdims=True)
+        differences.append(ops.average_pool(pixels, SHIFT_BLOCK, data_format="channels_last"))
+    return _mean(ops.min(ops.stack(differences), axis=0))
 
 
 def l2(target: Any, fake: Any, weight: Any = None) -> Any:

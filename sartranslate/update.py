@@ -14,7 +14,6 @@ from sartranslate.recipe import Recipe
 
 SHARES = 0xFFFF  # steps in the share of the real picture between it and a generated one
 TERMS = {
-    "l1": reconstruction.l1,
     "l2": reconstruction.l2,
     "ssim": reconstruction.ssim_loss,
     "focal_frequency": reconstruction.focal_frequency,
@@ -128,8 +127,14 @@ class Update:
         return {"penalty": self._mean(adversarial.gradient_penalty(slope(score, between)))}
 
     def _terms(self, target: Any, fake: Any) -> dict[str, Any]:
-        wanted = [name for name in self._objective.reconstructions if name in TERMS]
-        return {name: self._mean(TERMS[name](target, fake)) for name in wanted}
+        terms = {**TERMS, "l1": self._l1}
+        wanted = [name for name in self._objective.reconstructions if name in terms]
+        return {name: self._mean(terms[name](target, fake)) for name in wanted}
+
+    def _l1(self, target: Any, fake: Any) -> Any:
+        if not self._objective.shift:
+            return reconstruction.l1(target, fake)
+        return reconstruction.shifted_l1(target, fake, self._objective.shift)
 
     def _weighted(self, terms: dict[str, Any]) -> Any:
         weights = self._objective.reconstructions

@@ -250,6 +250,12 @@ def test_other_games_go_with_batch_norm(gan: str) -> None:
     assert Recipe(objective=Objective(gan=gan)).discriminator.norm == "batch"
 
 
+def test_a_shift_needs_a_crop_with_room_for_it() -> None:
+    small = Optimisation(crop=64), GeneratorConfig("resnet_6blocks"), DiscriminatorConfig(layers=1)
+    with pytest.raises(OptionError, match=r"^crop 64: a shift of 4 needs at least 72$"):
+        Recipe("small", small[1], small[2], objective=Objective(shift=4), optimisation=small[0])
+
+
 def test_scores_to_choose_the_best_by_are_told() -> None:
     with pytest.raises(OptionError, match=f"^score 'fid': expected one of {', '.join(SCORES)}$"):
         Validation(score="fid")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sartranslate import backend
-from tests.conftest import user_environment
+from tests.both_backends import assert_alike, needs_torch
 
 backend.select("tensorflow")
 
@@ -246,41 +243,23 @@ def test_layers_of_both_sides_must_match() -> None:
 
 
 MEASURE = """
-import sys
-import numpy as np
-from sartranslate import backend
-backend.select(sys.argv[1])
-from keras import ops
 from sartranslate import autograd, reconstruction
 
-given = np.load(sys.argv[2])
-target, fake, weight = (ops.convert_to_tensor(given[name]) for name in ("target", "fake", "weight"))
+target, fake, weight = (given[name] for name in ("target", "fake", "weight"))
 terms = {name: getattr(reconstruction, name) for name in ("l1", "l2", "ssim_loss", "focal_frequency")}
 terms["weighted_l1"] = lambda target, x: reconstruction.l1(target, x, weight)
 terms["weighted_l2"] = lambda target, x: reconstruction.l2(target, x, weight)
 terms["features"] = lambda target, x: reconstruction.feature_matching([target, 2 * target], [x, 3 * x])
-found = {}
 for name, term in terms.items():
     for case, picture in (("different", fake), ("equal", target)):
-        slope = autograd.slope(lambda x: term(target, x), ops.convert_to_tensor(picture))
-        found[f"{name}_{case}"] = ops.convert_to_numpy(term(target, picture))
-        found[f"{name}_{case}_slope"] = ops.convert_to_numpy(slope)
-np.savez(sys.argv[3], **found)
+        found[f"{name}_{case}"] = term(target, picture)
+        found[f"{name}_{case}_slope"] = autograd.slope(lambda x: term(target, x), picture)
 """
 
 
 @pytest.mark.long
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@needs_torch
 def test_torch_finds_the_values_and_slopes_that_tensorflow_finds(tmp_path: Path) -> None:
     weight = WEIGHT.copy()
     weight[1] = 0
-    np.savez(tmp_path / "given.npz", target=TARGET, fake=FAKE, weight=weight)
-    found = []
-    for name in backend.BACKENDS:
-        command = [sys.executable, "-c", MEASURE, name, str(tmp_path / "given.npz"), str(tmp_path / f"{name}.npz")]
-        subprocess.run(command, check=True, env=user_environment(), cwd=Path(__file__).parents[1])
-        found.append(dict(np.load(tmp_path / f"{name}.npz")))
-    assert len(found[0]) == 28
-    assert found[0].keys() == found[1].keys()
-    for term, values in found[0].items():
-        np.testing.assert_allclose(values, found[1][term], rtol=1e-4, atol=1e-6, err_msg=term)
+    assert_alike(tmp_path, MEASURE, 28, rtol=1e-4, target=TARGET, fake=FAKE, weight=weight)

@@ -17,6 +17,7 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sartranslate.pix2pix import Pix2Pix  # noqa: E402
+from sartranslate.reconstruction import l1, shifted_l1  # noqa: E402
 
 RATE = 0.01  # so large that a discriminator that was updated before judges otherwise
 EPSILON = 1e-3  # of Adam, so that rounding of the smallest gradients does not decide which way a weight moves
@@ -208,6 +209,15 @@ def test_without_an_adversarial_weight_there_is_no_discriminator() -> None:
     assert gan.networks.keys() == {"generator"}
     assert gan.loss_names == ("l1",)
     assert not [name for name in gan.state() if "discriminator" in name]
+
+
+def test_l1_with_a_shift_is_that_of_the_best_shift() -> None:
+    gan = trainer(recipe(**L1_ONLY, **{"objective.shift": 4}))
+    source, target, seeds = batch()
+    fake = gan.generator([source, seeds], training=True)
+    expected, exact = (float(tf.reduce_mean(loss)) for loss in (shifted_l1(target, fake, 4), l1(target, fake)))
+    assert gan.step(source, target, seeds)["l1"] == pytest.approx(expected)
+    assert expected != pytest.approx(exact)
 
 
 def test_losses_are_named_in_their_order() -> None:
