@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sartranslate import backend
-from tests.conftest import user_environment
+from tests.both_backends import assert_alike, needs_torch
 
 backend.select("tensorflow")
 
@@ -179,38 +176,21 @@ def test_a_critic_without_any_slope_pays_1_and_no_derivative_is_lost() -> None:
 
 
 MEASURE = """
-import sys
-import numpy as np
-from sartranslate import backend
-backend.select(sys.argv[1])
-from keras import ops
 from sartranslate import autograd, adversarial
 
-given = np.load(sys.argv[2])
-real, fake, share = (ops.convert_to_tensor(given[name]) for name in ("real", "fake", "share"))
+real, fake, share = (given[name] for name in ("real", "fake", "share"))
 terms = {"penalty": adversarial.gradient_penalty}
 terms["interpolated"] = lambda x: ops.sum(adversarial.interpolate(real, x, share), axis=(1, 2, 3))
 for kind in ("vanilla", "lsgan", "hinge", "wgan-gp"):
     terms[f"{kind}_generator"] = lambda x, kind=kind: adversarial.generator_loss(kind, x)
     terms[f"{kind}_discriminator"] = lambda x, kind=kind: adversarial.discriminator_loss(kind, real, x)
-found = {}
 for name, term in terms.items():
-    slope = autograd.slope(term, ops.convert_to_tensor(fake))
-    found[name], found[f"{name}_slope"] = ops.convert_to_numpy(term(fake)), ops.convert_to_numpy(slope)
-np.savez(sys.argv[3], **found)
+    found[name], found[f"{name}_slope"] = term(fake), autograd.slope(term, fake)
 """
 
 
 @pytest.mark.long
-@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
+@needs_torch
 def test_torch_finds_the_values_and_slopes_that_tensorflow_finds(tmp_path: Path) -> None:
-    np.savez(tmp_path / "given.npz", real=REAL, fake=FAKE, share=np.linspace(0, 1, 4, dtype=np.float32))
-    found = []
-    for name in backend.BACKENDS:
-        command = [sys.executable, "-c", MEASURE, name, str(tmp_path / "given.npz"), str(tmp_path / f"{name}.npz")]
-        subprocess.run(command, check=True, env=user_environment(), cwd=Path(__file__).parents[1])
-        found.append(dict(np.load(tmp_path / f"{name}.npz")))
-    assert len(found[0]) == 20
-    assert found[0].keys() == found[1].keys()
-    for term, values in found[0].items():
-        np.testing.assert_allclose(values, found[1][term], rtol=1e-5, atol=1e-6, err_msg=term)
+    share = np.linspace(0, 1, 4, dtype=np.float32)
+    assert_alike(tmp_path, MEASURE, 20, rtol=1e-5, real=REAL, fake=FAKE, share=share)
