@@ -15,7 +15,7 @@ SEEDS_JITTER = {"enlarge": 30, "resampling": "bicubic", "mirror": True, "turns":
 PAPER: Mapping[str, Any] = {
     "generator": {"dropout_layers": [1, 3], "test_mode": "own"},
     "optimisation": {"schedule": "constant"},
-    "augmentation": SEEDS_JITTER,
+    "augmentation": {**SEEDS_JITTER, "resampling": "bilinear"},
 }
 # pytorch-CycleGAN-and-pix2pix: 100 epochs constant and 100 linear to 0.
 JUNYANZ: Mapping[str, Any] = {

@@ -11,7 +11,7 @@ from sartranslate.radiometry import Float
 
 Index = NDArray[np.intp]
 
-RESAMPLINGS = ("bicubic", "nearest")
+RESAMPLINGS = ("bicubic", "bilinear", "nearest")
 TAPS = 4  # pixels that a bicubic value is made of, along each axis
 
 
@@ -19,7 +19,8 @@ class Span(NamedTuple):
     """Pixels `offset` to `offset + out` of an axis that is enlarged from `length` to `size` pixels, at least as many.
 
     Both ends of the axis stay where they are: pixel i of the enlarged axis has its centre at
-    (i + 1/2) * length / size - 1/2 in pixels of the axis itself.
+    (i + 1/2) * length / size - 1/2 in pixels of the axis itself. "bilinear" alone keeps in place the centres of the
+    first and the last pixel, and others less than half a pixel away from that.
     """
 
     length: int
@@ -48,17 +49,20 @@ def enlarged(patch: NDArray[Any], rows: Span, cols: Span, resampling: str) -> ND
 
     `patch` holds the pixels of the tile in `rows.reach` and `cols.reach`, (H, W) or (H, W, C), and is itself the
     result where nothing is enlarged. "nearest" keeps the dtype and copies the pixel that a centre lies in, as
-    TensorFlow 2 does. "bicubic" makes float32 as Pillow does: equation 15 of Keys 1981, Cubic convolution interpolation
-    for digital image processing, IEEE Trans. ASSP 29(6); what would lie outside the tile has no weight. It overshoots:
-    of a patch in [-1, 1] its values lie within 25/16 of 0.
+    TensorFlow 2 does. The others make float32: "bilinear" as image.scale of Torch 7 does, "bicubic" as Pillow does,
+    equation 15 of Keys 1981, Cubic convolution interpolation for digital image processing, IEEE Trans. ASSP 29(6), in
+    which what would lie outside the tile has no weight. That overshoots: of a patch in [-1, 1] its values lie within
+    25/16 of 0.
 
     >>> ramp = np.arange(4.0)[None, :]
     >>> enlarged(ramp, Span(1, 1, 0, 1), Span(4, 8, 3, 2), "bicubic").tolist()
     [[1.25, 1.75]]
     >>> enlarged(ramp, Span(1, 1, 0, 1), Span(4, 8, 3, 2), "nearest").tolist()
     [[1.0, 2.0]]
+    >>> enlarged(ramp, Span(1, 1, 0, 1), Span(4, 7, 3, 2), "bilinear").tolist()
+    [[1.5, 2.0]]
     """
-    along = {"bicubic": _bicubic, "nearest": _nearest}[resampling]
+    along = {"bicubic": _bicubic, "bilinear": _bilinear, "nearest": _nearest}[resampling]
     for axis, span in enumerate((rows, cols)):
         if span.size != span.length:
             patch = along(patch, span, axis)
@@ -68,6 +72,16 @@ def enlarged(patch: NDArray[Any], rows: Span, cols: Span, resampling: str) -> ND
 def _nearest(patch: NDArray[Any], span: Span, axis: int) -> NDArray[Any]:
     before, part = span.places()
     return np.asarray(np.take(patch, before + (part >= 0.5) - span.reach.start, axis))
+
+
+def _bilinear(patch: NDArray[Any], span: Span, axis: int) -> Float:
+    # In whole numbers too.
+    steps = np.arange(span.offset, span.offset + span.out, dtype=np.intp) * (span.length - 1)
+    before, rest = np.divmod(steps, span.size - 1)
+    part = np.asarray(rest / (span.size - 1), np.float32).reshape(span.out, *(1,) * (patch.ndim - 1 - axis))
+    after = np.minimum(before + 1, span.length - 1)
+    near, far = (np.take(patch, pixel - span.reach.start, axis) for pixel in (before, after))
+    return np.asarray((1 - part) * near + part * far, np.float32)
 
 
 def _bicubic(patch: NDArray[Any], span: Span, axis: int) -> Float:

@@ -281,7 +281,7 @@ def test_overshoots_of_cubic_interpolation_are_clipped() -> None:
         ({"enlarge": 8193}, "enlarge 8193: expected a whole number from 0 to 8192"),
         ({"enlarge": 30.0}, "enlarge 30.0: expected a whole number from 0 to 8192"),
         ({"enlarge": "30"}, "enlarge '30': expected a whole number from 0 to 8192"),
-        ({"resampling": "linear"}, "resampling 'linear': expected one of bicubic, nearest"),
+        ({"resampling": "linear"}, "resampling 'linear': expected one of bicubic, bilinear, nearest"),
         ({"mirror": "yes"}, "mirror 'yes': expected true or false"),
         ({"turns": 1}, "turns 1: expected true or false"),
         ({"speckle": -0.1}, "speckle -0.1: expected a number from 0 to 1"),

@@ -123,7 +123,7 @@ def test_what_is_neither_preset_nor_file_is_told_the_presets() -> None:
         ),
         (
             "[augmentation]\nresampling = ['bicubic']",
-            "augmentation: resampling ['bicubic']: expected one of bicubic, nearest",
+            "augmentation: resampling ['bicubic']: expected one of bicubic, bilinear, nearest",
         ),
         ("[optimisation]\ncrop = 100", "crop 100: unet_256 needs a multiple of 256"),
         ("[optimisation\nepochs = 3", "Unexpected character"),

@@ -1,4 +1,4 @@
-"""Crops of an enlarged tile: as Pillow and TensorFlow would cut them, bit for bit those of the whole."""
+"""Crops of an enlarged tile: as Pillow, Torch and TensorFlow would cut them, bit for bit those of the whole."""
 
 from __future__ import annotations
 
@@ -81,6 +81,35 @@ def test_bicubic_is_what_pillow_computes() -> None:
         [3.443644, 2.145326, -0.065789, -1.553122, -2.287488],
     ]
     np.testing.assert_allclose(found, pillow_2d, atol=2e-6)
+
+
+def drawn_out(tile: np.ndarray, span: Span, axis: int) -> np.ndarray:
+    """Straight lines between the centres of pixels, the first and the last of which stay where they are."""
+    places = np.linspace(0, span.length - 1, span.size)
+    along = np.apply_along_axis(lambda line: np.interp(places, np.arange(span.length), line), axis, tile)
+    return np.take(along, range(span.offset, span.offset + span.out), axis)
+
+
+@LIGHT
+@given(spans(), spans())
+def test_bilinear_draws_straight_lines_from_the_first_pixel_to_the_last(rows: Span, cols: Span) -> None:
+    tile = noise(rows, cols)
+    found = enlarged(read(tile, rows, cols), rows, cols, "bilinear")
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, drawn_out(drawn_out(tile, rows, 0), cols, 1), atol=1e-6)
+
+
+def test_bilinear_is_what_torch_computes() -> None:
+    """Its scaleLinear_rowcol, image of Torch 7, worked out by hand: a step is (5 - 1) / (9 - 1) of a pixel."""
+    assert row_of([0, 1, 0, 0, 5], 9, "bilinear") == [0, 0.5, 1, 0.5, 0, 0, 0, 2.5, 5]
+    assert row_of([3], 4, "bilinear") == [3, 3, 3, 3]
+
+
+def test_bilinear_stays_near_the_ground_that_the_other_resamplings_show() -> None:
+    """Within less than half a pixel, for 256 pixels that become 286 within a sixteenth."""
+    ramp = list(range(256))
+    bilinear, middle = (np.array(row_of(ramp, 286, name)) for name in ("bilinear", "bicubic"))
+    assert np.abs(bilinear - middle)[2:-2].max() < 1 / 16
 
 
 @LIGHT
