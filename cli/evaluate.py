@@ -14,7 +14,7 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from sartranslate.contact_sheets import Images
-    from sartranslate.scores import Evaluation, Metric, Score
+    from sartranslate.scores import Evaluation, MethodScores, Metric
 
 STANDARD_OUTPUT = Path("-")
 WINDOW, OVERLAP = 256, 64  # pixels, as `infer` has them
@@ -151,28 +151,30 @@ def _write(evaluation: Evaluation, images: Images, json_file: Path | None, repor
 
 
 def _table(evaluation: Evaluation) -> Iterator[str]:
-    """Rows of methods, the interval of the first one below it, and notes."""
+    """Rows of methods, the interval of the first one, if it has any, below it, and notes."""
     from sartranslate.scores import METRICS
 
     names = [name for name in METRICS if any(name in method.scores for method in evaluation.methods)]
-    columns = [_column(METRICS[name], [method.scores.get(name) for method in evaluation.methods]) for name in names]
-    lines = max(len(column) for column in columns)
-    subject, *others = [method.name for method in evaluation.methods]
-    titles = [subject, "  95 % interval from", "  to", *others]
-    rows = zip([""] * (lines - len(titles)) + titles, *([""] * (lines - len(c)) + c for c in columns), strict=True)
+    subject, *others = evaluation.methods
+    rows = [_row(subject.name, subject, names, "value")]
+    if any(score.low is not None for score in subject.scores.values()):
+        rows += [_row("  95 % interval from", subject, names, "low"), _row("  to", subject, names, "high")]
+    rows += [_row(method.name, method, names, "value") for method in others]
+    heads = [_head(METRICS[name]) for name in names]
+    height, first = max(map(len, heads)), max(len(row[0]) for row in rows)
+    lines = zip(*([""] * (height - len(head)) + head for head in heads), strict=True)
     yield f"{evaluation.subject}: {evaluation.facts['Images']}"
-    for title, *cells in rows:
-        yield "  ".join([title.ljust(max(map(len, titles))), *(cell.rjust(WIDTH) for cell in cells)]).rstrip()
+    for title, *cells in [*(["", *line] for line in lines), *rows]:
+        yield "  ".join([title.ljust(first), *(cell.rjust(WIDTH) for cell in cells)]).rstrip()
     yield from evaluation.notes
 
 
-def _column(metric: Metric, scores: Sequence[Score | None]) -> list[str]:
-    """The head in several lines, then a value for each row."""
-    head = [*metric.label.replace("-", "- ").split(), *([f"[{metric.unit}]"] if metric.unit else [])]
-    first = scores[0]
-    ends = (first.low, first.high) if first else (None, None)
-    return [*head, *map(_shown, [first and first.value, *ends, *(score and score.value for score in scores[1:])])]
+def _head(metric: Metric) -> list[str]:
+    """The name of a column, line by line."""
+    return [*metric.label.replace("-", "- ").split(), *([f"[{metric.unit}]"] if metric.unit else [])]
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:#.4g}".rstrip(".")
+def _row(title: str, method: MethodScores, names: Sequence[str], part: str) -> list[str]:
+    """One part, the value or an end of the interval, of each score."""
+    values = [getattr(method.scores.get(name), part, None) for name in names]
+    return [title, *("-" if value is None else f"{value:#.4g}".rstrip(".") for value in values)]

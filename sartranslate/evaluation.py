@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +42,16 @@ class Imagery(Protocol):
     def seams(self) -> Mapping[int, SeamSums]: ...
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated, in words."""
+
+    name: str  # of the model or the prediction
+    where: str  # as the user calls the files
+    facts: Mapping[str, str]  # by name
+    notes: Sequence[str]
+
+
 def evaluate_pairs(
     evaluated: EvaluatedPairs, translation: Translation, subject: str, watch: Watch = lambda done, planned: None
 ) -> tuple[Evaluation, TileImages]:
@@ -62,7 +73,8 @@ def evaluate_pairs(
     notes += [f"Left out: {line}" for line in pairs.skipped]
     if not any(translation.window < side for pair in pairs.pairs for side in (pair.height, pair.width)):
         notes.append(NO_BORDERS.format(subject="tile"))
-    return evaluate(images, subject, facts, notes, watch), images
+    where = ", ".join(str(folder.path) for folder in pairs.folders)
+    return evaluate(images, Subject(subject, where, facts, notes), watch), images
 
 
 def evaluate_rasters(images: RasterImages, watch: Watch = lambda done, planned: None) -> Evaluation:
@@ -82,13 +94,17 @@ def evaluate_rasters(images: RasterImages, watch: Watch = lambda done, planned: 
         notes.append(NO_WINDOWS)
     if not images.sar:
         notes.append("The SAR scene was not given: baselines and scores that need it are absent.")
-    return evaluate(images, os.path.basename(images.prediction.path), facts, notes, watch)
+    where = f"{images.prediction.path} and {images.truth.path}"
+    return evaluate(images, Subject(os.path.basename(images.prediction.path), where, facts, notes), watch)
 
 
-def evaluate(images: Imagery, subject: str, facts: Mapping[str, str], notes: Sequence[str], watch: Watch) -> Evaluation:
-    """Scores of the pictures of any images and of baselines fitted on them; says what it says of itself, and more."""
+def evaluate(images: Imagery, subject: Subject, watch: Watch) -> Evaluation:
+    """Scores of the pictures of any images, and of baselines fitted on these.
+
+    Raises `PairsError` where nothing is valid, or too little in one piece.
+    """
     places = images.places
-    baselines = _fitted(images)
+    baselines = _fitted(images, subject.where)
     scoring = Scoring(places, SEED)
     with tempfile.TemporaryDirectory(prefix="sartranslate.") as folder:
         least_side = min(min(place.size) for place in places)
@@ -96,19 +112,19 @@ def evaluate(images: Imagery, subject: str, facts: Mapping[str, str], notes: Seq
         names: list[str] = []
         for number, (sample, prediction) in enumerate(images.translated(), 1):
             if sample.says_something:
-                pictures = {subject: prediction, **baselines.pictures(sample.place.size, sample.grey)}
+                pictures = {subject.name: prediction, **baselines.pictures(sample.place.size, sample.grey)}
                 names = list(pictures)
                 perceptual.add(names, scoring.add(sample, pictures))
             watch(number, len(places))
         looks = perceptual.scores(names, scoring.resamples())
-    seams = _seam(images.seams())
-    scores = {name: {**scoring.scores(name), **looks[name], **(seams if name == subject else {})} for name in names}
+    scores = {name: {**scoring.scores(name), **looks[name]} for name in names}
+    scores[subject.name] |= _seam(images.seams())
     return Evaluation(
-        subject=subject,
-        facts={**facts, "Images": scoring.describe(), "Software": f"sartranslate {__version__}"},
+        subject=subject.name,
+        facts={**subject.facts, "Images": scoring.describe(), "Software": f"sartranslate {__version__}"},
         methods=tuple(MethodScores(name, _ordered(scores[name])) for name in names),
-        images=scoring.images(subject),
-        notes=(*scoring.notes(len(places)), *notes, *perceptual.notes),
+        images=scoring.images(subject.name),
+        notes=(*scoring.notes(len(places)), *subject.notes, *perceptual.notes),
     )
 
 
@@ -126,7 +142,7 @@ def check_output(out: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
         raise OutputError(f"{out}: exists already; --overwrite replaces it")
 
 
-def _fitted(images: Imagery) -> Baselines:
+def _fitted(images: Imagery, where: str) -> Baselines:
     fit, valid, useful = BaselineFit(), False, False
     for sample in images.samples():
         valid = valid or bool(sample.mask.any())
@@ -134,9 +150,11 @@ def _fitted(images: Imagery) -> Baselines:
             useful = True
             fit.add(sample.truth, sample.mask, sample.grey)
     if not valid:
-        raise PairsError("no pixel is valid on both sides, expected some")
+        raise PairsError(f"{where}: no pixel is valid on both sides, expected some")
     if not useful:
-        raise PairsError(f"no image has {WINDOW} x {WINDOW} valid pixels in one piece, expected some that have")
+        raise PairsError(
+            f"{where}: no image has {WINDOW} x {WINDOW} valid pixels in one piece, expected some that have"
+        )
     return fit.fitted()
 
 

@@ -105,7 +105,7 @@ def open_raster_images(
     """Check that the rasters go together; `radiometry` is what the model wanted of the SAR scene.
 
     Raises `PairsError` for rasters on different grids, unless the truth is to be warped, and for a prediction that is
-    not red, green and blue; `SceneError` as `open_optical` and `open_scene`.
+    not red, green and blue; `OptionError` for windows that can not be; `SceneError` as `open_optical` and `open_scene`.
     """
     options = options or RasterOptions()
     scene = _prediction(prediction)
@@ -117,6 +117,8 @@ def open_raster_images(
     if windows is None:
         with opened_raster(prediction) as dataset:
             windows = tagged_window(dataset.tags().get(WINDOW_TAG))
+    if windows is not None:
+        WindowGrid(scene.height, scene.width, *windows)
     return RasterImages(scene, optical, _sar(sar, scene, radiometry, options.unit) if sar else None, windows)
 
 

@@ -182,25 +182,24 @@ class _Sets:
         self._levels.append(patches_by_level(filled, self._patches, self._rng))
 
     def score(self, method: int) -> Score:
-        """The mean over the levels; its interval is that of the quotient of resamples and the set itself.
+        """The mean over the levels, in an interval as wide, in proportion, as that of resamples around their mean.
 
-        Both of these are of fewer projections, whose directions cancel out so.
+        Sets in which tiles are repeated are less alike than the set itself, so that their distances lie above its own;
+        and resamples are of fewer projections. Both cancel out so.
         """
         values, resampled = [], []
         resamples = Resamples(self.tiles, self._seed)
-        counts = resamples.counts[: 1 + SET_RESAMPLES]
+        counts = resamples.counts[1 : 1 + SET_RESAMPLES]
         tiles = np.repeat(resamples.indexes, self._patches)
         for level in zip(*self._levels, strict=True):
             fake, real = (np.concatenate([image[:, first:][:, :3] for image in level]) for first in (3 * method, -3))
             values.append(distance(fake, real, PROJECTIONS, np.random.default_rng([self._seed, 1])))
-            if len(counts) > 1:
+            if len(counts):
                 rng = np.random.default_rng([self._seed, 2])
                 resampled.append(resampled_distances(fake, real, tiles, counts, SET_PROJECTIONS, rng))
-        value = float(np.mean(values))
-        if not resampled:
-            return Score(value)
-        spread = np.mean(resampled, axis=0)
-        return interval(value * (spread / spread[0] if spread[0] > 0 else np.ones_like(spread)))
+        value, spread = float(np.mean(values)), np.mean(resampled, axis=0) if resampled else np.empty(0)
+        around = spread / spread.mean() if spread.any() else np.ones_like(spread)
+        return interval(value * np.concatenate([[1], around]))
 
 
 def largest_set(sizes: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], int]:

@@ -38,12 +38,15 @@ class EvaluatedPairs(NamedTuple):
 
 @dataclass(frozen=True)
 class Translation:
-    """How a tile is translated, as `infer` does it."""
+    """How a tile is translated, as `infer` does it. Raises `OptionError` for windows that can not be."""
 
     generator: Generator
     window: int = 256  # pixels, both sides
     overlap: int = 64  # pixels shared by neighbouring windows
     batch_size: int = 8  # windows in a call
+
+    def __post_init__(self) -> None:
+        WindowGrid(1, 1, self.window, self.overlap)
 
 
 def open_evaluated(

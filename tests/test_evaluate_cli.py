@@ -1,0 +1,165 @@
+"""`sartranslate evaluate` as a user meets it: what it prints and writes, and what it refuses in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from sartranslate.scores import METRICS
+from tests.conftest import WriteScene
+from tests.textures import TRUTH, textures
+from tests.tile_files import placed, ramp_pair, write
+
+Run = Callable[..., Result]
+BASELINES = ("mean colour", "SAR as grey", "per-intensity lookup")
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    for number, image in enumerate(TRUTH[:4]):
+        for side, values in (("sar", image[..., :1]), ("optical", image)):
+            write(tmp_path / "pairs" / side / f"{number}.tif", np.moveaxis(values, -1, 0), **placed(1000 * number))
+    return tmp_path / "pairs"
+
+
+@pytest.fixture
+def rasters(write_scene: WriteScene) -> tuple[Path, Path, Path]:
+    """A prediction, its truth and the radar scene."""
+    truth = textures(1, 280)[0]
+    prediction = np.roll(truth, 2, axis=0)
+    return write_scene("out.tif", prediction), write_scene("truth.tif", truth), write_scene("sar.tif", truth[..., :1])
+
+
+def row(output: str, name: str) -> list[str]:
+    (line,) = [line for line in output.splitlines() if line.startswith(name) and ":" not in line]
+    return line.removeprefix(name).split()
+
+
+def test_pairs_give_a_table_a_json_file_and_a_report(
+    sartranslate: Run, pairs: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    files = tmp_path / "scores.json", tmp_path / "report.html"
+    done = sartranslate(
+        "evaluate", "--pairs", pairs, "--model", tiny_model, "--json", files[0], "--report", files[1], "--precision",
+        "float32",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    content = json.loads(files[0].read_text())
+    assert [method["name"] for method in content["methods"]] == [f"tiny ({tiny_model.name})", *BASELINES]
+    psnr = content["methods"][1]["scores"]["psnr"]
+    assert row(done.output, "mean colour")[0] == f"{psnr['value']:#.4g}"
+    subject = content["methods"][0]["scores"]["psnr"]
+    assert row(done.output, "  95 % interval from")[0] == f"{subject['low']:#.4g}"
+    assert row(done.output, "  to")[0] == f"{subject['high']:#.4g}"
+    assert "4 of 64 x 64 pixels" in done.output.splitlines()[0]
+    page = files[1].read_text()
+    assert page.count("data:image/png;base64") == 3
+    assert "per-intensity lookup" in page
+
+
+def test_rasters_give_json_alone_on_standard_output(sartranslate: Run, rasters: tuple[Path, ...]) -> None:
+    out, truth, sar = rasters
+    done = sartranslate("evaluate", "--prediction", out, "--truth", truth, "--sar", sar, "--json", "-")
+    assert done.exit_code == 0, done.output
+    content = json.loads(done.output)
+    assert [method["name"] for method in content["methods"]] == ["out.tif", *BASELINES]
+    assert all(set(method["scores"]) <= set(METRICS) for method in content["methods"])
+    assert content["methods"][0]["scores"]["psnr"]["low"] is None
+
+
+def test_rasters_have_a_seam_score_once_their_windows_are_told(sartranslate: Run, rasters: tuple[Path, ...]) -> None:
+    arguments = ("evaluate", "--prediction", rasters[0], "--truth", rasters[1], "--json", "-")
+    done = sartranslate(*arguments, "--window", 128, "--overlap", 32)
+    assert json.loads(done.output)["methods"][0]["scores"]["seam"]["value"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_quiet_evaluation_prints_nothing(sartranslate: Run, rasters: tuple[Path, ...]) -> None:
+    done = sartranslate("evaluate", "--prediction", rasters[0], "--truth", rasters[1], "-q")
+    assert (done.exit_code, done.output) == (0, "")
+
+
+def test_a_report_of_rasters_without_radar_says_that_it_was_not_given(
+    sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path
+) -> None:
+    report = tmp_path / "report.html"
+    done = sartranslate("evaluate", "--prediction", rasters[0], "--truth", rasters[1], "--report", report)
+    assert done.exit_code == 0, done.output
+    assert "no SAR given" in report.read_text()
+
+
+def test_a_warped_truth_is_offered_and_taken(
+    sartranslate: Run, rasters: tuple[Path, ...], write_scene: WriteScene
+) -> None:
+    larger = write_scene("larger.tif", np.pad(textures(1, 280)[0], ((0, 9), (0, 0), (0, 0)), mode="edge"))
+    refused = sartranslate("evaluate", "--prediction", rasters[0], "--truth", larger)
+    assert refused.exit_code == 1
+    assert refused.output.startswith(f"Error: {larger}: 289 x 280 pixels")
+    assert refused.output.endswith("; --warp puts it there\n")
+    assert refused.output.count("\n") == 1
+    assert sartranslate("evaluate", "--prediction", rasters[0], "--truth", larger, "--warp").exit_code == 0
+
+
+def test_files_that_are_there_are_kept_unless_they_may_be_replaced(
+    sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path
+) -> None:
+    arguments = ("evaluate", "--prediction", rasters[0], "--truth", rasters[1])
+    file = tmp_path / "scores.json"
+    file.write_text("precious")
+    refused = sartranslate(*arguments, "--json", file)
+    assert refused.exit_code == 1
+    assert refused.output == f"Error: {file}: exists already; --overwrite replaces it\n"
+    assert file.read_text() == "precious"
+    assert sartranslate(*arguments, "--json", file, "--overwrite").exit_code == 0
+    assert "methods" in json.loads(file.read_text())
+    spoilt = sartranslate(*arguments, "--report", rasters[0], "--overwrite")
+    assert "is what is evaluated" in spoilt.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ((), "expected either --pairs DIR, or --prediction FILE and --truth FILE"),
+        (("--pairs", "a", "--prediction", "b", "--truth", "c"), "expected either --pairs DIR, or"),
+        (("--pairs", "a", "--truth", "c"), "expected either --pairs DIR, or"),
+        (("--prediction", "b"), "expected either --pairs DIR, or"),
+        (("--prediction", "b", "--truth", "c", "--split", "val"), "--split is for --pairs"),
+        (("--pairs", "a", "--warp"), "--warp is for --prediction"),
+        (("--pairs", "a", "--sar", "s.tif"), "--sar is for --prediction"),
+        (("--prediction", "b", "--truth", "c", "--window", 256), "--window and --overlap go together"),
+    ],
+)
+def test_what_does_not_go_together_is_wrong_usage(sartranslate: Run, arguments: tuple[Any, ...], found: str) -> None:
+    done = sartranslate("evaluate", *arguments)
+    assert done.exit_code == 2
+    assert found in done.output
+
+
+def test_windows_that_a_model_can_not_take_are_wrong_usage(sartranslate: Run, pairs: Path) -> None:
+    done = sartranslate("evaluate", "--pairs", pairs, "--window", 100)
+    assert done.exit_code == 2
+    assert "window 100: the model needs a multiple of" in done.output
+
+
+def test_an_empty_folder_is_refused_in_one_line(sartranslate: Run, tmp_path: Path) -> None:
+    done = sartranslate("evaluate", "--pairs", tmp_path)
+    assert done.exit_code == 1
+    assert done.output.startswith(f"Error: {tmp_path}: no tiles, expected sar/NAME and optical/NAME")
+    assert done.output.count("\n") == 1
+
+
+def test_bad_pairs_are_left_out_where_that_is_asked_for(sartranslate: Run, tmp_path: Path, tiny_model: Path) -> None:
+    for number in range(2):
+        ramp_pair(tmp_path, f"{number}.tif", 40, 60 * number)
+    (tmp_path / "optical" / "1.tif").unlink()
+    arguments = ("evaluate", "--pairs", tmp_path, "--model", tiny_model, "--precision", "float32")
+    assert "--skip-bad leaves them out" in sartranslate(*arguments).output
+    done = sartranslate(*arguments, "--skip-bad")
+    assert done.exit_code == 0, done.output
+    assert "Left out: " in done.output
+    assert "single tile" in done.output
