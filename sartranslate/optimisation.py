@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sartranslate.errors import OptionError
 from sartranslate.limits import check_choices, check_flags, check_numbers, check_whole
 
 SCHEDULES = ("constant", "linear", "step", "plateau", "cosine")
@@ -41,6 +42,9 @@ class Optimisation:
     average: float = 0.0  # decay per update of a moving average of the generator's weights; 0: none
     average_every: int = 1  # updates between two steps of that average
     recalibrate: bool = False  # batch-norm statistics after each epoch
+    frozen_norm: bool = (
+        False  # the generator is trained on the batch-norm statistics that it starts with, as it is used
+    )
 
     def __post_init__(self) -> None:
         check_choices(self, order=ORDERS, schedule=SCHEDULES)
@@ -51,7 +55,9 @@ class Optimisation:
         check_numbers(self, learning_rate=(1e-12, 10.0), adam_epsilon=(1e-16, 1.0), decay_start=(0.0, 1.0))
         check_numbers(self, step_factor=(0.0, 1.0), plateau_factor=(0.0, 1.0), norm_momentum=(0.0, 0.9999))
         check_numbers(self, beta1=(0.0, 0.9999), beta2=(0.0, 0.99999), average=(0.0, 0.99999))
-        check_flags(self, "recalibrate")
+        check_flags(self, "recalibrate", "frozen_norm")
+        if self.frozen_norm and self.recalibrate:
+            raise OptionError("recalibrate with frozen_norm: statistics that are trained on can not be measured anew")
 
     def planned_updates(self, per_epoch: int) -> int:
         """Of the whole run, of which each epoch has so many."""

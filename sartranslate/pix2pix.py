@@ -150,7 +150,8 @@ class Pix2Pix:
 def _networks(recipe: Recipe, seed: int, *, synchronized: bool) -> dict[str, keras.Model]:
     """The generator and, where the recipe has an adversarial loss, the discriminator."""
     norm: dict[str, Any] = {"momentum": recipe.optimisation.norm_momentum, "synchronized": synchronized}
-    networks = {"generator": build_generator(recipe.generator, training=True, **norm)}
+    frozen = recipe.optimisation.frozen_norm
+    networks = {"generator": build_generator(recipe.generator, training=not frozen, sampling=frozen, **norm)}
     if recipe.objective.gan_weight:
         bands = recipe.generator.source_bands, recipe.generator.target_bands
         networks["discriminator"] = build_discriminator(recipe.discriminator, *bands, **norm)

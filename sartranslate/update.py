@@ -57,14 +57,14 @@ class Update:
 
     def _alone(self, source: Any, target: Any, seeds: Any) -> dict[str, Any]:
         with Tape() as tape:
-            terms = self._terms(target, self._generator([source, seeds], training=True))
+            terms = self._terms(target, self._generate(source, seeds))
             total = self._weighted(terms)
         self._apply("generator", tape, total)
         return terms
 
     def _alternating(self, source: Any, target: Any, seeds: Any) -> dict[str, Any]:
         with Tape() as tape:
-            fake = self._generator([source, seeds], training=True)
+            fake = self._generate(source, seeds)
         known = ops.stop_gradient(fake)
         with Tape() as judged:
             real_outputs = self._judge(source, target)
@@ -79,7 +79,7 @@ class Update:
 
     def _simultaneous(self, source: Any, target: Any, seeds: Any) -> dict[str, Any]:
         with Tape() as tape:
-            fake = self._generator([source, seeds], training=True)
+            fake = self._generate(source, seeds)
             real_outputs, fake_outputs = self._judge(source, target), self._judge(source, fake)
             losses, judged = self._discriminator_losses(real_outputs, fake_outputs)
             penalty = self._penalty(source, target, ops.stop_gradient(fake), seeds)
@@ -90,6 +90,9 @@ class Update:
         for name, found in gradients.items():
             self._move(name, found)
         return {**losses, **penalty, **fooling}
+
+    def _generate(self, source: Any, seeds: Any) -> Any:
+        return self._generator([source, seeds], training=not self._recipe.optimisation.frozen_norm)
 
     def _judge(self, source: Any, picture: Any) -> Any:
         return self._discriminator([source, picture], training=True)  # type: ignore[misc]

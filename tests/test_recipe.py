@@ -256,6 +256,17 @@ def test_a_shift_needs_a_crop_with_room_for_it() -> None:
         Recipe("small", small[1], small[2], objective=Objective(shift=4), optimisation=small[0])
 
 
+@pytest.mark.parametrize("changes", [{"generator.norm": "instance"}, {"generator.test_mode": "own"}])
+def test_statistics_are_frozen_where_they_are_stored_and_used(changes: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=r"^frozen_norm: expected batch norm"):
+        Recipe().with_fields({"optimisation.frozen_norm": True, **changes})
+
+
+def test_frozen_statistics_are_not_recalibrated() -> None:
+    with pytest.raises(OptionError, match="recalibrate with frozen_norm"):
+        preset("sar").with_fields({"optimisation.frozen_norm": True})
+
+
 def test_scores_to_choose_the_best_by_are_told() -> None:
     with pytest.raises(OptionError, match=f"^score 'fid': expected one of {', '.join(SCORES)}$"):
         Validation(score="fid")

@@ -16,9 +16,10 @@ backend.select("tensorflow")
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from sartranslate.pix2pix import Pix2Pix  # noqa: E402
+from sartranslate.pix2pix import Pix2Pix, _networks  # noqa: E402
 from sartranslate.reconstruction import l1, shifted_l1  # noqa: E402
 
+SEED = 4
 RATE = 0.01  # so large that a discriminator that was updated before judges otherwise
 EPSILON = 1e-3  # of Adam, so that rounding of the smallest gradients does not decide which way a weight moves
 TINY: dict[str, Any] = {
@@ -59,7 +60,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trainer(recipe: Recipe) -> Pix2Pix:
-    gan = Pix2Pix(recipe, seed=4)
+    gan = Pix2Pix(recipe, SEED)
     gan.set_learning_rate(RATE)
     return gan
 
@@ -82,8 +83,7 @@ class ByHand:
 
     def __init__(self, recipe: Recipe) -> None:
         self.objective = recipe.objective
-        networks = trainer(recipe).networks
-        self.networks = networks
+        networks = self.networks = _networks(recipe, SEED, synchronized=False)
         self.generator, self.discriminator = networks["generator"], networks.get("discriminator")
         self.source, self.target, self.seeds = batch()
         self.real, self.fake, self.fooling = GAMES[recipe.objective.gan]
@@ -218,6 +218,28 @@ def test_l1_with_a_shift_is_that_of_the_best_shift() -> None:
     expected, exact = (float(tf.reduce_mean(loss)) for loss in (shifted_l1(target, fake, 4), l1(target, fake)))
     assert gan.step(source, target, seeds)["l1"] == pytest.approx(expected)
     assert expected != pytest.approx(exact)
+
+
+def test_with_frozen_statistics_the_generator_is_trained_as_it_is_used() -> None:
+    frozen = {"optimisation.frozen_norm": True, "generator.dropout": 0.0}
+    gan = trainer(recipe(**L1_ONLY, **frozen))
+    statistics = [variable for variable in gan.generator.variables if "moving" in variable.path]
+    for number, statistic in enumerate(statistics):
+        statistic.assign(tf.linspace(0.1, 0.3 + number / 10, statistic.shape[0]))
+    before = [statistic.numpy() for statistic in statistics]
+    for _ in range(2):
+        gan.settle([])
+        used = l1(batch()[1], gan.tested(batch()[0], training=False))
+        assert gan.step(*batch())["l1"] == pytest.approx(float(tf.reduce_mean(used)), rel=1e-5)
+    for statistic, values in zip(statistics, before, strict=True):
+        np.testing.assert_array_equal(statistic, values)
+
+
+def test_with_frozen_statistics_values_are_dropped_all_the_same() -> None:
+    gan = trainer(recipe(**L1_ONLY, **{"optimisation.frozen_norm": True}))
+    source, _, seeds = batch()
+    first, second = (gan.generator([source, seeds + offset], training=False) for offset in (0, 1))
+    assert np.abs(first - second).max() > 0
 
 
 def test_losses_are_named_in_their_order() -> None:
