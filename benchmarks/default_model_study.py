@@ -36,6 +36,7 @@ Stage = tuple[str, float, dict[str, Any]]  # a preset, its share of the updates,
 ALONE: dict[str, Any] = {"objective.gan_weight": 0.0, "optimisation.learning_rate": 4e-4}
 BATCH: dict[str, Any] = {"optimisation.batch_size": 4}
 RESIZED: dict[str, Any] = {**BATCH, "generator.upsampling": "resize"}
+FROZEN: dict[str, Any] = {**RESIZED, "optimisation.recalibrate": False, "optimisation.frozen_norm": True}
 VARIANTS: dict[str, Sequence[Stage]] = {
     "junyanz": [("junyanz", 1.0, {})],
     "sar": [("sar", 1.0, {})],
@@ -44,6 +45,7 @@ VARIANTS: dict[str, Sequence[Stage]] = {
     "L1 alone": [("sar", 1.0, {**RESIZED, **ALONE})],
     "L1 alone, shift 4": [("sar", 1.0, {**RESIZED, **ALONE, "objective.shift": 4})],
     "L1, then GAN": [("sar", 0.4, {**RESIZED, **ALONE}), ("sar", 0.6, RESIZED)],
+    "L1, then GAN, frozen norm": [("sar", 0.4, {**RESIZED, **ALONE}), ("sar", 0.6, FROZEN)],
     "L1, then GAN, shift 4": [
         ("sar", 0.4, {**RESIZED, **ALONE, "objective.shift": 4}),
         ("sar", 0.6, {**RESIZED, "objective.shift": 4}),

@@ -3,7 +3,8 @@
     python benchmarks/train_default_model.py --data DATA --out RUNS
 
 DATA is what `default_model_data` describes. The first stage has no discriminator: it learns what is where, at about
-twice the speed. The second one goes on from there with the whole GAN. What is finished in RUNS is not repeated, and
+twice the speed. The second one goes on from there with the whole GAN, on the batch-norm statistics that the first has
+left, so that what is trained is what is used. What is finished in RUNS is not repeated, and
 what was interrupted goes on. The model is `RUNS/picture/model.safetensors`.
 """
 
@@ -32,7 +33,11 @@ STAGES: dict[str, dict[str, Any]] = {
         "optimisation.learning_rate": 4e-4,
         "optimisation.decay_start": 0.6,
     },
-    "picture": {"optimisation.updates": 6000},
+    "picture": {
+        "optimisation.updates": 6000,
+        "optimisation.recalibrate": False,
+        "optimisation.frozen_norm": True,
+    },
 }
 
 
