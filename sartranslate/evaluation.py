@@ -87,8 +87,8 @@ def evaluate_rasters(images: RasterImages, watch: Watch = lambda done, planned: 
         facts |= {"SAR": images.sar.scene.path, "Scaling": images.sar.scaling.describe()}
     notes = []
     if images.windows:
-        facts["Windows"] = f"{images.windows[0]}, overlap {images.windows[1]}"
-        if max(images.prediction.height, images.prediction.width) <= images.windows[0]:
+        facts["Windows"] = images.windows.describe()
+        if not images.windows.borders.any:
             notes.append(NO_BORDERS.format(subject="raster"))
     else:
         notes.append(NO_WINDOWS)

@@ -25,6 +25,7 @@ from sartranslate.reader import block_cache, scene_reader
 from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
+from sartranslate.seams import WINDOW_TAG, TranslatedRegion
 from sartranslate.sliding import Generator, Patch, Tally, side_by_side, slide
 from sartranslate.source import SceneOptions
 from sartranslate.uncertainty import Spread, to_levels
@@ -224,7 +225,7 @@ def _tags(plan: Plan, translator: Translator, what: Mapping[str, str]) -> dict[s
         "SARTRANSLATE_MODEL": translator.model,
         "SARTRANSLATE_SOURCE": scene.title,
         "SARTRANSLATE_SCALING": plan.scaling.describe(),
-        "SARTRANSLATE_WINDOW": f"{plan.grid.size}, overlap {plan.grid.overlap}",
+        WINDOW_TAG: TranslatedRegion(plan.grid, plan.region).describe(),
     }
 
 

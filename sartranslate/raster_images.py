@@ -20,7 +20,7 @@ from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.scoring import SIZE, Picture, Place, Sample
-from sartranslate.seams import WINDOW_TAG, SeamSums, tagged_window, window_borders
+from sartranslate.seams import WINDOW_TAG, SeamSums, TranslatedRegion
 from sartranslate.source import SAME_PLACE, SceneOptions, shift
 from sartranslate.windows import Window, WindowGrid
 
@@ -35,7 +35,7 @@ class RasterOptions:
     rgb: tuple[int, ...] = ()  # red, green and blue band of the truth; empty: by colour or name
     stretch: tuple[float, float] | None = None  # values of the truth that become 0 and 255; None: as `open_optical`
     unit: str | None = None  # of the SAR values; None: guessed
-    windows: tuple[int, int] | None = None  # size and overlap that the scene was translated in; None: as its tag says
+    windows: tuple[int, int] | None = None  # size and overlap of those from the corner on; None: as a tag says
 
 
 class Sar(NamedTuple):
@@ -52,7 +52,7 @@ class RasterImages:
     prediction: Scene
     truth: Optical
     sar: Sar | None
-    windows: tuple[int, int] | None  # size and overlap that the scene was translated in; None: not known
+    windows: TranslatedRegion | None  # that it was translated in; None: not known
 
     @property
     def places(self) -> list[Place]:
@@ -79,11 +79,11 @@ class RasterImages:
                     yield Sample(place, rgb, mask, source), values
 
     def seams(self) -> Mapping[int, SeamSums]:
-        """Of the whole prediction, where it is larger than the windows it was translated in."""
+        """Of the whole prediction, where borders of the windows that it was translated in lie within."""
         scene = self.prediction
-        if not self.windows or not (borders := window_borders(scene.height, scene.width, *self.windows)).any:
+        if not self.windows or not self.windows.borders.any:
             return {}
-        sums = SeamSums(borders)
+        sums = SeamSums(self.windows.borders)
         with scene_reader(scene) as reader:
             for row_off in range(0, scene.height, SIZE):
                 for col_off in range(0, scene.width, SIZE):
@@ -105,7 +105,8 @@ def open_raster_images(
     """Check that the rasters go together; `radiometry` is what the model wanted of the SAR scene.
 
     Raises `PairsError` for rasters on different grids, unless the truth is to be warped, and for a prediction that is
-    not red, green and blue; `OptionError` for windows that can not be; `SceneError` as `open_optical` and `open_scene`.
+    not red, green and blue or no part of the scene that its tag tells of; `OptionError` for windows that can not be;
+    `SceneError` as `open_optical` and `open_scene`.
     """
     options = options or RasterOptions()
     scene = _prediction(prediction)
@@ -113,12 +114,7 @@ def open_raster_images(
     if not options.warp:
         grid = _Grid(optical.height, optical.width, optical.crs, optical.transform)
         _check_grid(optical.path, grid, scene, "; --warp puts it there")
-    windows = options.windows
-    if windows is None:
-        with opened_raster(prediction) as dataset:
-            windows = tagged_window(dataset.tags().get(WINDOW_TAG))
-    if windows is not None:
-        WindowGrid(scene.height, scene.width, *windows)
+    windows = _windows(scene, options.windows)
     return RasterImages(scene, optical, _sar(sar, scene, radiometry, options.unit) if sar else None, windows)
 
 
@@ -155,6 +151,21 @@ def _prediction(path: str | os.PathLike[str]) -> Scene:
             f"{scene.path}: {count}, expected 3 bands of uint8: red, green and blue, as `infer` writes them"
         )
     return scene
+
+
+def _windows(prediction: Scene, told: tuple[int, int] | None) -> TranslatedRegion | None:
+    height, width = prediction.height, prediction.width
+    if told is not None:
+        return TranslatedRegion.whole(WindowGrid(height, width, *told))
+    with opened_raster(prediction.path) as dataset:
+        text = dataset.tags().get(WINDOW_TAG)
+    found = TranslatedRegion.tagged(text, height, width)
+    if found and not found.lies_within:
+        raise PairsError(
+            f"{prediction.path}: {height} x {width} pixels, expected no more than {WINDOW_TAG} has room for, {text}; "
+            "--window and --overlap tell otherwise"
+        )
+    return found
 
 
 def _check_grid(path: str, grid: _Grid, prediction: Scene, advice: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +11,64 @@ from numpy.typing import NDArray
 
 from sartranslate.metrics import ratio
 from sartranslate.radiometry import Mask
-from sartranslate.windows import offsets
+from sartranslate.windows import Window, WindowGrid
 
-WINDOW_TAG = "SARTRANSLATE_WINDOW"  # of a translation, such as "256, overlap 64"
+WINDOW_TAG = "SARTRANSLATE_WINDOW"  # of a translation, a text as `TranslatedRegion.describe` makes it
+TAGGED = re.compile(r"(\d+), overlap (\d+)(?:, from row (\d+), column (\d+) of (\d+) x (\d+))?")
+
+
+class TranslatedRegion(NamedTuple):
+    """What a translation shows of its scene, and in which windows that was translated."""
+
+    grid: WindowGrid  # of the whole scene
+    region: Window
+
+    @classmethod
+    def tagged(cls, text: str | None, height: int, width: int) -> TranslatedRegion | None:
+        """What the tag of a translation of such a size tells: of one without a place, that it is a whole scene.
+
+        None where there is no such tag. Raises `OptionError` for windows that can not be.
+
+        >>> TranslatedRegion.tagged("256, overlap 64, from row 128, column 64 of 3000 x 4000", 300, 420).region
+        Window(row_off=128, col_off=64, height=300, width=420)
+        """
+        if not (found := TAGGED.fullmatch(text or "")):
+            return None
+        size, overlap, *place = (int(number) for number in found.groups() if number)
+        if not place:
+            return cls.whole(WindowGrid(height, width, size, overlap))
+        row_off, col_off, *scene = place
+        return cls(WindowGrid(*scene, size, overlap), Window(row_off, col_off, height, width))
+
+    @classmethod
+    def whole(cls, grid: WindowGrid) -> TranslatedRegion:
+        return cls(grid, Window(0, 0, grid.height, grid.width))
+
+    def describe(self) -> str:
+        """The inverse of `tagged`; a whole scene has no place.
+
+        >>> TranslatedRegion(WindowGrid(3000, 4000, 256, 64), Window(128, 64, 300, 420)).describe()
+        '256, overlap 64, from row 128, column 64 of 3000 x 4000'
+        """
+        windows, (row_off, col_off, *_) = f"{self.grid.size}, overlap {self.grid.overlap}", self.region
+        if self == self.whole(self.grid):
+            return windows
+        return f"{windows}, from row {row_off}, column {col_off} of {self.grid.height} x {self.grid.width}"
+
+    @property
+    def lies_within(self) -> bool:
+        """Whether the scene is as large as that."""
+        return self.region.rows.stop <= self.grid.height and self.region.cols.stop <= self.grid.width
+
+    @property
+    def borders(self) -> Borders:
+        """Where windows begin and where they end within the region.
+
+        >>> TranslatedRegion.tagged("256, overlap 64", 200, 600).borders
+        Borders(rows=[], cols=[192, 256, 344, 448])
+        """
+        starts, kept = (self.grid.row_offs, self.grid.col_offs), (self.region.rows, self.region.cols)
+        return Borders(*(_along(firsts, self.grid.size, part) for firsts, part in zip(starts, kept, strict=True)))
 
 
 class Borders(NamedTuple):
@@ -25,25 +80,6 @@ class Borders(NamedTuple):
     @property
     def any(self) -> bool:
         return bool(self.rows or self.cols)
-
-
-def window_borders(height: int, width: int, size: int, overlap: int) -> Borders:
-    """Where windows of a scene begin and where they end, but for the edges of the scene.
-
-    >>> window_borders(200, 600, 256, 64)
-    Borders(rows=[], cols=[192, 256, 344, 448])
-    """
-    return Borders(*(_along(length, size, overlap) for length in (height, width)))
-
-
-def tagged_window(text: str | None) -> tuple[int, int] | None:
-    """Size and overlap that the tag of a translation tells; None where there is no such tag.
-
-    >>> tagged_window("256, overlap 64")
-    (256, 64)
-    """
-    found = re.fullmatch(r"(\d+), overlap (\d+)", text or "")
-    return (int(found[1]), int(found[2])) if found else None
 
 
 class SeamSums:
@@ -101,9 +137,10 @@ class SeamSums:
         return np.asarray((self._pixels > 0).all(axis=1))
 
 
-def _along(length: int, size: int, overlap: int) -> list[int]:
-    starts = offsets(length, size, overlap)
-    return sorted({*starts, *(start + size for start in starts if start + size < length)} - {0})
+def _along(starts: Sequence[int], size: int, kept: slice) -> list[int]:
+    """Ends of windows between two pixels of `kept`, counted from its first one."""
+    places = {*starts, *(start + size for start in starts)}
+    return sorted(place - kept.start for place in places if kept.start < place < kept.stop)
 
 
 def _steps(image: NDArray[Any], mask: Mask, axis: int) -> tuple[NDArray[np.float64], Mask]:

@@ -17,7 +17,7 @@ from sartranslate.pairs import Pair, PairFolder, PairSet
 from sartranslate.radiometry import Float, Mask, to_rgb
 from sartranslate.scaling import SceneScaling
 from sartranslate.scoring import SIZE, Picture, Place, Sample
-from sartranslate.seams import SeamSums, window_borders
+from sartranslate.seams import SeamSums, TranslatedRegion
 from sartranslate.sliding import Generator, Patch, slide
 from sartranslate.split import SPLITS
 from sartranslate.tiles import TRAINING, find_tiles
@@ -110,8 +110,8 @@ class TileImages:
         return to_rgb(np.concatenate([strip.values for strip in strips]))
 
     def _look_for_seams(self, number: int, prediction: Picture, seen: Mask) -> None:
-        height, width = seen.shape
-        borders = window_borders(height, width, self._translation.window, self._translation.overlap)
+        grid = WindowGrid(*seen.shape, self._translation.window, self._translation.overlap)
+        borders = TranslatedRegion.whole(grid).borders
         if borders.any:
             self._seams[number] = SeamSums(borders)
             self._seams[number].add(prediction, seen)

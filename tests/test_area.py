@@ -28,8 +28,9 @@ from sartranslate.bundle import DEFAULT_MODEL
 from sartranslate.inference import InferenceOptions, Translator, load_translator, plan, translate
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.radiometry import Float, Mask, Radiometry
+from sartranslate.seams import WINDOW_TAG, TranslatedRegion
 from sartranslate.sliding import Generator
-from sartranslate.windows import WindowGrid
+from sartranslate.windows import Window, WindowGrid
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 HEIGHT, WIDTH = 150, 211
@@ -199,6 +200,18 @@ def test_an_area_without_valid_pixels_comes_out_masked(scene: Path) -> None:
     assert not cut.mask.any()
     assert not cut.rgb.any()
     assert summary.windows > 0
+
+
+def test_an_area_tells_where_in_the_windows_of_its_scene_it_lies(scene: Path) -> None:
+    found = {}
+    for name, area in {"whole.tif": None, "cut.tif": box(100, 60, 150, 90)}.items():
+        run(scene, name, area)
+        with rasterio.open(scene.parent / name) as dataset:
+            found[name] = dataset.tags()[WINDOW_TAG]
+    assert found["whole.tif"] == "64, overlap 16"
+    assert found["cut.tif"] == f"64, overlap 16, from row 60, column 100 of {HEIGHT} x {WIDTH}"
+    region = TranslatedRegion.tagged(found["cut.tif"], 30, 50)
+    assert region == TranslatedRegion(WindowGrid(HEIGHT, WIDTH, 64, 16), Window(60, 100, 30, 50))
 
 
 @pytest.mark.parametrize("polygon", [shapely.box(30, 20, 60, 40), DIAGONAL, TWO_PARTS])

@@ -15,7 +15,8 @@ from sartranslate.errors import OptionError, PairsError, SartranslateError, Scen
 from sartranslate.radiometry import Radiometry, to_rgb
 from sartranslate.raster_images import RasterImages, RasterOptions, open_raster_images
 from sartranslate.scene import open_scene
-from sartranslate.seams import SeamSums, window_borders
+from sartranslate.seams import Borders, SeamSums, TranslatedRegion
+from sartranslate.windows import Window, WindowGrid
 from tests.conftest import TRANSFORM, UTM, WriteScene, save_scene
 from tests.tile_files import noise
 
@@ -173,12 +174,29 @@ def with_tag(path: Path, text: str) -> Path:
 def test_windows_are_those_that_the_prediction_tells_unless_others_are_told(prediction: Path, truth: Path) -> None:
     assert opened(prediction, truth).windows is None
     with_tag(prediction, "128, overlap 32")
-    assert opened(prediction, truth).windows == (128, 32)
-    assert opened(prediction, truth, windows=(256, 64)).windows == (256, 64)
+    assert opened(prediction, truth).windows == TranslatedRegion.whole(WindowGrid(HEIGHT, WIDTH, 128, 32))
+    told = TranslatedRegion.whole(WindowGrid(HEIGHT, WIDTH, 256, 64))
+    assert opened(prediction, truth, windows=(256, 64)).windows == told
+
+
+def test_windows_of_a_part_of_a_scene_count_from_the_corner_of_the_scene(prediction: Path, truth: Path) -> None:
+    with_tag(prediction, "128, overlap 0, from row 100, column 20 of 1000 x 440")
+    images = opened(prediction, truth)
+    assert images.windows == TranslatedRegion(WindowGrid(1000, 440, 128, 0), Window(100, 20, HEIGHT, WIDTH))
+    sums = SeamSums(Borders([28, 156, 284], [108, 236, 292, 364]))
+    sums.add(PREDICTION, VALID)
+    assert images.seams()[0].score == pytest.approx(sums.score)
+
+
+def test_a_prediction_that_is_larger_than_its_tag_has_room_for_is_refused(prediction: Path, truth: Path) -> None:
+    with_tag(prediction, text := "128, overlap 0, from row 100, column 21 of 1000 x 440")
+    with pytest.raises(PairsError, match=rf"{prediction}: 300 x 420 pixels, .* has room for, {text}; --window and"):
+        opened(prediction, truth)
+    assert opened(prediction, truth, windows=(128, 0)).windows
 
 
 def test_the_seam_score_is_that_of_the_whole_raster(prediction: Path, truth: Path) -> None:
-    sums = SeamSums(window_borders(HEIGHT, WIDTH, 128, 32))
+    sums = SeamSums(TranslatedRegion.whole(WindowGrid(HEIGHT, WIDTH, 128, 32)).borders)
     sums.add(PREDICTION, VALID)
     found = opened(prediction, truth, windows=(128, 32)).seams()[0]
     assert found.score == pytest.approx(sums.score)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from sartranslate.seams import Borders, SeamSums, tagged_window, window_borders
-from sartranslate.windows import WindowGrid
+from sartranslate.seams import Borders, SeamSums, TranslatedRegion
+from sartranslate.windows import Window, WindowGrid
 
 HEIGHT, WIDTH = 300, 420
 GRID = WindowGrid(HEIGHT, WIDTH, 128, 32)
-BORDERS = window_borders(HEIGHT, WIDTH, 128, 32)
+BORDERS = TranslatedRegion.whole(GRID).borders
 VALID = np.ones((HEIGHT, WIDTH), bool)
 
 Values = NDArray[np.float64]
@@ -44,11 +45,29 @@ def score(image: Values, mask: NDArray[np.bool_] = VALID, borders: Borders = BOR
 def test_borders_are_where_windows_begin_and_end_within_the_scene(length: int, size: int, overlap: int) -> None:
     grid = WindowGrid(length, 1, size, overlap % size)
     wanted = {edge for window in grid for edge in (window.rows.start, window.rows.stop)} - {0, length}
-    assert list(window_borders(length, 1, size, overlap % size).rows) == sorted(wanted)
+    assert list(TranslatedRegion.whole(grid).borders.rows) == sorted(wanted)
+
+
+@given(st.integers(0, HEIGHT - 1), st.integers(0, WIDTH - 1), st.data())
+def test_borders_of_a_part_are_those_of_the_whole_scene_that_lie_within_it(row: int, col: int, data: Any) -> None:
+    height, width = data.draw(st.integers(1, HEIGHT - row)), data.draw(st.integers(1, WIDTH - col))
+    found = TranslatedRegion(GRID, Window(row, col, height, width)).borders
+    assert list(found.rows) == [place - row for place in BORDERS.rows if row < place < row + height]
+    assert list(found.cols) == [place - col for place in BORDERS.cols if col < place < col + width]
+
+
+def test_a_part_of_a_scene_shows_its_seams_where_the_scene_has_them() -> None:
+    part = Window(37, 101, 200, 250)
+    image, mask = (smooth() + steps(20))[part.rows, part.cols], VALID[part.rows, part.cols]
+    found = score(image, mask, TranslatedRegion(GRID, part).borders)
+    elsewhere = score(image, mask, TranslatedRegion.whole(WindowGrid(200, 250, 128, 32)).borders)
+    assert found is not None
+    assert elsewhere is not None
+    assert found > 2 > 1.2 > elsewhere
 
 
 def test_a_scene_of_one_window_has_no_borders_and_no_score() -> None:
-    borders = window_borders(HEIGHT, WIDTH, 512, 64)
+    borders = TranslatedRegion.whole(WindowGrid(HEIGHT, WIDTH, 512, 64)).borders
     assert not borders.any
     assert score(smooth(), borders=borders) is None
 
@@ -107,5 +126,12 @@ def test_a_scene_read_part_by_part_scores_as_the_whole(side: int) -> None:
 
 
 def test_the_tag_of_a_translation_is_understood_and_no_other_text() -> None:
-    assert tagged_window("512, overlap 0") == (512, 0)
-    assert [tagged_window(text) for text in (None, "", "256", "256, overlap x")] == [None] * 4
+    assert TranslatedRegion.tagged("512, overlap 0", 3, 4) == TranslatedRegion.whole(WindowGrid(3, 4, 512, 0))
+    for text in (None, "", "256", "256, overlap x", "256, overlap 64, from row 1, column 2"):
+        assert TranslatedRegion.tagged(text, 3, 4) is None
+
+
+@pytest.mark.parametrize("region", [Window(0, 0, HEIGHT, WIDTH), Window(0, 0, 9, WIDTH), Window(128, 64, 30, 40)])
+def test_a_tag_tells_what_it_was_made_of(region: Window) -> None:
+    translated = TranslatedRegion(GRID, region)
+    assert TranslatedRegion.tagged(translated.describe(), region.height, region.width) == translated
