@@ -63,11 +63,14 @@ def evaluate(
     """
     _check_usage(folders, prediction, truth, settings)
     from sartranslate.evaluation import check_output
+    from sartranslate.output import check_distinct
 
     for out in filter(None, (json_file, report)):
         if out != STANDARD_OUTPUT:
             read = [path for path in (prediction, truth, settings["sar"], settings["model"]) if path]
             check_output(out, read, overwrite=overwrite)
+    if json_file and report:
+        check_distinct(json_file, report)
     with progress_bar("images", quiet=quiet) as bar:
 
         def watch(done: int, planned: int) -> None:
@@ -91,10 +94,18 @@ def _check_usage(
         raise click.UsageError("expected either --pairs DIR, or --prediction FILE and --truth FILE")
     if (settings["window"] is None) != (settings["overlap"] is None) and prediction:
         raise click.UsageError("--window and --overlap go together with --prediction")
-    others = ("split", "direction", "skip_bad") if prediction else ("sar", "warp", "rgb", "stretch")
-    if wrong := [name for name in others if settings[name]]:
-        wanted = "--pairs" if prediction else "--prediction"
-        raise click.UsageError(f"--{wrong[0].replace('_', '-')} is for {wanted}")
+    others = ("split", "direction", "skip_bad", "backend") if prediction else ("sar", "warp", "rgb", "stretch")
+    _refuse(others, "--pairs" if prediction else "--prediction", settings)
+    if prediction and settings["precision"] != "auto":
+        raise click.UsageError("--precision is for --pairs")
+    if prediction and not settings["sar"]:
+        _refuse(("model", "unit"), "--pairs, or --sar", settings)
+
+
+def _refuse(names: Sequence[str], wanted: str, settings: dict[str, Any]) -> None:
+    for name in names:
+        if settings[name]:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for {wanted}")
 
 
 def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tuple[Evaluation, Images]:
@@ -102,13 +113,14 @@ def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tup
     from sartranslate.evaluation import evaluate_pairs
     from sartranslate.pair_check import PairOptions
     from sartranslate.tile_images import Translation, open_evaluated
-    from sartranslate.windows import check_multiple
+    from sartranslate.windows import WindowGrid, check_multiple
 
     model = settings["model"] or bundle.DEFAULT_MODEL
     wanted = bundle.describe(model)
     window = WINDOW if settings["window"] is None else settings["window"]
     overlap = OVERLAP if settings["overlap"] is None else settings["overlap"]
     check_multiple(window, wanted.generator.size_multiple)
+    WindowGrid(1, 1, window, overlap)  # refuses what can not be, before anything is read
     reading = PairOptions(
         wanted.radiometry, settings["unit"], settings["direction"] or "AtoB", skip_bad=settings["skip_bad"]
     )

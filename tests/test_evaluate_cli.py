@@ -121,6 +121,16 @@ def test_files_that_are_there_are_kept_unless_they_may_be_replaced(
     assert "is what is evaluated" in spoilt.output
 
 
+def test_scores_and_page_never_become_one_file(sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path) -> None:
+    file = tmp_path / "both"
+    refused = sartranslate(
+        "evaluate", "--prediction", rasters[0], "--truth", rasters[1], "--json", file, "--report", file
+    )
+    assert refused.exit_code == 1
+    assert refused.output == f"Error: {file}: is the output itself, expected another file name\n"
+    assert not file.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
@@ -132,6 +142,11 @@ def test_files_that_are_there_are_kept_unless_they_may_be_replaced(
         (("--pairs", "a", "--warp"), "--warp is for --prediction"),
         (("--pairs", "a", "--sar", "s.tif"), "--sar is for --prediction"),
         (("--prediction", "b", "--truth", "c", "--window", 256), "--window and --overlap go together"),
+        (("--prediction", "b", "--truth", "c", "--backend", "torch"), "--backend is for --pairs"),
+        (("--prediction", "b", "--truth", "c", "--precision", "float32"), "--precision is for --pairs"),
+        (("--prediction", "b", "--truth", "c", "--model", "m"), "--model is for --pairs, or --sar"),
+        (("--prediction", "b", "--truth", "c", "--unit", "db"), "--unit is for --pairs, or --sar"),
+        (("--pairs", "a", "--overlap", 256), "overlap 256: expected 0 to 255"),
     ],
 )
 def test_what_does_not_go_together_is_wrong_usage(sartranslate: Run, arguments: tuple[Any, ...], found: str) -> None:
