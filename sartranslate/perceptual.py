@@ -65,11 +65,13 @@ class Perceptual:
                 found[name]["fid"] = Score(self._fid(paths, min(BATCH, self._pictures)))
             if self._lpips:
                 found[name]["lpips"] = resamples.mean(self._distances[name])
-        if self._fid:
+        if self._fid and self._pictures > 1:
             self.notes.append(
                 f"FID: of {self._pictures} images. It is biased upwards the more the fewer images there are: compare "
                 "only values of as many."
             )
+        elif self._fid:
+            self.notes.append("FID: expected at least two images of one size.")
         return found
 
     def _available(self, label: str, package: str, weights: str, load: Callable[[], Callable[..., float]]) -> Any:

@@ -102,6 +102,12 @@ def test_packages_and_weights_that_are_there_are_used(both: Perceptual, capsys: 
     assert capsys.readouterr() == ("", "")
 
 
+def test_of_a_single_picture_there_is_no_distance_and_a_note_says_why(both: Perceptual) -> None:
+    both.add(["model"], STACK)
+    assert "fid" not in both.scores(["model"], Resamples([0], 0))["model"]
+    assert both.notes == ["FID: expected at least two images of one size."]
+
+
 def test_pictures_are_handed_over_unharmed(both: Perceptual, pictures: Path) -> None:
     both.add(["model"], STACK)
     for folder, image in (("0", TRUTH[1]), ("truth", TRUTH[0])):
