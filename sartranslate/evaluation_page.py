@@ -9,6 +9,7 @@ from statistics import median
 
 from sartranslate import page
 from sartranslate.chart import histogram
+from sartranslate.counts import counted
 from sartranslate.page import SheetFigure
 from sartranslate.scores import METRICS, Evaluation, ImageScores, MethodScores, Metric, Score
 
@@ -114,7 +115,7 @@ def _spread(name: str, images: Sequence[ImageScores]) -> str:
         return ""
     infinite = sum(map(math.isinf, known))
     told = [
-        f"{_counted(len(known))} from {_shown(min(known))} to {_shown(max(known))}",
+        f"{counted(len(known), 'image')} from {_shown(min(known))} to {_shown(max(known))}",
         f"median {_shown(median(known))}",
         *([f"{infinite} infinite, not drawn"] if infinite else []),
         *([f"{len(values) - len(known)} without a value"] if len(known) < len(values) else []),
@@ -132,8 +133,12 @@ def _ranking(images: Sequence[ImageScores]) -> str:
     ranked = sorted(known, key=lambda image: -_merit(METRICS[RANKED_BY], image.scores[RANKED_BY]))
     best, worst = ranked[:RANKED], ranked[RANKED:][: -RANKED - 1 : -1]
     unranked = len(images) - len(known)
-    said = f"By {METRICS[RANKED_BY].label}" + (f", which {_counted(unranked)} lack" if unranked else "")
-    first = f"The {len(best)} best of {_counted(len(ranked))}" if worst else f"{_counted(len(best))}, best first"
+    said = f"By {METRICS[RANKED_BY].label}" + (f", which {counted(unranked, 'image')} lack" if unranked else "")
+    first = (
+        f"The {len(best)} best of {counted(len(ranked), 'image')}"
+        if worst
+        else f"{counted(len(best), 'image')}, best first"
+    )
     tables = [_images(first, best, names), _images(f"The {len(worst)} worst, worst first", worst, names)]
     return page.lines([f'<p class="soft">{said}.</p>', *tables]) if ranked else ""
 
@@ -144,10 +149,6 @@ def _images(summary: str, images: Sequence[ImageScores], names: Sequence[str]) -
         cells = "".join(f"<td>{_shown(image.scores.get(name))}</td>" for name in names)
         rows.append(f'<tr><th scope="row">{escape(image.name)}</th>{cells}</tr>')
     return page.folded(summary, page.table(_heads("image", names), rows, "scores")) if rows else ""
-
-
-def _counted(images: int) -> str:
-    return f"{images} image" if images == 1 else f"{images} images"
 
 
 def _shown(value: float | None) -> str:

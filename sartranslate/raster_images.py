@@ -11,6 +11,7 @@ from typing import NamedTuple
 from affine import Affine
 from rasterio.crs import CRS
 
+from sartranslate.counts import counted
 from sartranslate.errors import PairsError
 from sartranslate.optical import Optical, open_optical, optical_reader
 from sartranslate.radiometry import Radiometry
@@ -146,7 +147,7 @@ def _prediction(path: str | os.PathLike[str]) -> Scene:
         raise PairsError(f"{scene.path}: no georeference, expected CRS and transform, as `infer` writes them")
     types = tuple(band.dtype for band in scene.bands)
     if types != RGB:
-        count = f"{len(types)} band{'' if len(types) == 1 else 's'} of {', '.join(dict.fromkeys(types))}"
+        count = f"{counted(len(types), 'band')} of {', '.join(dict.fromkeys(types))}"
         raise PairsError(
             f"{scene.path}: {count}, expected 3 bands of uint8: red, green and blue, as `infer` writes them"
         )
