@@ -13,6 +13,7 @@ from .interrupt import Interrupt
 from .progress import progress_bar
 
 if TYPE_CHECKING:
+    from sartranslate.radiometry import Radiometry
     from sartranslate.session import Hooks, Progress, TrainingSummary
 
 
@@ -82,15 +83,12 @@ def train(
 
 
 def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
-    from sartranslate.polarisation import parse_channels
-    from sartranslate.radiometry import Radiometry
     from sartranslate.session import Rhythm
     from sartranslate.training import TrainingOptions, train
     from sartranslate.training_data import DataOptions
 
-    radiometry = Radiometry(bands=parse_channels(settings["bands"])) if settings["bands"] is not None else None
     data = DataOptions(
-        radiometry=radiometry,
+        radiometry=_radiometry(settings["bands"], settings["start"]),
         unit=settings["unit"],
         direction=settings["direction"] or "AtoB",
         validation=settings["validation"],
@@ -106,6 +104,19 @@ def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[st
         overwrite=settings["overwrite"],
     )
     return train(folders, out, chosen, hooks)
+
+
+def _radiometry(bands: str | None, start: Path | None) -> Radiometry | None:
+    """With these bands, and scaled as for the model to start from; None: as the pairs or that model have them."""
+    if bands is None:
+        return None
+    from dataclasses import replace
+
+    from sartranslate import bundle
+    from sartranslate.polarisation import parse_channels
+    from sartranslate.radiometry import Radiometry
+
+    return replace(bundle.describe(start).radiometry if start else Radiometry(), bands=parse_channels(bands))
 
 
 def _backend_of(run: Path) -> str:

@@ -70,13 +70,31 @@ def test_the_model_is_named_in_what_it_becomes(model: Path, pairs: Path, tmp_pat
     assert bundle.describe(model).training["start"] is None
 
 
-def test_bands_and_scaling_are_those_of_the_model(model: Path, pairs: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def changed(model: Path, tmp_path: Path) -> Path:
+    """A model that wants another scaling than a new one would."""
     loaded = bundle.load(model)
     radiometry = replace(loaded.description.radiometry, low=5.0, high=95.0)
-    changed = tmp_path / "changed.safetensors"
-    bundle.save(changed, replace(loaded, description=replace(loaded.description, radiometry=radiometry)))
+    path = tmp_path / "changed.safetensors"
+    bundle.save(path, replace(loaded, description=replace(loaded.description, radiometry=radiometry)))
+    return path
+
+
+def test_bands_and_scaling_are_those_of_the_model(changed: Path, pairs: Path, tmp_path: Path) -> None:
     run = train([pairs], tmp_path / "run", replace(FIRST, start=changed)).run
-    assert bundle.describe(run / "model.safetensors").radiometry == radiometry
+    assert bundle.describe(run / "model.safetensors").radiometry == bundle.describe(changed).radiometry
+
+
+def test_scaling_stays_that_of_the_model_where_bands_are_told(
+    changed: Path, pairs: Path, tmp_path: Path, sartranslate: Callable[..., Result]
+) -> None:
+    done = sartranslate(
+        "train", "--pairs", pairs, "--out", tmp_path / "run", "--start-from", changed, "--bands", "HV|VH",
+        "--set", "optimisation.updates=1", "--crop", 128, "--set", "objective.gan_weight=0", "-q",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    wanted = replace(bundle.describe(changed).radiometry, bands=(("HV", "VH"),))
+    assert bundle.describe(tmp_path / "run" / "model.safetensors").radiometry == wanted
 
 
 def test_another_architecture_is_refused_and_leaves_nothing(model: Path, pairs: Path, tmp_path: Path) -> None:
