@@ -42,9 +42,7 @@ class Optimisation:
     average: float = 0.0  # decay per update of a moving average of the generator's weights; 0: none
     average_every: int = 1  # updates between two steps of that average
     recalibrate: bool = False  # batch-norm statistics after each epoch
-    frozen_norm: bool = (
-        False  # the generator is trained on the batch-norm statistics that it starts with, as it is used
-    )
+    frozen_norm: bool = False  # the generator is trained on the batch-norm statistics that it starts with
 
     def __post_init__(self) -> None:
         check_choices(self, order=ORDERS, schedule=SCHEDULES)
