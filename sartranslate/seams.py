@@ -37,8 +37,9 @@ class TranslatedRegion(NamedTuple):
         size, overlap, *place = (int(number) for number in found.groups() if number)
         if not place:
             return cls.whole(WindowGrid(height, width, size, overlap))
-        row_off, col_off, *scene = place
-        return cls(WindowGrid(*scene, size, overlap), Window(row_off, col_off, height, width))
+        row_off, col_off, scene_height, scene_width = place
+        grid = WindowGrid(scene_height, scene_width, size, overlap)
+        return cls(grid, Window(row_off, col_off, height, width))
 
     @classmethod
     def whole(cls, grid: WindowGrid) -> TranslatedRegion:
@@ -58,7 +59,7 @@ class TranslatedRegion(NamedTuple):
     @property
     def lies_within(self) -> bool:
         """Whether the scene is as large as that."""
-        return self.region.rows.stop <= self.grid.height and self.region.cols.stop <= self.grid.width
+        return bool(self.region.rows.stop <= self.grid.height and self.region.cols.stop <= self.grid.width)
 
     @property
     def borders(self) -> Borders:

@@ -110,7 +110,8 @@ class TileImages:
         return to_rgb(np.concatenate([strip.values for strip in strips]))
 
     def _look_for_seams(self, number: int, prediction: Picture, seen: Mask) -> None:
-        grid = WindowGrid(*seen.shape, self._translation.window, self._translation.overlap)
+        height, width = seen.shape
+        grid = WindowGrid(height, width, self._translation.window, self._translation.overlap)
         borders = TranslatedRegion.whole(grid).borders
         if borders.any:
             self._seams[number] = SeamSums(borders)
