@@ -39,6 +39,8 @@ class Objective:
         check_numbers(self, **weights, discriminator_factor=(0.0, 10.0))
         if not self.gan_weight and not any(self.reconstructions.values()):
             raise OptionError("all weights of the losses are 0: nothing to train towards")
+        if self.shift and not self.l1:
+            raise OptionError(f"shift {self.shift} without l1, which is all that it is for")
         if self.feature_matching and not self.gan_weight:
             raise OptionError("feature_matching without gan_weight: there is no discriminator whose features match")
 

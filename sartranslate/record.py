@@ -106,7 +106,7 @@ class Record:
             "backend": self._settings["backend"],
             "precision": self._settings["precision"],
             "recipe": self._recipe.as_dict(),
-            "start": self._settings["start"],
+            "start": self._settings.get("start"),  # checkpoints know of it since it can be told
             "pairs": len(self._data.pairs.pairs),
             "scalings": self._data.pairs.describe(),
             "scores": dict(scores),

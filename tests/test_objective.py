@@ -35,6 +35,11 @@ def test_reconstruction_without_a_gan_is_a_recipe_too() -> None:
     assert Objective(gan_weight=0).reconstructions == {"l1": 100}
 
 
+def test_a_shift_without_l1_is_refused() -> None:
+    with pytest.raises(OptionError, match="^shift 4 without l1"):
+        Objective(l1=0, l2=100, shift=4)
+
+
 def test_weights_that_are_all_zero_leave_nothing_to_train_towards() -> None:
     with pytest.raises(OptionError, match="all weights of the losses are 0"):
         Objective(gan_weight=0, l1=0)
