@@ -36,7 +36,7 @@ def test_reconstruction_without_a_gan_is_a_recipe_too() -> None:
 
 
 def test_a_shift_without_l1_is_refused() -> None:
-    with pytest.raises(OptionError, match="^shift 4 without l1"):
+    with pytest.raises(OptionError, match=r"^shift 4 without l1"):
         Objective(l1=0, l2=100, shift=4)
 
 
