@@ -36,6 +36,7 @@ TINY: dict[str, Any] = {
     "optimisation.average_every": 1,
 }
 SPECTRAL = {"discriminator.spectral_norm": True, "discriminator.scales": 2}
+ALONE = {"objective.gan_weight": 0.0}  # for what an opponent has no part in
 
 
 def recipe(name: str = "sar", **changes: Any) -> Recipe:
@@ -79,15 +80,15 @@ def test_updates_bring_the_output_nearer_to_the_target() -> None:
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", ["sar", pytest.param("tf-tutorial", marks=pytest.mark.long)])
 def test_the_same_seed_gives_the_same_losses_and_another_one_others(name: str) -> None:
-    losses = [trained(Pix2Pix(recipe(name), seed), 2) for seed in (3, 3, 4)]
+    losses = [trained(Pix2Pix(recipe(name), seed), updates) for seed, updates in ((3, 2), (3, 2), (4, 1))]
     assert losses[0] == losses[1]
-    assert losses[0] != losses[2]
+    assert losses[0][0] != losses[2][0]
 
 
 @pytest.mark.usefixtures("eager")
 def test_the_seeds_of_the_samples_decide_what_is_dropped() -> None:
     source, target, seeds = batch()
-    losses = [Pix2Pix(recipe(), 0).step(source, target, drawn)["l1"] for drawn in (seeds, seeds + 1)]
+    losses = [Pix2Pix(recipe(**ALONE), 0).step(source, target, drawn)["l1"] for drawn in (seeds, seeds + 1)]
     assert losses[0] != losses[1]
 
 
@@ -113,12 +114,12 @@ def test_the_discriminator_learns_to_tell_a_generator_that_stands_still() -> Non
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("every", [1, 3])
-def test_the_average_follows_the_weights_with_a_memory_that_grows(every: int) -> None:
-    gan = Pix2Pix(recipe(**{"optimisation.average": 0.3, "optimisation.average_every": every}), seed=0)
+@pytest.mark.parametrize(("every", "moves"), [(1, 3), (3, 2)])
+def test_the_average_follows_the_weights_with_a_memory_that_grows(every: int, moves: int) -> None:
+    gan = Pix2Pix(recipe(**ALONE, **{"optimisation.average": 0.3, "optimisation.average_every": every}), seed=0)
     gan.set_learning_rate(1e-2)
     expected = None
-    for earlier in range(3):
+    for earlier in range(moves):
         for number in range(every):
             gan.step(*batch(number))
         current = gan.generator.trainable_variables[0].numpy()
@@ -132,7 +133,7 @@ def test_the_average_follows_the_weights_with_a_memory_that_grows(every: int) ->
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("average", [{"average": 0.0}, {"average": 0.9, "average_every": 5}])
 def test_without_an_average_so_far_the_tested_weights_are_the_latest(average: dict[str, Any]) -> None:
-    gan = Pix2Pix(recipe(**{f"optimisation.{name}": value for name, value in average.items()}), seed=0)
+    gan = Pix2Pix(recipe(**ALONE, **{f"optimisation.{name}": value for name, value in average.items()}), seed=0)
     gan.set_learning_rate(1e-2)
     for number in range(2):
         gan.step(*batch(number))
@@ -143,7 +144,7 @@ def test_without_an_average_so_far_the_tested_weights_are_the_latest(average: di
 
 @pytest.mark.usefixtures("eager")
 def test_recalibration_stores_the_mean_statistics_of_its_batches() -> None:
-    gan = Pix2Pix(recipe(), seed=0)
+    gan = Pix2Pix(recipe(**ALONE), seed=0)
     trained(gan, 1)
     sources = [batch(5)[0], batch(6, size=3)[0] + 5]
     gan.settle(sources)
@@ -170,7 +171,7 @@ def statistics(network: keras.Model) -> dict[str, NDArray[Any]]:
 
 @pytest.mark.usefixtures("eager")
 def test_without_recalibration_the_stored_statistics_are_those_met_in_training() -> None:
-    gan = Pix2Pix(recipe(**{"optimisation.recalibrate": False}), seed=0)
+    gan = Pix2Pix(recipe(**ALONE, **{"optimisation.recalibrate": False}), seed=0)
     assert len(statistics(gan.tested)) == 2 * 11
     for number in range(2):
         gan.step(*batch(number))
@@ -180,7 +181,7 @@ def test_without_recalibration_the_stored_statistics_are_those_met_in_training()
 
 @pytest.mark.usefixtures("eager")
 def test_a_tested_generator_of_its_own_test_mode_computes_as_training_does_at_batch_size_one() -> None:
-    gan = Pix2Pix(recipe("junyanz"), seed=0)
+    gan = Pix2Pix(recipe("junyanz", **ALONE), seed=0)
     trained(gan, 2)
     gan.settle([])
     source = batch(7)[0]
@@ -190,7 +191,7 @@ def test_a_tested_generator_of_its_own_test_mode_computes_as_training_does_at_ba
         np.testing.assert_allclose(together[number : number + 1], alone, atol=1e-4)
 
 
-STATES = [recipe(), recipe("junyanz"), recipe("tf-tutorial", **SPECTRAL), recipe(**{"objective.gan_weight": 0.0})]
+STATES = [recipe(), recipe("junyanz"), recipe("tf-tutorial", **SPECTRAL), recipe(**ALONE)]
 NAMES = ["average", "no average", "spectral", "generator alone"]
 MARKS: list[Any] = [[], pytest.mark.long, pytest.mark.long, pytest.mark.long]
 
@@ -206,7 +207,7 @@ def test_a_state_is_all_that_changes_in_training(options: Recipe) -> None:
     state = gone_on.state()
     resumed.load_state(state)
     assert_same(resumed.state(), state)
-    assert trained(gone_on, 2) == trained(resumed, 2)
+    assert trained(gone_on, 1) == trained(resumed, 1)
     assert_same(resumed.state(), gone_on.state())
     for gan in (gone_on, resumed):
         gan.settle([batch(9)[0]])

@@ -176,6 +176,7 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits until its headers are acknowledged
 
     def do_GET(self) -> None:
         self.answer(body=True)

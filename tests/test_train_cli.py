@@ -24,6 +24,7 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from sartranslate import backend
 from sartranslate.checkpoint import load_checkpoint, load_position, save_checkpoint
 from sartranslate.history import read_history
 from sartranslate.presets import PRESETS, preset
@@ -39,7 +40,7 @@ TINY = ("--filters", 2, "--discriminator-filters", 2, "--precision", "float32")
 ALONE = ("--set", "objective.gan_weight=0")  # without an opponent, which takes long to compile
 SMALL_CROPS = ("--architecture", "resnet_6blocks", "--crop", 32)
 MIDDLE_CROPS = ("--architecture", "unet_128", "--crop", 128)
-EPOCHS = 3  # of the run that is stopped after its first update
+EPOCHS = 2  # of the run that is stopped after its first update
 # Without normalisation the squares of the logits soon leave the range of numbers.
 WITHOUT_NORMS = ("--set", "discriminator.norm=none", "--set", "generator.norm=none")
 EXPLODING = ("--gan", "lsgan", *WITHOUT_NORMS, "--set", "discriminator.layers=5", "--learning-rate", 1)
@@ -90,6 +91,12 @@ def stopped(tmp_path_factory: pytest.TempPathFactory, facades: Path) -> tuple[Pa
     run = tmp_path_factory.mktemp("runs") / "my run"
     with ctrl_c_once_there_is(run / "recipe.toml"):
         return run, train("--pairs", facades, "--out", run, *TINY, *ALONE, "--epochs", EPOCHS)
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few updates are sooner done one by one than compiled."""
+    monkeypatch.setattr(backend, "compiled", lambda function: function)
 
 
 @contextmanager
@@ -253,6 +260,7 @@ def test_all_that_is_wrong_with_a_folder_is_listed_at_once(tmp_path: Path) -> No
     assert contents(tmp_path) == before
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_rest_is_trained_on_when_bad_pairs_are_skipped_and_what_is_left_out_is_said(tmp_path: Path) -> None:
     folder = bad_folder(tmp_path / "pairs")
     small = (*TINY, *ALONE, *MIDDLE_CROPS, "--epochs", 1, "--skip-bad")
@@ -480,10 +488,11 @@ def test_a_run_that_was_told_to_outlive_its_terminal_does() -> None:
         signal.signal(signal.SIGHUP, earlier)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_stopped_run_is_resumed_to_its_end(stopped: tuple[Path, Result], tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(stopped[0], run)
-    result = train("--resume", run, *TINY, *ALONE, "--epochs", EPOCHS, "--checkpoint-epochs", 2)
+    result = train("--resume", run, *TINY, *ALONE, "--epochs", EPOCHS, "--checkpoint-epochs", 1)
     assert (result.exit_code, result.stderr) == (0, "")
     assert f"{run}: 3 pairs, {3 * EPOCHS} updates" in result.stdout
     assert [row["updates"] for row in read_history(run / "history.csv")] == [3 * n for n in range(1, EPOCHS + 1)]
@@ -656,6 +665,7 @@ def no_file_beyond(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_disk_that_is_full_leaves_the_checkpoint_before(stopped: tuple[Path, Result], tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(stopped[0], run)
@@ -694,6 +704,7 @@ def test_a_process_that_is_asked_to_stop_leaves_what_another_one_finishes(
     with subprocess.Popen(command("--pairs", facades, "--out", run, *TINY, "--epochs", 40), **PIPES) as process:
         while not (run / "checkpoint.safetensors").exists():
             assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(number)
         _, errors = process.communicate(timeout=PATIENCE)
     updates = load_position(run / "checkpoint.safetensors")["course"]["updates"]
@@ -714,6 +725,7 @@ def test_a_second_signal_ends_a_process_at_once_and_leaves_nothing(
     with subprocess.Popen(command("--pairs", facades, "--out", run, *TINY, "--epochs", 40), **PIPES) as process:
         while not (run / "recipe.toml").exists():
             assert process.poll() is None
+            time.sleep(0.01)
         while process.poll() is None:
             process.send_signal(number)
             time.sleep(0.1)
