@@ -44,7 +44,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "test": ["hypothesis>=6.100", "psutil>=5.9", "pytest>=8", "rio-cogeo>=5.3"],
+        "test": ["hypothesis>=6.100", "psutil>=5.9", "pytest>=8", "pytest-xdist>=3.5", "rio-cogeo>=5.3"],
         "lint": ["mypy>=1.15", "ruff>=0.9"],
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         "torch": ["torch>=2.6"],
