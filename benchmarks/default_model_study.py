@@ -37,6 +37,13 @@ ALONE: dict[str, Any] = {"objective.gan_weight": 0.0, "optimisation.learning_rat
 BATCH: dict[str, Any] = {"optimisation.batch_size": 4}
 RESIZED: dict[str, Any] = {**BATCH, "generator.upsampling": "resize"}
 FROZEN: dict[str, Any] = {**RESIZED, "optimisation.recalibrate": False, "optimisation.frozen_norm": True}
+SMALL_PATCHES: dict[str, Any] = {
+    **FROZEN,
+    "discriminator.layers": 2,
+    "discriminator.norm": "instance",
+    "discriminator.spectral_norm": True,
+    "objective.gan_weight": 0.5,
+}
 VARIANTS: dict[str, Sequence[Stage]] = {
     "junyanz": [("junyanz", 1.0, {})],
     "sar": [("sar", 1.0, {})],
@@ -46,6 +53,7 @@ VARIANTS: dict[str, Sequence[Stage]] = {
     "L1 alone, shift 4": [("sar", 1.0, {**RESIZED, **ALONE, "objective.shift": 4})],
     "L1, then GAN": [("sar", 0.4, {**RESIZED, **ALONE}), ("sar", 0.6, RESIZED)],
     "L1, then GAN, frozen norm": [("sar", 0.4, {**RESIZED, **ALONE}), ("sar", 0.6, FROZEN)],
+    "L1, then GAN of 34 px, half weight": [("sar", 0.7, {**RESIZED, **ALONE}), ("sar", 0.3, SMALL_PATCHES)],
     "L1, then GAN, shift 4": [
         ("sar", 0.4, {**RESIZED, **ALONE, "objective.shift": 4}),
         ("sar", 0.6, {**RESIZED, "objective.shift": 4}),
