@@ -11,6 +11,7 @@ from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
 from sartranslate.augmentation import Augmentation
+from sartranslate.counts import counted
 from sartranslate.errors import OptionError, PairsError
 from sartranslate.pairs import Pair, PairSet
 from sartranslate.radiometry import Float
@@ -70,7 +71,8 @@ class Crops:
             self._visits += [pair] * max(pair.height * pair.width // options.size**2, 1)
         if options.batch_size > len(self._visits):
             raise PairsError(
-                f"{len(self._visits)} crops of {options.size} pixels are less than a batch of {options.batch_size}"
+                f"{counted(len(self._visits), 'crop')} of {options.size} pixels, expected at least a batch of "
+                f"{options.batch_size}"
             )
 
     @property

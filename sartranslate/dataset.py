@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sartranslate.counts import counted
 from sartranslate.errors import PairsError, SceneError
 from sartranslate.optical import STRETCH
 from sartranslate.pair_check import CheckedPair, PairOptions, check_pairs
@@ -86,7 +87,7 @@ class _CheckedFolder:
     def refusal(self, options: PairOptions) -> str:
         """How many pairs are bad, and a line for each file."""
         advice = "; --skip-bad leaves them out" if self.pairs and not options.skip_bad else ""
-        first = f"{self.tiles.root}: {self.bad} of {self.tiles.count} pairs can not be used{advice}:"
+        first = f"{self.tiles.root}: {self.bad} of {counted(self.tiles.count, 'pair')} can not be used{advice}:"
         return "\n".join([first, *(f"  {self._name(fault)}: {fault.text}" for fault in self.faults)])
 
     def _name(self, fault: Fault) -> str:

@@ -168,7 +168,7 @@ def test_tiles_smaller_than_a_crop_are_refused_unless_enlarged(ramps: PairSet) -
 
 
 def test_a_batch_larger_than_the_folder_is_refused(ramps: PairSet) -> None:
-    with pytest.raises(PairsError, match="5 crops of 16 pixels are less than a batch of 6"):
+    with pytest.raises(PairsError, match="5 crops of 16 pixels, expected at least a batch of 6"):
         Crops(ramps, CropOptions(16, 6))
 
 

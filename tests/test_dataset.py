@@ -66,7 +66,7 @@ def test_all_faults_of_all_folders_are_in_one_error(tmp_path: Path) -> None:
     assert lines[1].startswith("  sar/b.tif: no partner, expected optical/b")
     assert lines[2].startswith("  sar/c.tif: can not be read: ")
     assert lines[3:] == [
-        f"{tmp_path}/two: 1 of 1 pairs can not be used:",
+        f"{tmp_path}/two: 1 of 1 pair can not be used:",
         "  x.png: 33 columns, expected an even number for two images side by side",
     ]
 
@@ -80,7 +80,7 @@ def test_bad_pairs_are_left_out_if_asked_and_named(tmp_path: Path) -> None:
 
 def test_a_folder_of_bad_pairs_alone_is_an_error_all_the_same(tmp_path: Path) -> None:
     save_image(tmp_path / "x.png", noise(16, 33))
-    with pytest.raises(PairsError, match=r"1 of 1 pairs can not be used:\n  x\.png: 33 columns"):
+    with pytest.raises(PairsError, match=r"1 of 1 pair can not be used:\n  x\.png: 33 columns"):
         opened(tmp_path, skip_bad=True)
 
 

@@ -323,7 +323,7 @@ def bad_validation(folder: Path) -> None:
         (Path.mkdir, (), "pairs: no tiles, expected sar/NAME and optical/NAME, or images of two halves"),
         (lambda folder: None, (), "pairs: no such folder, expected sar/NAME and optical/NAME"),
         (only_validation, (), "pairs: no tiles to train on, only val, expected"),
-        (good_folder, ("--batch-size", 4), "3 crops of 32 pixels are less than a batch of 4"),
+        (good_folder, ("--batch-size", 4), "3 crops of 32 pixels, expected at least a batch of 4"),
         (good_folder, ("--crop", 64), "sar/2.tif: 40 x 40 pixels, expected at least 64 x 64"),
         (good_folder, ("--bands", "VV,VH"), "1 band (unnamed), the model expects 2 (VV, VH); choose with --bands"),
         (good_folder, ("--unit", "db"), "told to be decibels"),
