@@ -103,10 +103,10 @@ class GeneratorConfig:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def differences(self, other: GeneratorConfig) -> list[str]:
-        """One text for each field that decides about the variables of a generator and that `other` has otherwise."""
-        names = [name for name in DECIDING_VARIABLES if getattr(self, name) != getattr(other, name)]
-        return [f"{name} {getattr(self, name)!r}, not {getattr(other, name)!r}" for name in names]
+    @property
+    def deciding_variables(self) -> dict[str, Any]:
+        """The fields that decide about the variables of a generator: those of equal ones fit each other."""
+        return {name: getattr(self, name) for name in DECIDING_VARIABLES}
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,8 @@ def _like_given(options: DataOptions, given: _Given | None) -> DataOptions:
 
 
 def _start(trainer: Pix2Pix, given: _Given) -> None:
-    if found := trainer.recipe.generator.differences(given.description.generator):
+    own, wanted = trainer.recipe.generator, given.description.generator
+    if found := contradictions(own.deciding_variables, wanted.deciding_variables):
         raise OptionError(f"{given.path}: can not be started from, the recipe has {'; '.join(found)}")
     trainer.start_from(bundle.load(given.path).model)
 
