@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sartranslate.scores import Evaluation, MethodScores, Metric
 
 STANDARD_OUTPUT = Path("-")
-WINDOW, OVERLAP = 256, 64  # pixels, as `infer` has them
 WIDTH = 13  # characters of a column
 
 
@@ -62,13 +61,12 @@ def evaluate(
     beside baselines on the same images: the mean colour, the SAR as grey, and a mean colour for each SAR level.
     """
     _check_usage(folders, prediction, truth, settings)
-    from sartranslate.evaluation import check_output
-    from sartranslate.output import check_distinct
+    from sartranslate.output import check_distinct, check_report
 
     for out in filter(None, (json_file, report)):
         if out != STANDARD_OUTPUT:
             read = [path for path in (prediction, truth, settings["sar"], settings["model"]) if path]
-            check_output(out, read, overwrite=overwrite)
+            check_report(out, read, overwrite=overwrite)
     if json_file and report:
         check_distinct(json_file, report)
     with progress_bar("images", quiet=quiet) as bar:
@@ -117,8 +115,8 @@ def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tup
 
     model = settings["model"] or bundle.DEFAULT_MODEL
     wanted = bundle.describe(model)
-    window = WINDOW if settings["window"] is None else settings["window"]
-    overlap = OVERLAP if settings["overlap"] is None else settings["overlap"]
+    window = options.WINDOW if settings["window"] is None else settings["window"]
+    overlap = options.OVERLAP if settings["overlap"] is None else settings["overlap"]
     check_multiple(window, wanted.generator.size_multiple)
     WindowGrid(1, 1, window, overlap)  # refuses what can not be, before anything is read
     reading = PairOptions(

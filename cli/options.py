@@ -16,6 +16,8 @@ Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 Box = tuple[float, float, float, float]
 
+WINDOW, OVERLAP = 256, 64  # pixels, of a translation where nobody says
+
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -47,10 +49,10 @@ model: Decorator = click.option(
     "--model", type=FILE, help="A model from `sartranslate train`.  [default: the embedded one]"
 )
 window: Decorator = click.option(
-    "--window", default=256, show_default=True, help="Height and width of a window in pixels."
+    "--window", default=WINDOW, show_default=True, help="Height and width of a window in pixels."
 )
 overlap: Decorator = click.option(
-    "--overlap", default=64, show_default=True, help="Pixels shared and blended by neighbouring windows."
+    "--overlap", default=OVERLAP, show_default=True, help="Pixels shared and blended by neighbouring windows."
 )
 direction: Decorator = click.option(
     "--direction", type=click.Choice(["AtoB", "BtoA"]), help="Of side-by-side images, A on the left.  [default: AtoB]"

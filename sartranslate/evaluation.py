@@ -12,7 +12,7 @@ from typing import Protocol
 from sartranslate import __version__
 from sartranslate.baselines import BaselineFit, Baselines
 from sartranslate.bootstrap import Resamples
-from sartranslate.errors import OutputError, PairsError
+from sartranslate.errors import PairsError
 from sartranslate.metrics import WINDOW
 from sartranslate.perceptual import Perceptual
 from sartranslate.raster_images import RasterImages
@@ -126,20 +126,6 @@ def evaluate(images: Imagery, subject: Subject, watch: Watch) -> Evaluation:
         images=scoring.images(subject.name),
         notes=(*scoring.notes(len(places)), *subject.notes, *perceptual.notes),
     )
-
-
-def check_output(out: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
-    """Raise `OutputError` where a report can not be written to `out`, is read from it, or one is there already."""
-    if not out.parent.is_dir():
-        raise OutputError(f"{out}: the folder {out.parent} does not exist")
-    if not out.exists():
-        return
-    if not out.is_file():
-        raise OutputError(f"{out}: is a folder or a device, expected a file name")
-    if any(file.exists() and out.samefile(file) for file in inputs):
-        raise OutputError(f"{out}: is what is evaluated, expected another file name")
-    if not overwrite:
-        raise OutputError(f"{out}: exists already; --overwrite replaces it")
 
 
 def _fitted(images: Imagery, where: str) -> Baselines:

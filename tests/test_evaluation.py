@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sartranslate.baselines import LOOKUP, MEAN_COLOUR, SAR_AS_GREY
 from sartranslate.contact_sheets import contact_sheets
 from sartranslate.errors import OutputError, PairsError
-from sartranslate.evaluation import SEEN, check_output, evaluate_pairs, evaluate_rasters
+from sartranslate.evaluation import SEEN, evaluate_pairs, evaluate_rasters
 from sartranslate.evaluation_page import evaluation_page
 from sartranslate.metrics import mae, psnr
+from sartranslate.output import check_report
 from sartranslate.pair_check import PairOptions
 from sartranslate.radiometry import IMAGE, Float, Radiometry
 from sartranslate.raster_images import RasterOptions, open_raster_images
@@ -235,10 +236,10 @@ def test_a_page_with_its_sheets_can_be_made_of_an_evaluation(twins: Path) -> Non
 
 def test_reports_replace_nothing_unless_told_to(tmp_path: Path) -> None:
     report, read = tmp_path / "report.html", tmp_path / "out.tif"
-    check_output(report, [read], overwrite=False)
+    check_report(report, [read], overwrite=False)
     for path in (report, read):
         path.touch()
-    check_output(report, [read], overwrite=True)
+    check_report(report, [read], overwrite=True)
     for path, overwrite, found in (
         (report, False, "exists already; --overwrite replaces it"),
         (read, True, "is what is evaluated"),
@@ -246,4 +247,4 @@ def test_reports_replace_nothing_unless_told_to(tmp_path: Path) -> None:
         (tmp_path / "no" / "r.html", True, "does not exist"),
     ):
         with pytest.raises(OutputError, match=found):
-            check_output(path, [read], overwrite=overwrite)
+            check_report(path, [read], overwrite=overwrite)
