@@ -119,7 +119,7 @@ def scores(held_out: Sequence[Path], model: Path) -> dict[str, float]:
 
     evaluated = open_evaluated(list(held_out), "val", PairOptions(bundle.describe(model).radiometry))
     translator = load_translator(model)
-    translation = Translation(translator.generator, 256, 64, translator.batch_size)
+    translation = Translation(translator.generator, batch_size=translator.batch_size)
     evaluation, _ = evaluate_pairs(evaluated, translation, translator.model)
     found = {name: score.value for name, score in evaluation.methods[0].scores.items() if name in COLUMNS}
     return {**found, "updates": _updates(model)}

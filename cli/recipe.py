@@ -90,11 +90,12 @@ def recipe(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def chosen(name: str | None, changes: Mapping[str, Any], start: Path | None = None) -> Recipe:
     """The recipe that the options ask for, with the generator of the model to start from."""
-    from sartranslate import bundle
     from sartranslate.recipe_file import find_recipe
 
     recipe = find_recipe(name or DEFAULT)
     if start:
+        from sartranslate import bundle
+
         recipe = replace(recipe, generator=bundle.describe(start).generator)
     return recipe.with_fields(changes)
 
