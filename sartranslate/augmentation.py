@@ -55,7 +55,8 @@ class Augmentation:
 
     Jitter is that of Isola et al. 2017, section 6.2: a patch is enlarged and a crop of its former size taken out.
     Speckle multiplies power by gamma noise of mean 1, as averaging over 1 / speckle^2 looks leaves it (Oliver & Quegan
-    2004, Understanding Synthetic Aperture Radar Images, ch. 4).
+    2004, Understanding Synthetic Aperture Radar Images, ch. 4). A generator that has never seen a crop without it is
+    lost on scenes, which come without it.
     """
 
     enlarge: int = 0  # pixels that a patch of the crop's size grows by before the crop is taken; 30 makes 256 into 286
@@ -63,13 +64,14 @@ class Augmentation:
     mirror: bool = True
     turns: bool = True  # by any number of right angles
     speckle: float = 0.0  # standard deviation of the factor on SAR power; 1 is a single look
+    speckle_share: float = 0.5  # of the crops that get it
     gain: float = 0.0  # decibels, standard deviation of what is added to each SAR channel of a crop
 
     def __post_init__(self) -> None:
         check_choices(self, resampling=RESAMPLINGS)
         check_whole(self, enlarge=(0, MOST_ENLARGED))
         check_flags(self, "mirror", "turns")
-        check_numbers(self, speckle=(0.0, 1.0), gain=(0.0, MOST_GAIN))
+        check_numbers(self, speckle=(0.0, 1.0), speckle_share=(0.0, 1.0), gain=(0.0, MOST_GAIN))
         if 0 < self.speckle < LEAST_SPECKLE:
             raise OptionError(f"speckle {self.speckle}: expected 0, or {LEAST_SPECKLE} to 1 (a single look)")
 
@@ -114,7 +116,7 @@ class Augmentation:
     def _noise(self, rng: Generator, shape: tuple[int, ...], decibels: tuple[float, ...]) -> Float:
         """Speckle and gain in units of the scaled source."""
         noise = rng.normal(0, self.gain, len(decibels)).astype(np.float32)
-        if self.speckle > 0:
+        if self.speckle > 0 and rng.random() < self.speckle_share:
             noise = noise + _speckle(rng, shape, self.speckle)
         return np.asarray(noise * 2 / np.asarray(decibels, np.float32), np.float32)
 

@@ -175,7 +175,7 @@ def test_the_same_key_gives_the_same_crop_and_another_key_another() -> None:
 def test_mirror_and_turns_being_off_leave_places_and_noise_as_they_were() -> None:
     tile = grey(40, 40)
     full = [crop_of(tile, Augmentation(8, speckle=0.5, gain=1), 32, key(i), (40.0,)) for i in range(8)]
-    still = [crop_of(tile, Augmentation(8, "bicubic", False, False, 0.5, 1), 32, key(i), (40.0,)) for i in range(8)]
+    still = [crop_of(tile, Augmentation(8, mirror=False, turns=False, speckle=0.5, gain=1), 32, key(i), (40.0,)) for i in range(8)]
     assert len({(draw.turns, draw.mirror) for draw, _ in full}) > 3
     for (draw, crop), (plain, unturned) in zip(full, still, strict=True):
         assert (draw.rows, draw.cols) == (plain.rows, plain.cols)
@@ -188,7 +188,7 @@ def power_of(scaled: Any, decibels: float) -> Any:
 
 @pytest.mark.parametrize("deviation", [0.01, 0.1, 0.3, 0.5, 1.0])
 def test_speckle_is_gamma_noise_on_power_of_mean_1_and_the_deviation_told(deviation: float) -> None:
-    options = Augmentation(speckle=deviation)
+    options = Augmentation(speckle=deviation, speckle_share=1)
     power = power_of(crop_of(grey(SIZE, SIZE), options, SIZE, key(1), (WIDE,))[1].source, WIDE).ravel()
     assert power.mean() == pytest.approx(1, abs=3 * deviation / SIZE)
     assert power.std() == pytest.approx(deviation, rel=0.02)
@@ -196,21 +196,29 @@ def test_speckle_is_gamma_noise_on_power_of_mean_1_and_the_deviation_told(deviat
     assert stats.kstest(power, stats.gamma(looks, scale=1 / looks).cdf).pvalue > 0.01
 
 
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_speckle_is_in_the_share_of_crops_told_and_the_others_are_as_they_were(share: float) -> None:
+    rng, tile, options = key(0), grey(2, 2, value=0.5), Augmentation(speckle=0.3, speckle_share=share)
+    crops = [crop_of(tile, options, 2, rng, (WIDE,))[1].source for _ in range(1000)]
+    untouched = [np.array_equal(crop, tile.source) for crop in crops]
+    assert np.mean(untouched) == pytest.approx(1 - share, abs=0.05)
+
+
 def test_speckle_has_no_pattern_and_differs_between_channels() -> None:
-    crop = crop_of(grey(SIZE, SIZE, 2), Augmentation(speckle=0.3), SIZE, key(0), (WIDE, WIDE))[1].source
+    crop = crop_of(grey(SIZE, SIZE, 2), Augmentation(speckle=0.3, speckle_share=1), SIZE, key(0), (WIDE, WIDE))[1].source
     shifted = [crop[1:, 1:, 0], crop[:-1, 1:, 0], crop[1:, :-1, 0], crop[1:, 1:, 1]]
     correlation = np.corrcoef([part.ravel() for part in shifted])
     assert np.abs(correlation - np.eye(4)).max() < 4 / SIZE
 
 
 def test_the_same_decibels_are_less_of_a_wider_range() -> None:
-    crop = crop_of(grey(SIZE, SIZE, 2), Augmentation(speckle=0.3), SIZE, key(0), (40.0, 80.0))[1].source
+    crop = crop_of(grey(SIZE, SIZE, 2), Augmentation(speckle=0.3, speckle_share=1), SIZE, key(0), (40.0, 80.0))[1].source
     assert crop[..., 0].std() == pytest.approx(2 * crop[..., 1].std(), rel=0.02)
 
 
 def test_speckle_and_gain_change_the_source_alone() -> None:
     tile = noise(SIZE, SIZE)
-    loud = crop_of(tile, Augmentation(30, speckle=0.5, gain=3), SIZE, key(0), (25.0,))[1]
+    loud = crop_of(tile, Augmentation(30, speckle=0.5, speckle_share=1, gain=3), SIZE, key(0), (25.0,))[1]
     quiet = crop_of(tile, Augmentation(30), SIZE, key(0), (25.0,))[1]
     assert not np.array_equal(loud.source, quiet.source)
     assert equal(loud._replace(source=quiet.source), quiet)
@@ -218,7 +226,7 @@ def test_speckle_and_gain_change_the_source_alone() -> None:
 
 def test_speckle_is_clipped_to_the_range_of_the_source() -> None:
     for end in (-1.0, 1.0):
-        crop = crop_of(grey(64, 64, value=end), Augmentation(speckle=1), 64, key(0), (10.0,))[1].source
+        crop = crop_of(grey(64, 64, value=end), Augmentation(speckle=1, speckle_share=1), 64, key(0), (10.0,))[1].source
         assert np.abs(crop).max() == 1
         assert np.mean(crop == end) == pytest.approx(1 - np.exp(-1) if end < 0 else np.exp(-1), abs=0.03)
 
@@ -231,7 +239,7 @@ class Dark(np.random.Generator):
 
 
 def test_speckle_of_no_power_at_all_is_as_dark_as_can_be() -> None:
-    crop = crop_of(grey(4, 4), Augmentation(speckle=1), 4, Dark(np.random.PCG64(0)), (25.0,))[1]
+    crop = crop_of(grey(4, 4), Augmentation(speckle=1, speckle_share=1), 4, Dark(np.random.PCG64(0)), (25.0,))[1]
     np.testing.assert_array_equal(crop.source, np.full((4, 4, 1), -1))
 
 
@@ -289,6 +297,7 @@ def test_overshoots_of_cubic_interpolation_are_clipped() -> None:
         ({"speckle": 1.01}, "speckle 1.01: expected a number from 0 to 1"),
         ({"speckle": True}, "speckle True: expected a number from 0 to 1"),
         ({"speckle": float("nan")}, "speckle nan: expected a number from 0 to 1"),
+        ({"speckle_share": 1.5}, "speckle_share 1.5: expected a number from 0 to 1"),
         ({"gain": -1.0}, "gain -1.0: expected a number from 0 to 10"),
         ({"gain": 11.0}, "gain 11.0: expected a number from 0 to 10"),
         ({"gain": float("nan")}, "gain nan: expected a number from 0 to 10"),

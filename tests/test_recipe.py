@@ -74,6 +74,7 @@ OTHER = {
     "augmentation.mirror": False,
     "augmentation.turns": False,
     "augmentation.speckle": 0.5,
+    "augmentation.speckle_share": 0.75,
     "augmentation.gain": 1.0,
     "validation.score": "psnr",
     "validation.windows": 10,
