@@ -23,7 +23,7 @@ SCENES = {
     "fall_11": ("sen12", "ROIs1970_fall_11_*"),
 }
 HELD_OUT_SCENE = "fall_2"
-REPEATS = {"summer_59": 3, "fall_11": 3}  # few tiles, other climates
+REPEATS = {"summer_59": 5, "fall_11": 5}  # few tiles, other climates
 SIMULATED_SEEDS = range(100, 112)  # sample_tiles/ has seed 1
 
 
