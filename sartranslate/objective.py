@@ -11,7 +11,7 @@ GAN_LOSSES = ("vanilla", "lsgan", "hinge", "wgan-gp")
 RECONSTRUCTIONS = ("l1", "l2", "ssim", "focal_frequency", "feature_matching")
 MOST_WEIGHT = 1e6
 MOST_SHIFT = 16  # pixels
-SHIFT_BLOCK = 64  # pixels, both sides of a block that has a shift of its own
+SHIFT_BLOCK = 64  # pixels, the least height and width of a block that has a shift of its own
 
 
 @dataclass(frozen=True)

@@ -32,20 +32,22 @@ def l1(target: Any, fake: Any, weight: Any = None) -> Any:
 
 
 def shifted_l1(target: Any, fake: Any, reach: int) -> Any:
-    """(N,) mean absolute differences, in each block of 64 x 64 pixels at the shift of the target that fits best.
+    """(N,) mean absolute differences, in each block of the picture at the shift of the target that fits best.
 
     Shifts are by 0, half of `reach` and all of it, in pixels, up or down and left or right: what a pair may be
-    misregistered by. The outermost `reach` pixels of the picture take no part, and none beyond the last whole block.
+    misregistered by. The outermost `reach` pixels of the picture take no part; the others are divided into blocks of
+    equal size, at least 64 pixels high and wide, but for less than a pixel for each block at the lower and right end.
     H and W are known when the graph is made, and at least 64 + 2 `reach`.
     """
     _, height, width, _ = fake.shape
+    block = tuple(inside // (inside // SHIFT_BLOCK) for inside in (height - 2 * reach, width - 2 * reach))
     inner = fake[:, reach : height - reach, reach : width - reach]
     steps = sorted({0, reach // 2, reach, 2 * reach - reach // 2, 2 * reach})
     differences = []
     for row, col in product(steps, steps):
         moved = target[:, row : height - 2 * reach + row, col : width - 2 * reach + col]
         pixels = ops.mean(ops.absolute(moved - inner), axis=-1, keepdims=True)
-        differences.append(ops.average_pool(pixels, SHIFT_BLOCK, data_format="channels_last"))
+        differences.append(ops.average_pool(pixels, block, data_format="channels_last"))
     return _mean(ops.min(ops.stack(differences), axis=0))
 
 

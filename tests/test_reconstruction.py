@@ -124,6 +124,42 @@ def test_l1_and_l2_are_mean_differences_of_each_sample() -> None:
     assert np.asarray(reconstruction.l2(target, fake)).tolist() == [2.5, 0.25]
 
 
+def scene(height: int, width: int) -> Array:
+    return np.random.default_rng(5).uniform(-1, 1, (1, height, width, 3)).astype(np.float32)
+
+
+def shifted_l1(target: Array, fake: Array, reach: int) -> float:
+    return float(reconstruction.shifted_l1(ops.convert_to_tensor(target), ops.convert_to_tensor(fake), reach)[0])
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (4, 0), (-2, 4), (-4, -4)])
+def test_a_picture_that_lies_off_by_a_shift_costs_nothing(shift: tuple[int, int]) -> None:
+    ground = scene(160, 180)
+    moved = ground[:, 8 + shift[0] : 152 + shift[0], 8 + shift[1] : 172 + shift[1]]
+    assert shifted_l1(moved, ground[:, 8:152, 8:172], 4) == 0
+    assert shifted_l1(moved, ground[:, 9:153, 8:172], 4) > 0.3
+
+
+def test_each_block_has_the_shift_that_fits_it() -> None:
+    ground = scene(160, 160)
+    target, left = ground[:, 8:152, 8:152], ground[:, 8:152, 4:148]
+    fake = np.concatenate([left[:, :, :72], target[:, :, 72:]], axis=2)
+    assert shifted_l1(target, fake, 4) == 0
+    fake = np.concatenate([left[:, :, :40], target[:, :, 40:]], axis=2)
+    assert shifted_l1(target, fake, 4) > 0.1
+
+
+@pytest.mark.parametrize(("size", "left_out"), [(256, 2), (263, 0), (136, 0), (72, 0)])
+def test_every_pixel_counts_but_those_at_the_border(size: int, left_out: int) -> None:
+    target, fake = scene(size, size), scene(size, size)[:, ::-1]
+    tensor = ops.convert_to_tensor(target)
+    slope = autograd.slope(lambda x: reconstruction.shifted_l1(tensor, x, 4), ops.convert_to_tensor(fake))
+    counted = (np.asarray(slope) != 0).any(axis=(0, 3))
+    expected = np.zeros((size, size), bool)
+    expected[4 : size - 4 - left_out, 4 : size - 4 - left_out] = True
+    np.testing.assert_array_equal(counted, expected)
+
+
 @pytest.mark.parametrize(("term", "power"), [(reconstruction.l1, 1), (reconstruction.l2, 2)])
 def test_a_weighted_mean_is_that_of_the_chosen_pixels(term: Callable[..., Any], power: int) -> None:
     chosen = WEIGHT[..., 0] == 1
