@@ -175,7 +175,8 @@ def test_the_same_key_gives_the_same_crop_and_another_key_another() -> None:
 def test_mirror_and_turns_being_off_leave_places_and_noise_as_they_were() -> None:
     tile = grey(40, 40)
     full = [crop_of(tile, Augmentation(8, speckle=0.5, gain=1), 32, key(i), (40.0,)) for i in range(8)]
-    still = [crop_of(tile, Augmentation(8, mirror=False, turns=False, speckle=0.5, gain=1), 32, key(i), (40.0,)) for i in range(8)]
+    options = Augmentation(8, mirror=False, turns=False, speckle=0.5, gain=1)
+    still = [crop_of(tile, options, 32, key(i), (40.0,)) for i in range(8)]
     assert len({(draw.turns, draw.mirror) for draw, _ in full}) > 3
     for (draw, crop), (plain, unturned) in zip(full, still, strict=True):
         assert (draw.rows, draw.cols) == (plain.rows, plain.cols)
@@ -205,14 +206,16 @@ def test_speckle_is_in_the_share_of_crops_told_and_the_others_are_as_they_were(s
 
 
 def test_speckle_has_no_pattern_and_differs_between_channels() -> None:
-    crop = crop_of(grey(SIZE, SIZE, 2), Augmentation(speckle=0.3, speckle_share=1), SIZE, key(0), (WIDE, WIDE))[1].source
+    options = Augmentation(speckle=0.3, speckle_share=1)
+    crop = crop_of(grey(SIZE, SIZE, 2), options, SIZE, key(0), (WIDE, WIDE))[1].source
     shifted = [crop[1:, 1:, 0], crop[:-1, 1:, 0], crop[1:, :-1, 0], crop[1:, 1:, 1]]
     correlation = np.corrcoef([part.ravel() for part in shifted])
     assert np.abs(correlation - np.eye(4)).max() < 4 / SIZE
 
 
 def test_the_same_decibels_are_less_of_a_wider_range() -> None:
-    crop = crop_of(grey(SIZE, SIZE, 2), Augmentation(speckle=0.3, speckle_share=1), SIZE, key(0), (40.0, 80.0))[1].source
+    options = Augmentation(speckle=0.3, speckle_share=1)
+    crop = crop_of(grey(SIZE, SIZE, 2), options, SIZE, key(0), (40.0, 80.0))[1].source
     assert crop[..., 0].std() == pytest.approx(2 * crop[..., 1].std(), rel=0.02)
 
 
