@@ -62,11 +62,13 @@ def evaluate(
     """
     _check_usage(folders, prediction, truth, settings)
     from sartranslate.output import check_distinct, check_report
+    from sartranslate.tiles import images_below
 
     for out in filter(None, (json_file, report)):
         if out != STANDARD_OUTPUT:
             read = [path for path in (prediction, truth, settings["sar"], settings["model"]) if path]
-            check_report(out, read, overwrite=overwrite)
+            tiles = [tile for folder in folders for tile in images_below(folder)]
+            check_report(out, [*read, *tiles], overwrite=overwrite)
     if json_file and report:
         check_distinct(json_file, report)
     with progress_bar("images", quiet=quiet) as bar:

@@ -88,6 +88,11 @@ def _in_two_folders(folder: Path, root: Path) -> FoundTiles:
     return FoundTiles(folder, root, tuple(pairs), tuple(faults), unpaired)
 
 
+def images_below(folder: Path) -> list[Path]:
+    """All files that could be tiles, in the folder and in those inside it."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise PairsError(f"{folder}: no such folder, expected tiles in it")

@@ -121,6 +121,14 @@ def test_files_that_are_there_are_kept_unless_they_may_be_replaced(
     assert "is what is evaluated" in spoilt.output
 
 
+def test_a_tile_that_is_evaluated_is_never_replaced(sartranslate: Run, pairs: Path, tiny_model: Path) -> None:
+    tile = pairs / "sar" / "0.tif"
+    before = tile.read_bytes()
+    refused = sartranslate("evaluate", "--pairs", pairs, "--model", tiny_model, "--report", tile, "--overwrite")
+    assert refused.output == f"Error: {tile}: is what is evaluated, expected another file name\n"
+    assert tile.read_bytes() == before
+
+
 def test_scores_and_page_never_become_one_file(sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path) -> None:
     file = tmp_path / "both"
     refused = sartranslate(
