@@ -1,6 +1,6 @@
 """What pays for the default model, in measured steps, and how far it is ahead of the plain recipe.
 
-    python benchmarks/default_model_study.py --data DATA --out RUNS [--updates 2000] [--filters 16] [--seeds 1]
+    python benchmarks/default_model_study.py --data DATA --out RUNS [--updates N] [--filters 24] [--seeds 1]
         [--variants NAME...] [--table]
 
 DATA is what `default_model_data` describes; every variant is trained on its training part with the same filters and
@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from default_model_data import training_folders, validation_folders
+from stages import Stage, train_stages
+from train_default_model import FILTERS, STAGES, UPDATES
 from variants import print_table, result
 
 from sartranslate import backend
-from sartranslate.presets import preset
 
 COLUMNS = (
     "psnr",
@@ -32,41 +33,38 @@ COLUMNS = (
     "identity_collapse",
     "seam",
 )
-Stage = tuple[str, float, dict[str, Any]]  # a preset, its share of the updates, and what changes it
-ALONE: dict[str, Any] = {"objective.gan_weight": 0.0, "optimisation.learning_rate": 4e-4}
 BATCH: dict[str, Any] = {"optimisation.batch_size": 4}
 RESIZED: dict[str, Any] = {**BATCH, "generator.upsampling": "resize"}
-FROZEN: dict[str, Any] = {**RESIZED, "optimisation.recalibrate": False, "optimisation.frozen_norm": True}
-SMALL_PATCHES: dict[str, Any] = {
-    **FROZEN,
-    "discriminator.layers": 2,
-    "discriminator.norm": "instance",
-    "discriminator.spectral_norm": True,
-    "objective.gan_weight": 0.5,
-}
+ALONE: dict[str, Any] = {**RESIZED, "objective.gan_weight": 0.0, "optimisation.learning_rate": 4e-4}
+FROZEN: dict[str, Any] = {"optimisation.recalibrate": False, "optimisation.frozen_norm": True}
+SPECTRAL: dict[str, Any] = {**FROZEN, "discriminator.norm": "none", "discriminator.spectral_norm": True}
+
+
+def _then(changes: dict[str, Any], content: dict[str, Any] | None = None) -> list[Stage]:
+    """L1 alone, then a GAN with these changes."""
+    return [Stage("sar", 4 / 9, {**ALONE, **(content or {})}), Stage("sar", 5 / 9, {**RESIZED, **changes})]
+
+
 VARIANTS: dict[str, Sequence[Stage]] = {
-    "junyanz": [("junyanz", 1.0, {})],
-    "sar": [("sar", 1.0, {})],
-    "batch 4": [("sar", 1.0, BATCH)],
-    "batch 4, resize": [("sar", 1.0, RESIZED)],
-    "L1 alone": [("sar", 1.0, {**RESIZED, **ALONE})],
-    "L1 alone, shift 4": [("sar", 1.0, {**RESIZED, **ALONE, "objective.shift": 4})],
-    "L1, then GAN": [("sar", 0.4, {**RESIZED, **ALONE}), ("sar", 0.6, RESIZED)],
-    "L1, then GAN, frozen norm": [("sar", 0.4, {**RESIZED, **ALONE}), ("sar", 0.6, FROZEN)],
-    "L1, then GAN of 34 px, half weight": [("sar", 0.7, {**RESIZED, **ALONE}), ("sar", 0.3, SMALL_PATCHES)],
-    "L1, then GAN, shift 4": [
-        ("sar", 0.4, {**RESIZED, **ALONE, "objective.shift": 4}),
-        ("sar", 0.6, {**RESIZED, "objective.shift": 4}),
-    ],
-    "L1, then lsgan": [("sar", 0.4, {**RESIZED, **ALONE}), ("sar", 0.6, {**RESIZED, "objective.gan": "lsgan"})],
-    "L1, then GAN with feature matching": [
-        ("sar", 0.4, {**RESIZED, **ALONE}),
-        ("sar", 0.6, {**RESIZED, "objective.feature_matching": 10.0}),
-    ],
-    "L1, then GAN of two scales": [
-        ("sar", 0.4, {**RESIZED, **ALONE}),
-        ("sar", 0.6, {**RESIZED, "discriminator.scales": 2}),
-    ],
+    "default model": STAGES,
+    "junyanz": [Stage("junyanz", 1.0, {})],
+    "sar": [Stage("sar", 1.0, {})],
+    "batch 4": [Stage("sar", 1.0, BATCH)],
+    "batch 4, resize": [Stage("sar", 1.0, RESIZED)],
+    "L1 alone": [Stage("sar", 1.0, ALONE)],
+    "L1 alone, speckle in every crop": [Stage("sar", 1.0, {**ALONE, "augmentation.speckle_share": 1.0})],
+    "L1 alone, shift 4": [Stage("sar", 1.0, {**ALONE, "objective.shift": 4})],
+    "L1, then GAN": _then({}),
+    "L1, then GAN, frozen norm": _then(FROZEN),
+    "L1, then GAN, frozen norm, instance norm": _then({**FROZEN, "discriminator.norm": "instance"}),
+    "L1, then GAN, frozen norm, spectral norm, hinge": _then({**SPECTRAL, "objective.gan": "hinge"}),
+    "L1, then GAN, frozen norm, spectral norm, hinge, weight 5": _then(
+        {**SPECTRAL, "objective.gan": "hinge", "objective.gan_weight": 5.0}
+    ),
+    "L1, then GAN, shift 4": _then({"objective.shift": 4}, content={"objective.shift": 4}),
+    "L1, then lsgan": _then({"objective.gan": "lsgan"}),
+    "L1, then GAN with feature matching": _then({"objective.feature_matching": 10.0}),
+    "L1, then GAN of two scales": _then({"discriminator.scales": 2}),
 }
 
 
@@ -87,26 +85,17 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--updates", type=int, default=2000)
-    parser.add_argument("--filters", type=int, default=16)
+    parser.add_argument("--updates", type=int, default=UPDATES)
+    parser.add_argument("--filters", type=int, default=FILTERS)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--table", action="store_true", help="print what is there")
     return parser.parse_args()
 
 
 def _train(arguments: argparse.Namespace, stages: Sequence[Stage], seed: int, folders: list[Path], place: Path) -> None:
-    from sartranslate.training import TrainingOptions, train
-
     filters = {"generator.filters": arguments.filters, "discriminator.filters": arguments.filters}
-    start = None
-    for number, (name, share, changes) in enumerate(stages, 1):
-        last = number == len(stages)
-        updates = round(share * arguments.updates)
-        recipe = preset(name).with_fields({**filters, **changes, "optimisation.updates": updates})
-        run = place if last else place.with_name(f"{place.name}_stage_{number}")
-        train(folders, run, TrainingOptions(recipe, seed, start=start, overwrite=True))
-        start = run / "model.safetensors"
+    train_stages(stages, folders, place, seed=seed, updates=arguments.updates, changes=filters)
 
 
 def scores(held_out: Sequence[Path], model: Path) -> dict[str, float]:

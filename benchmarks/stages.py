@@ -1,0 +1,62 @@
+"""Training in stages: each goes on from the model of the one before, for its share of the updates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sartranslate.presets import preset
+
+
+class Stage(NamedTuple):
+    """A recipe: what changes a preset, and for how many of the updates of all stages."""
+
+    preset: str
+    share: float
+    changes: Mapping[str, Any]
+
+
+def train_stages(
+    stages: Sequence[Stage],
+    folders: Sequence[Path],
+    out: Path,
+    *,
+    seed: int,
+    updates: int,
+    changes: Mapping[str, Any],
+    held_out: Sequence[Path] = (),
+) -> Path:
+    """The model of the last stage, whose run is `out`; those before have their runs beside it.
+
+    `changes` are common to all stages. What is finished is not repeated, and what was interrupted goes on.
+    """
+    start = None
+    for number, stage in enumerate(stages, 1):
+        run = out if number == len(stages) else out.with_name(f"{out.name}_stage_{number}")
+        whole = {**changes, **stage.changes, "optimisation.updates": round(stage.share * updates)}
+        if not (run / "summary.html").exists():
+            _train(preset(stage.preset).with_fields(whole), seed, folders, run, start, held_out)
+        start = run / "model.safetensors"
+    return out / "model.safetensors"
+
+
+def _train(
+    recipe: Any, seed: int, folders: Sequence[Path], run: Path, start: Path | None, held_out: Sequence[Path]
+) -> None:
+    from sartranslate.session import Hooks
+    from sartranslate.training import TrainingOptions, resume, train
+    from sartranslate.training_data import DataOptions
+
+    hooks = Hooks(watch=lambda progress: _tell(run.name, progress))
+    data = DataOptions(validation=tuple(held_out))
+    if (run / "checkpoint.safetensors").exists():
+        resume(run, folders, options=TrainingOptions(data=data), hooks=hooks)
+    else:
+        train(folders, run, TrainingOptions(recipe, seed, data=data, start=start), hooks)
+
+
+def _tell(run: str, progress: Any) -> None:
+    if progress.update % 100 == 0:
+        losses = ", ".join(f"{name} {loss:.3f}" for name, loss in progress.losses.items())
+        print(f"{run}: update {progress.update} of {progress.updates}: {losses}", flush=True)
