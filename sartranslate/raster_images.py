@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 
@@ -15,7 +16,7 @@ from sartranslate.counts import counted
 from sartranslate.errors import PairsError
 from sartranslate.optical import Optical, open_optical, optical_reader
 from sartranslate.radiometry import Radiometry
-from sartranslate.raster import named_errors, opened_raster
+from sartranslate.raster import applied, moved, named_errors, opened_raster
 from sartranslate.reader import scene_reader
 from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
@@ -40,10 +41,11 @@ class RasterOptions:
 
 
 class Sar(NamedTuple):
-    """The scene that was translated."""
+    """The scene that was translated, of which the prediction may be a part."""
 
     scene: Scene
-    scaling: SceneScaling
+    scaling: SceneScaling  # of the whole scene, as the translation scaled it
+    corner: tuple[int, int]  # row and column of the prediction's first pixel
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class RasterImages:
                     (values, seen), (rgb, shown) = prediction.read(place.window), truth.read(place.window)
                     source, mask = None, seen & shown
                     if self.sar and sar:
-                        backscatter, valid = sar.read(place.window)
+                        backscatter, valid = sar.read(place.window.relative(-self.sar.corner[0], -self.sar.corner[1]))
                         source, mask = self.sar.scaling.apply(backscatter, valid), mask & valid
                     yield Sample(place, rgb, mask, source), values
 
@@ -105,16 +107,17 @@ def open_raster_images(
 ) -> RasterImages:
     """Check that the rasters go together; `radiometry` is what the model wanted of the SAR scene.
 
-    Raises `PairsError` for rasters on different grids, unless the truth is to be warped, and for a prediction that is
-    not red, green and blue or no part of the scene that its tag tells of; `OptionError` for windows that can not be;
-    `SceneError` as `open_optical` and `open_scene`.
+    Raises `PairsError` for rasters on different grids, unless the truth is to be warped or the prediction is a part of
+    the SAR scene, and for a prediction that is not red, green and blue or no part of the scene that its tag tells of;
+    `OptionError` for windows that can not be; `SceneError` as `open_optical` and `open_scene`.
     """
     options = options or RasterOptions()
     scene = _prediction(prediction)
     optical = open_optical(truth, options.rgb, options.stretch)
     if not options.warp:
         grid = _Grid(optical.height, optical.width, optical.crs, optical.transform)
-        _check_grid(optical.path, grid, scene, "; --warp puts it there")
+        if not grid.is_that_of(_Grid.of(scene)):
+            raise _other_grid(optical.path, grid, scene, "; --warp puts it there")
     windows = _windows(scene, options.windows)
     return RasterImages(scene, optical, _sar(sar, scene, radiometry, options.unit) if sar else None, windows)
 
@@ -133,6 +136,15 @@ class _Grid(NamedTuple):
         if self[:3] != other[:3]:
             return False
         return shift(other.transform, self.transform, self.height, self.width) <= SAME_PLACE
+
+    def corner_of(self, other: _Grid) -> tuple[int, int] | None:
+        """Row and column at which another grid begins that is a part of this one; None: it is none."""
+        first = applied(~self.transform, np.array([[other.transform.c, other.transform.f]]))[0]
+        col, row = (int(number) for number in np.rint(first))
+        window = Window(row, col, other.height, other.width)
+        part = _Grid(other.height, other.width, self.crs, moved(self.transform, window))
+        within = 0 <= row <= self.height - other.height and 0 <= col <= self.width - other.width
+        return (row, col) if within and part.is_that_of(other) else None
 
     def __str__(self) -> str:
         a, b, c, d, e, f = self.transform[:6]
@@ -169,15 +181,16 @@ def _windows(prediction: Scene, told: tuple[int, int] | None) -> TranslatedRegio
     return found
 
 
-def _check_grid(path: str, grid: _Grid, prediction: Scene, advice: str) -> None:
-    wanted = _Grid.of(prediction)
-    if not grid.is_that_of(wanted):
-        raise PairsError(f"{path}: {grid}, expected the grid of {prediction.path}, {wanted}{advice}")
+def _other_grid(path: str, grid: _Grid, prediction: Scene, advice: str) -> PairsError:
+    return PairsError(f"{path}: {grid}, expected the grid of {prediction.path}, {_Grid.of(prediction)}{advice}")
 
 
 def _sar(path: str | os.PathLike[str], prediction: Scene, radiometry: Radiometry, unit: str | None) -> Sar:
     scene = open_scene(path, radiometry.bands)
-    _check_grid(scene.path, _Grid.of(scene), prediction, "")
+    grid = _Grid.of(scene)
+    corner = grid.corner_of(_Grid.of(prediction))
+    if corner is None:
+        raise _other_grid(scene.path, grid, prediction, "; of --sar a prediction may be a part")
     sample = sample_scene(scene)
     with named_errors(scene.path):
-        return Sar(scene, resolve_scaling(radiometry, sample, unit))
+        return Sar(scene, resolve_scaling(radiometry, sample, unit), corner)

@@ -127,6 +127,30 @@ def test_a_radar_scene_on_another_grid_is_refused(prediction: Path, truth: Path,
         opened(prediction, truth, write_scene("sar.tif", SAR[1:]))
 
 
+def test_a_prediction_of_a_part_lies_on_its_own_part_of_the_whole_scene(
+    prediction: Path, truth: Path, write_scene: WriteScene
+) -> None:
+    around = np.pad(SAR, ((7, 3), (4, 9), (0, 0)), constant_values=9)
+    left, top = TRANSFORM.c - 4 * 10, TRANSFORM.f + 7 * 10
+    images = opened(prediction, truth, write_scene("whole.tif", around, transform=Affine(10, 0, left, 0, -10, top)))
+    assert images.sar is not None
+    assert images.sar.corner == (7, 4)
+    expected = images.sar.scaling.apply(SAR.astype(np.float32), np.ones(SAR.shape[:2], bool))
+    for sample in images.samples():
+        window = sample.place.window
+        assert sample.source is not None
+        np.testing.assert_array_equal(sample.source, expected[window.rows, window.cols])
+
+
+def test_a_prediction_that_reaches_beyond_the_radar_scene_is_refused(
+    prediction: Path, truth: Path, write_scene: WriteScene
+) -> None:
+    narrow = np.pad(SAR, ((7, 3), (4, 0), (0, 0)))[:, :-1]
+    left, top = TRANSFORM.c - 4 * 10, TRANSFORM.f + 7 * 10
+    with pytest.raises(PairsError, match=r"310 x 423 pixels .*; of --sar a prediction may be a part$"):
+        opened(prediction, truth, write_scene("whole.tif", narrow, transform=Affine(10, 0, left, 0, -10, top)))
+
+
 @pytest.mark.parametrize(
     ("values", "found"),
     [
