@@ -33,16 +33,7 @@ CONTENT = {
     "optimisation.learning_rate": 4e-4,
     "optimisation.decay_start": 0.6,
 }
-PICTURE = {
-    **SHARED,
-    "discriminator.norm": "none",
-    "discriminator.spectral_norm": True,
-    "objective.gan": "hinge",
-    "objective.gan_weight": 5.0,
-    "optimisation.frozen_norm": True,
-    "optimisation.recalibrate": False,
-}
-STAGES = (Stage("sar", 4 / 9, CONTENT), Stage("sar", 5 / 9, PICTURE))
+STAGES = (Stage("sar", 4 / 9, CONTENT), Stage("sar-finetune", 5 / 9, SHARED))
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ _OPTIONS = [
         "--recipe",
         "name",
         metavar="NAME|FILE",
-        help="sar, paper, junyanz, tf-tutorial, mlm, or a TOML file.  [default: sar]",
+        help="sar, sar-finetune, paper, junyanz, tf-tutorial, mlm, or a TOML file.  [default: sar]",
     ),
     click.option(
         "--set", "entries", metavar="PART.FIELD=VALUE", multiple=True, help="Any field of the recipe; may be repeated."

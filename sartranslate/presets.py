@@ -1,4 +1,4 @@
-"""Published recipes of Pix2Pix, with the constants of each implementation, and the one made for SAR."""
+"""Published recipes of Pix2Pix, with the constants of each implementation, and those made for SAR."""
 
 from __future__ import annotations
 
@@ -52,7 +52,22 @@ SAR: Mapping[str, Any] = {
     "optimisation": {"schedule": "linear", "average": 0.999, "average_every": 10, "recalibrate": True},
     "augmentation": {"mirror": True, "turns": True, "speckle": 0.2, "gain": 0.5},
 }
-PRESETS = {"sar": SAR, "paper": PAPER, "junyanz": JUNYANZ, "tf-tutorial": TF_TUTORIAL, "mlm": MLM}
+# To go on from a generator that knows what is where: on its own batch-norm statistics, so that what is trained is what
+# is used, and with a discriminator that can not win, which its spectral norms see to (Miyato et al. 2018).
+SAR_FINETUNE: Mapping[str, Any] = {
+    "discriminator": {"norm": "none", "spectral_norm": True},
+    "objective": {"gan": "hinge", "gan_weight": 5.0},
+    "optimisation": {"schedule": "linear", "average": 0.999, "average_every": 10, "frozen_norm": True},
+    "augmentation": SAR["augmentation"],
+}
+PRESETS = {
+    "sar": SAR,
+    "sar-finetune": SAR_FINETUNE,
+    "paper": PAPER,
+    "junyanz": JUNYANZ,
+    "tf-tutorial": TF_TUTORIAL,
+    "mlm": MLM,
+}
 
 
 def preset(name: str) -> Recipe:

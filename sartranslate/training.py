@@ -43,6 +43,8 @@ class TrainingOptions:
             raise OptionError(f"seed {self.seed}: expected 0 to {2**32 - 1}")
         if self.precision == "float16":
             raise OptionError("precision float16: its gradients vanish, expected auto, float32 or bfloat16")
+        if self.recipe.optimisation.frozen_norm and self.start is None:
+            raise OptionError("frozen_norm: expected a model to start from, random weights have no statistics to keep")
 
 
 def train(

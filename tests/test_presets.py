@@ -132,6 +132,18 @@ def test_the_radar_recipe_is_junyanz_with_the_papers_dropout_and_what_radar_imag
     ]
 
 
+def test_fine_tuning_keeps_the_statistics_of_the_generator_and_bounds_the_discriminator() -> None:
+    assert differences(preset("sar"), preset("sar-finetune")) == [
+        "name 'sar-finetune', not 'sar'",
+        "discriminator.norm 'none', not 'batch'",
+        "discriminator.spectral_norm True, not False",
+        "objective.gan 'hinge', not 'vanilla'",
+        "objective.gan_weight 5.0, not 1.0",
+        "optimisation.recalibrate False, not True",
+        "optimisation.frozen_norm True, not False",
+    ]
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_carries_its_own_name(name: str) -> None:
     assert preset(name).name == name
@@ -140,5 +152,5 @@ def test_a_preset_carries_its_own_name(name: str) -> None:
 def test_an_unknown_preset_is_told_the_known_ones() -> None:
     with pytest.raises(OptionError) as caught:
         preset("pix2pixhd")
-    known = "sar, paper, junyanz, tf-tutorial, mlm"
+    known = "sar, sar-finetune, paper, junyanz, tf-tutorial, mlm"
     assert str(caught.value) == f"recipe 'pix2pixhd': expected a TOML file or one of {known}"

@@ -89,7 +89,7 @@ def test_a_recipe_is_found_by_name_or_by_file(write_recipe: WriteRecipe) -> None
 
 
 def test_what_is_neither_preset_nor_file_is_told_the_presets() -> None:
-    with pytest.raises(OptionError, match="recipe 'mlm2': expected a TOML file or one of sar, paper, "):
+    with pytest.raises(OptionError, match="recipe 'mlm2': expected a TOML file or one of sar, sar-finetune, paper, "):
         find_recipe("mlm2")
 
 

@@ -64,6 +64,21 @@ def test_a_run_begins_with_the_weights_of_the_model(model: Path, pairs: Path, tm
     assert any(np.abs(weights(other)[name] - begun[name]).max() > 1e-3 for name in begun)
 
 
+def test_fine_tuning_changes_weights_and_keeps_statistics(model: Path, pairs: Path, tmp_path: Path) -> None:
+    adversarial = {**TINY, "objective.gan_weight": 5.0, "discriminator.filters": 2}
+    options = replace(FIRST, recipe=preset("sar-finetune").with_fields(adversarial), start=model)
+    begun, ended = load_file(model), load_file(train([pairs], tmp_path / "run", options).run / "model.safetensors")
+    kept = {name for name, values in begun.items() if np.array_equal(values, ended[name])}
+    statistics = {name for name in begun if "moving" in name}
+    assert statistics
+    assert kept == statistics
+
+
+def test_fine_tuning_random_weights_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"^frozen_norm: expected a model to start from"):
+        TrainingOptions(preset("sar-finetune"))
+
+
 def test_the_model_is_named_in_what_it_becomes(model: Path, pairs: Path, tmp_path: Path) -> None:
     run = train([pairs], tmp_path / "run", replace(FIRST, start=model)).run
     assert bundle.describe(run / "model.safetensors").training["start"] == str(model)

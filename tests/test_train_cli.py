@@ -45,7 +45,7 @@ EPOCHS = 2  # of the run that is stopped after its first update
 WITHOUT_NORMS = ("--set", "discriminator.norm=none", "--set", "generator.norm=none")
 EXPLODING = ("--gan", "lsgan", *WITHOUT_NORMS, "--set", "discriminator.layers=5", "--learning-rate", 1)
 PATIENCE = 120  # seconds, for a process to end
-CHANGES = {"objective.l1": 7, "objective.gan": "hinge"}
+CHANGES = {"objective.l1": 7, "objective.gan": "lsgan"}
 LABELS = np.array([[0, 0, 170], [255, 0, 0], [0, 255, 170], [255, 255, 0]], np.uint8)
 
 Run = Callable[..., Result]
@@ -367,7 +367,7 @@ def test_pairs_that_can_not_be_trained_on_are_refused_before_anything_is_written
         (("--out", "run", "--pairs", "file"), "'file' is a file"),
         (("--out", "file", "--pairs", "pairs"), "'file' is a file"),
         (("--resume", "file"), "'file' is a file"),
-        (("--recipe", "unknown"), "recipe 'unknown': expected a TOML file or one of sar, paper, junyanz"),
+        (("--recipe", "unknown"), "recipe 'unknown': expected a TOML file or one of sar, sar-finetune, paper"),
         (("--recipe", "none.toml"), "none.toml: can not be read: No such file or directory"),
         (("--recipe", "broken.toml"), "broken.toml: "),
         (("--set", "unknown.l1=1"), "recipe field 'unknown.l1': expected PART.FIELD with a part of generator"),
@@ -415,7 +415,7 @@ def test_options_that_do_not_work_are_wrong_usage(
 def test_a_recipe_is_shown_with_all_that_changes_it_and_can_be_read_back(tmp_path: Path, name: str) -> None:
     plain = train("--show-recipe", "--recipe", name)
     assert plain.exit_code == 0, plain.output
-    changed = train("--show-recipe", "--recipe", name, "--l1-weight", 7, "--set", "objective.gan=hinge")
+    changed = train("--show-recipe", "--recipe", name, "--l1-weight", 7, "--set", "objective.gan=lsgan")
     here, there = (flattened(tomlkit.parse(result.stdout).unwrap()) for result in (plain, changed))
     assert {field: there[field] for field in there if there[field] != here[field]} == CHANGES
     file = tmp_path / "mine.toml"
