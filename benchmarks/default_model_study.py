@@ -19,7 +19,7 @@ from typing import Any
 
 from default_model_data import training_folders, validation_folders
 from stages import Stage, train_stages
-from train_default_model import FILTERS, STAGES, UPDATES
+from train_default_model import CONTENT, FILTERS, STAGES, UPDATES, VARIED
 from variants import print_table, result
 
 from sartranslate import backend
@@ -37,7 +37,6 @@ BATCH: dict[str, Any] = {"optimisation.batch_size": 4}
 RESIZED: dict[str, Any] = {**BATCH, "generator.upsampling": "resize"}
 ALONE: dict[str, Any] = {**RESIZED, "objective.gan_weight": 0.0, "optimisation.learning_rate": 4e-4}
 FROZEN: dict[str, Any] = {"optimisation.recalibrate": False, "optimisation.frozen_norm": True}
-SPECTRAL: dict[str, Any] = {**FROZEN, "discriminator.norm": "none", "discriminator.spectral_norm": True}
 
 
 def _then(changes: dict[str, Any], content: dict[str, Any] | None = None) -> list[Stage]:
@@ -47,6 +46,7 @@ def _then(changes: dict[str, Any], content: dict[str, Any] | None = None) -> lis
 
 VARIANTS: dict[str, Sequence[Stage]] = {
     "default model": STAGES,
+    "L1, then sar-finetune": [Stage("sar", 4 / 9, CONTENT), Stage("sar-finetune", 5 / 9, VARIED)],
     "junyanz": [Stage("junyanz", 1.0, {})],
     "sar": [Stage("sar", 1.0, {})],
     "batch 4": [Stage("sar", 1.0, BATCH)],
@@ -57,10 +57,6 @@ VARIANTS: dict[str, Sequence[Stage]] = {
     "L1, then GAN": _then({}),
     "L1, then GAN, frozen norm": _then(FROZEN),
     "L1, then GAN, frozen norm, instance norm": _then({**FROZEN, "discriminator.norm": "instance"}),
-    "L1, then GAN, frozen norm, spectral norm, hinge": _then({**SPECTRAL, "objective.gan": "hinge"}),
-    "L1, then GAN, frozen norm, spectral norm, hinge, weight 5": _then(
-        {**SPECTRAL, "objective.gan": "hinge", "objective.gan_weight": 5.0}
-    ),
     "L1, then GAN, shift 4": _then({"objective.shift": 4}, content={"objective.shift": 4}),
     "L1, then lsgan": _then({"objective.gan": "lsgan"}),
     "L1, then GAN with feature matching": _then({"objective.feature_matching": 10.0}),
