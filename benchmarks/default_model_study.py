@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from default_model_data import training_folders, validation_folders
-from stages import Stage, train_stages
+from stages import Stage, provenance, train_stages
 from train_default_model import CONTENT, FILTERS, STAGES, UPDATES, VARIED
 from variants import print_table, result
 
@@ -107,15 +107,7 @@ def scores(held_out: Sequence[Path], model: Path) -> dict[str, float]:
     translation = Translation(translator.generator, batch_size=translator.batch_size)
     evaluation, _ = evaluate_pairs(evaluated, translation, translator.model)
     found = {name: score.value for name, score in evaluation.methods[0].scores.items() if name in COLUMNS}
-    return {**found, "updates": _updates(model)}
-
-
-def _updates(model: Path) -> int:
-    from sartranslate import bundle
-
-    training = bundle.describe(model).training
-    earlier = training.get("start")
-    return int(training["updates"]) + (_updates(Path(earlier)) if earlier else 0)
+    return {**found, "updates": sum(stage["updates"] for stage in provenance(model))}
 
 
 if __name__ == "__main__":

@@ -41,6 +41,15 @@ def train_stages(
     return out / "model.safetensors"
 
 
+def provenance(model: Path) -> list[Mapping[str, Any]]:
+    """What each stage's bundle says of its training, the first stage first."""
+    from sartranslate import bundle
+
+    training = bundle.describe(model).training
+    start = training.get("start")
+    return [*(provenance(Path(start)) if start else ()), training]
+
+
 def _train(
     recipe: Any, seed: int, folders: Sequence[Path], run: Path, start: Path | None, held_out: Sequence[Path]
 ) -> None:

@@ -5,16 +5,17 @@
 DATA is what `default_model_data` describes. The first stage has no discriminator: it learns what is where, and the
 batch-norm statistics. The others go on from there with the whole GAN and leave those as they are, so that what is
 trained is what is used; the last one varies the radar's values less. What is finished in RUNS is not repeated, and
-what was interrupted goes on. The model is `RUNS/default/model.safetensors`.
+what was interrupted goes on. `RUNS/default.safetensors` is the model as it is embedded.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from default_model_data import training_folders, validation_folders
-from stages import Stage, train_stages
+from default_model_data import HELD_OUT_SCENE, REPEATS, TEST, VALIDATION, training_folders, validation_folders
+from stages import Stage, provenance, train_stages
 
 from sartranslate import backend
 
@@ -44,7 +45,8 @@ def main() -> None:
     filters = {"generator.filters": FILTERS, "discriminator.filters": FILTERS}
     run = arguments.out / "default"
     model = train_stages(STAGES, folders, run, seed=SEED, updates=UPDATES, changes=filters, held_out=held_out)
-    print(f"{model}: {model.stat().st_size / 1e6:.1f} MB")
+    embedded = _embedded(model, arguments.out / "default.safetensors")
+    print(f"{embedded}: {embedded.stat().st_size / 1e6:.1f} MB")
 
 
 def _parse() -> argparse.Namespace:
@@ -52,6 +54,35 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
+
+
+def _embedded(model: Path, out: Path) -> Path:
+    """The model with its own name and the provenance of all stages, in which no places of this machine are left."""
+    from sartranslate import bundle
+
+    trained, stages = bundle.load(model), provenance(model)
+    training = {
+        "stages": [{"recipe": stage["recipe"], "updates": stage["updates"]} for stage in stages],
+        "updates": sum(stage["updates"] for stage in stages),
+        "seed": SEED,
+        "scalings": [_without_place(line) for line in dict.fromkeys(stages[-1]["scalings"])],
+        "repeats": REPEATS,
+        "held_out": [*sorted(VALIDATION), *sorted(TEST), HELD_OUT_SCENE],
+        "attribution": "Contains modified Copernicus Sentinel data 2015-2023",
+    }
+    description = replace(trained.description, name="sartranslate default", training=training)
+    bundle.save(out, replace(trained, description=description))
+    return out
+
+
+def _without_place(scaling: str) -> str:
+    """A line about a folder, with the folder's name alone.
+
+    >>> _without_place("/data/pairs/la: 38 pairs: decibels")
+    'la: 38 pairs: decibels'
+    """
+    place, rest = scaling.split(":", 1)
+    return f"{Path(place).name}:{rest}"
 
 
 if __name__ == "__main__":
