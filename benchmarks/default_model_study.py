@@ -46,7 +46,7 @@ def _then(changes: dict[str, Any], content: dict[str, Any] | None = None) -> lis
 
 VARIANTS: dict[str, Sequence[Stage]] = {
     "default model": STAGES,
-    "L1, then sar-finetune": [Stage("sar", 4 / 9, CONTENT), Stage("sar-finetune", 5 / 9, VARIED)],
+    "default model, two stages": [Stage("sar", 4 / 9, CONTENT), Stage("sar-finetune", 5 / 9, VARIED)],
     "junyanz": [Stage("junyanz", 1.0, {})],
     "sar": [Stage("sar", 1.0, {})],
     "batch 4": [Stage("sar", 1.0, BATCH)],
@@ -57,6 +57,7 @@ VARIANTS: dict[str, Sequence[Stage]] = {
     "L1, then GAN": _then({}),
     "L1, then GAN, frozen norm": _then(FROZEN),
     "L1, then GAN, frozen norm, instance norm": _then({**FROZEN, "discriminator.norm": "instance"}),
+    "L1, then sar-finetune": [Stage("sar", 4 / 9, ALONE), Stage("sar-finetune", 5 / 9, RESIZED)],
     "L1, then GAN, shift 4": _then({"objective.shift": 4}, content={"objective.shift": 4}),
     "L1, then lsgan": _then({"objective.gan": "lsgan"}),
     "L1, then GAN with feature matching": _then({"objective.feature_matching": 10.0}),

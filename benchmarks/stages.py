@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sartranslate.presets import preset
+from sartranslate.recipe import Recipe, contradictions, flattened
 
 
 class Stage(NamedTuple):
@@ -29,14 +30,14 @@ def train_stages(
 ) -> Path:
     """The model of the last stage, whose run is `out`; those before have their runs beside it.
 
-    `changes` are common to all stages. What is finished is not repeated, and what was interrupted goes on.
+    `changes` are common to all stages. What is finished is not repeated, and what was interrupted goes on; runs of
+    another recipe or seed raise `TrainingError`.
     """
     start = None
     for number, stage in enumerate(stages, 1):
         run = out if number == len(stages) else out.with_name(f"{out.name}_stage_{number}")
         whole = {**changes, **stage.changes, "optimisation.updates": round(stage.share * updates)}
-        if not (run / "summary.html").exists():
-            _train(preset(stage.preset).with_fields(whole), seed, folders, run, start, held_out)
+        _train(preset(stage.preset).with_fields(whole), seed, folders, run, start, held_out)
         start = run / "model.safetensors"
     return out / "model.safetensors"
 
@@ -51,7 +52,7 @@ def provenance(model: Path) -> list[Mapping[str, Any]]:
 
 
 def _train(
-    recipe: Any, seed: int, folders: Sequence[Path], run: Path, start: Path | None, held_out: Sequence[Path]
+    recipe: Recipe, seed: int, folders: Sequence[Path], run: Path, start: Path | None, held_out: Sequence[Path]
 ) -> None:
     from sartranslate.session import Hooks
     from sartranslate.training import TrainingOptions, resume, train
@@ -59,10 +60,18 @@ def _train(
 
     hooks = Hooks(watch=lambda progress: _tell(run.name, progress))
     data = DataOptions(validation=tuple(held_out))
-    if (run / "checkpoint.safetensors").exists():
-        resume(run, folders, options=TrainingOptions(data=data), hooks=hooks)
-    else:
-        train(folders, run, TrainingOptions(recipe, seed, data=data, start=start), hooks)
+    wanted = flattened({"recipe": recipe.as_dict(), "seed": seed})
+    if not (run / "checkpoint.safetensors").exists():
+        train(folders, run, TrainingOptions(recipe, seed, data=data, start=start, overwrite=True), hooks)
+    elif not _finished(run, wanted):
+        resume(run, folders, wanted, TrainingOptions(data=data), hooks)
+
+
+def _finished(run: Path, wanted: Mapping[str, Any]) -> bool:
+    from sartranslate import bundle
+
+    training = flattened(bundle.describe(run / "model.safetensors").training)
+    return not contradictions(training, wanted) and training["updates"] == wanted["recipe.optimisation.updates"]
 
 
 def _tell(run: str, progress: Any) -> None:

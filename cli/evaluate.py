@@ -61,16 +61,7 @@ def evaluate(
     beside baselines on the same images: the mean colour, the SAR as grey, and a mean colour for each SAR level.
     """
     _check_usage(folders, prediction, truth, settings)
-    from sartranslate.output import check_distinct, check_report
-    from sartranslate.tiles import images_below
-
-    for out in filter(None, (json_file, report)):
-        if out != STANDARD_OUTPUT:
-            read = [path for path in (prediction, truth, settings["sar"], settings["model"]) if path]
-            tiles = [tile for folder in folders for tile in images_below(folder)]
-            check_report(out, [*read, *tiles], overwrite=overwrite)
-    if json_file and report:
-        check_distinct(json_file, report)
+    _check_reports(json_file, report, [prediction, truth, settings["sar"], settings["model"]], folders, overwrite)
     with progress_bar("images", quiet=quiet) as bar:
 
         def watch(done: int, planned: int) -> None:
@@ -100,6 +91,25 @@ def _check_usage(
         raise click.UsageError("--precision is for --pairs")
     if prediction and not settings["sar"]:
         _refuse(("model", "unit"), "--pairs, or --sar", settings)
+
+
+def _check_reports(
+    json_file: Path | None,
+    report: Path | None,
+    rasters: Sequence[Path | None],
+    folders: Sequence[Path],
+    overwrite: bool,
+) -> None:
+    from sartranslate.bundle import DEFAULT_MODEL
+    from sartranslate.output import check_distinct, check_report
+    from sartranslate.tiles import images_below
+
+    read = [*filter(None, rasters), DEFAULT_MODEL, *(tile for folder in folders for tile in images_below(folder))]
+    for out in filter(None, (json_file, report)):
+        if out != STANDARD_OUTPUT:
+            check_report(out, read, overwrite=overwrite)
+    if json_file and report:
+        check_distinct(json_file, report)
 
 
 def _refuse(names: Sequence[str], wanted: str, settings: dict[str, Any]) -> None:

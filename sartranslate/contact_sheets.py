@@ -9,12 +9,11 @@ import numpy as np
 
 from sartranslate.page import SheetFigure
 from sartranslate.radiometry import Float, Mask, from_rgb
-from sartranslate.scores import METRICS, ImageScores
+from sartranslate.scores import METRICS, RANKED_BY, ImageScores
 from sartranslate.scoring import Picture, Place, Sample, largest_set
 from sartranslate.sheet import encoded, sheet
 
 ROWS = 4
-RANKED_BY = "mae"
 
 
 class Images(Protocol):

@@ -124,7 +124,7 @@ def evaluate(images: Imagery, subject: Subject, watch: Watch) -> Evaluation:
         facts={**subject.facts, "Images": scoring.describe(), "Software": f"sartranslate {__version__}"},
         methods=tuple(MethodScores(name, _ordered(scores[name])) for name in names),
         images=scoring.images(subject.name),
-        notes=(*scoring.notes(len(places)), *subject.notes, *perceptual.notes),
+        notes=(*scoring.notes(len(places)), *_alone(scores[subject.name]), *subject.notes, *perceptual.notes),
     )
 
 
@@ -151,6 +151,15 @@ def _seam(seams: Mapping[int, SeamSums]) -> dict[str, Score]:
         return {}
     resamples = Resamples(list(found), SEED)
     return {"seam": resamples.ratio(*zip(*((sums.found, sums.expected) for sums in found.values()), strict=True))}
+
+
+def _alone(scores: Mapping[str, Score]) -> Iterator[str]:
+    """Which scores have no interval where others have; FID never has."""
+    if any(score.low is not None for score in scores.values()):
+        for name, score in _ordered(scores).items():
+            if score.low is None and name != "fid":
+                label = METRICS[name].label
+                yield f"{label[:1].upper()}{label[1:]}: all that it is measured on lies in a single tile: no interval."
 
 
 def _ordered(scores: Mapping[str, Score]) -> dict[str, Score]:

@@ -11,10 +11,9 @@ from sartranslate import page
 from sartranslate.chart import histogram
 from sartranslate.counts import counted
 from sartranslate.page import SheetFigure
-from sartranslate.scores import METRICS, Evaluation, ImageScores, MethodScores, Metric, Score
+from sartranslate.scores import METRICS, RANKED_BY, Evaluation, ImageScores, MethodScores, Metric, Score
 
 WITH_HISTOGRAM = ("psnr", "ssim", "mae", "spectral_angle")
-RANKED_BY = "psnr"
 RANKED = 20  # images among the best and among the worst
 WAYS = {"high": "higher is better", "low": "lower is better", "one": "best at 1"}
 

@@ -33,6 +33,9 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
+RANKED_BY = "mae"  # which no image lacks
+
+
 class Score(NamedTuple):
     """A value and its 95 % interval, which is absent where there is a single tile."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sartranslate import metrics
 from sartranslate.bootstrap import Resamples, interval
+from sartranslate.counts import counted
 from sartranslate.fill import fill_mirrored
 from sartranslate.pyramid import COARSEST, detail_energy
 from sartranslate.radiometry import Float, Mask, to_rgb
@@ -162,7 +163,7 @@ class Scoring:
         elif len(self._sets.tiles) < len(self._places):
             size = " x ".join(map(str, self.set_size))
             yield (
-                f"Sliced Wasserstein distance: of the {len(self._sets.tiles)} images of {size} pixels, "
+                f"Sliced Wasserstein distance: of {counted(len(self._sets.tiles), 'image')} of {size} pixels, "
                 "since a set has one size."
             )
 

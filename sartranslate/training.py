@@ -44,7 +44,11 @@ class TrainingOptions:
         if self.precision == "float16":
             raise OptionError("precision float16: its gradients vanish, expected auto, float32 or bfloat16")
         if self.recipe.optimisation.frozen_norm and self.start is None:
-            raise OptionError("frozen_norm: expected a model to start from, random weights have no statistics to keep")
+            name = self.recipe.name
+            raise OptionError(
+                f"recipe {name!r} keeps batch-norm statistics (optimisation.frozen_norm): expected a model to start from, "
+                "random weights have none"
+            )
 
 
 def train(

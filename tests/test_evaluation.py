@@ -202,6 +202,16 @@ def test_a_scene_is_one_tile_and_has_no_intervals(tmp_path: Path, large: NDArray
     assert any("single tile and are not independent" in note for note in found.notes)
 
 
+def test_a_score_of_a_single_tile_among_others_says_that_it_has_no_interval(tmp_path: Path) -> None:
+    for number, image in enumerate((textures(1, 280)[0], *TRUTH[:2])):
+        save_pair(tmp_path / "mixed", str(number), image, image, 1000 * number)
+    found = evaluated(tmp_path / "mixed", identity)
+    without = {name for name, score in scores(found).items() if score.low is None}
+    assert without == {"sliced_wasserstein", "seam"}
+    told = [note for note in found.notes if note.endswith("lies in a single tile: no interval.")]
+    assert [note.split(":")[0] for note in told] == ["Sliced Wasserstein distance", "Seam score"]
+
+
 def test_without_the_radar_scene_there_is_the_mean_colour_alone(tmp_path: Path, large: NDArray[np.uint8]) -> None:
     out, truth = (save_scene(tmp_path / name, image) for name, image in (("o.tif", large), ("t.tif", large[::-1])))
     found = rasters(out, truth)

@@ -248,15 +248,15 @@ def test_the_best_and_the_worst_images_are_folded_away_none_of_them_in_both() ->
     ],
 )
 def test_few_images_are_all_listed_once(images: int, told: list[str]) -> None:
-    html = of_images("psnr", [float(number) for number in range(images)])
+    html = of_images("mae", [float(number) for number in range(images)])
     assert Page(html).text("summary") == told
     assert sorted(name for rows in tables(html) for name in names(rows)) == sorted(f"tile {n}" for n in range(images))
 
 
 def test_an_image_without_the_score_that_ranks_is_in_neither_table_and_the_page_says_so() -> None:
-    html = of_images("psnr", [1.0, None, math.inf, math.nan])
+    html = of_images("mae", [2.0, None, 1.0, math.nan])
     assert names(tables(html)[0]) == ["tile 2", "tile 0"]
-    assert "By PSNR, which 2 images lack." in Page(html).text("p")
+    assert "By MAE, which 2 images lack." in Page(html).text("p")
     assert tables(of_images("ssim", [1.0])) == []
 
 
@@ -265,7 +265,7 @@ def test_hostile_names_are_shown_as_they_are() -> None:
         HOSTILE,
         {HOSTILE: HOSTILE},
         (MethodScores(HOSTILE, MODEL),),
-        (ImageScores(HOSTILE, {"psnr": 1.0}),),
+        (ImageScores(HOSTILE, {"mae": 1.0}),),
         (HOSTILE,),
     )
     page = Page(evaluation_page(evaluation, [SheetFigure(HOSTILE, PNG, (HOSTILE, HOSTILE))]))

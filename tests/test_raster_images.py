@@ -14,6 +14,8 @@ from rasterio.crs import CRS
 from sartranslate.errors import OptionError, PairsError, SartranslateError, SceneError
 from sartranslate.radiometry import Radiometry, to_rgb
 from sartranslate.raster_images import RasterImages, RasterOptions, open_raster_images
+from sartranslate.sampling import sample_scene
+from sartranslate.scaling import resolve_scaling
 from sartranslate.scene import open_scene
 from sartranslate.seams import Borders, SeamSums, TranslatedRegion
 from sartranslate.windows import Window, WindowGrid
@@ -130,16 +132,27 @@ def test_a_radar_scene_on_another_grid_is_refused(prediction: Path, truth: Path,
 def test_a_prediction_of_a_part_lies_on_its_own_part_of_the_whole_scene(
     prediction: Path, truth: Path, write_scene: WriteScene
 ) -> None:
-    around = np.pad(SAR, ((7, 3), (4, 9), (0, 0)), constant_values=9)
+    around = np.pad(SAR, ((7, 3), (4, 9), (0, 0)), constant_values=250)
     left, top = TRANSFORM.c - 4 * 10, TRANSFORM.f + 7 * 10
-    images = opened(prediction, truth, write_scene("whole.tif", around, transform=Affine(10, 0, left, 0, -10, top)))
+    scene = write_scene("whole.tif", around, transform=Affine(10, 0, left, 0, -10, top))
+    images = opened(prediction, truth, scene)
     assert images.sar is not None
     assert images.sar.corner == (7, 4)
-    expected = images.sar.scaling.apply(SAR.astype(np.float32), np.ones(SAR.shape[:2], bool))
+    scaling = resolve_scaling(Radiometry(), sample_scene(open_scene(scene, Radiometry().bands)))
+    expected = scaling.apply(SAR.astype(np.float32), np.ones(SAR.shape[:2], bool))
     for sample in images.samples():
         window = sample.place.window
         assert sample.source is not None
         np.testing.assert_array_equal(sample.source, expected[window.rows, window.cols])
+
+
+def test_a_prediction_between_the_pixels_of_the_radar_scene_is_refused(
+    prediction: Path, truth: Path, write_scene: WriteScene
+) -> None:
+    around = np.pad(SAR, ((7, 3), (4, 9), (0, 0)))
+    left, top = TRANSFORM.c - 4 * 10 - 5, TRANSFORM.f + 7 * 10
+    with pytest.raises(PairsError, match="of --sar a prediction may be a part$"):
+        opened(prediction, truth, write_scene("whole.tif", around, transform=Affine(10, 0, left, 0, -10, top)))
 
 
 def test_a_prediction_that_reaches_beyond_the_radar_scene_is_refused(

@@ -135,7 +135,7 @@ def test_a_set_is_of_the_images_of_the_commonest_size() -> None:
     alone = scoring.scores("model")["sliced_wasserstein"]
     scoring.add(cropped._replace(source=from_rgb(TRUTH[5, :40, :40, :1])), {"model": FAKES[5, :40, :40]})
     assert scoring.scores("model")["sliced_wasserstein"] == alone
-    assert any("of the 5 images of 64 x 64 pixels" in note for note in scoring.notes(6))
+    assert any("of 5 images of 64 x 64 pixels" in note for note in scoring.notes(6))
     assert scoring.describe() == "6, most of 64 x 64 pixels"
 
 
