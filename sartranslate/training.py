@@ -46,8 +46,8 @@ class TrainingOptions:
         if self.recipe.optimisation.frozen_norm and self.start is None:
             name = self.recipe.name
             raise OptionError(
-                f"recipe {name!r} keeps batch-norm statistics (optimisation.frozen_norm): expected a model to start from, "
-                "random weights have none"
+                f"recipe {name!r} keeps batch-norm statistics (optimisation.frozen_norm): "
+                "expected a model to start from, random weights have none"
             )
 
 

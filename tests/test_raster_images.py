@@ -151,7 +151,7 @@ def test_a_prediction_between_the_pixels_of_the_radar_scene_is_refused(
 ) -> None:
     around = np.pad(SAR, ((7, 3), (4, 9), (0, 0)))
     left, top = TRANSFORM.c - 4 * 10 - 5, TRANSFORM.f + 7 * 10
-    with pytest.raises(PairsError, match="of --sar a prediction may be a part$"):
+    with pytest.raises(PairsError, match=r"of --sar a prediction may be a part$"):
         opened(prediction, truth, write_scene("whole.tif", around, transform=Affine(10, 0, left, 0, -10, top)))
 
 
