@@ -3,8 +3,6 @@
 DATA holds `s1s2/` and `sen12/` with `sar/` and `optical/` each: Sentinel-1 and Sentinel-2 fragments of Los Angeles and
 San Antonio (VH), and tiles of three SEN1-2 regions (VV). Each city and each region is one scene, so one folder. Held
 out are contiguous fragments of each city, others for the test, and one region. Simulated pairs are for training only.
-The embedded model is older than this split: of what is held out here it has seen the region and the test part, but not
-the validation fragments of the cities.
 """
 
 from __future__ import annotations
