@@ -1,4 +1,4 @@
-"""The data of the next default model, split by place: folders of links for training, validation and test.
+"""The data of the default model, split by place: folders of links for training, validation and test.
 
 DATA holds `s1s2/` and `sen12/` with `sar/` and `optical/` each: Sentinel-1 and Sentinel-2 fragments of Los Angeles and
 San Antonio (VH), and tiles of three SEN1-2 regions (VV). Each city and each region is one scene, so one folder. Held

@@ -19,7 +19,7 @@ from typing import Any
 
 from default_model_data import training_folders, validation_folders
 from stages import Stage, provenance, train_stages
-from train_default_model import CONTENT, FILTERS, STAGES, UPDATES, VARIED
+from train_default_model import CONTENT, FILTERS, SHARED, STAGES, UPDATES, VARIED
 from variants import print_table, result
 
 from sartranslate import backend
@@ -34,14 +34,13 @@ COLUMNS = (
     "seam",
 )
 BATCH: dict[str, Any] = {"optimisation.batch_size": 4}
-RESIZED: dict[str, Any] = {**BATCH, "generator.upsampling": "resize"}
-ALONE: dict[str, Any] = {**RESIZED, "objective.gan_weight": 0.0, "optimisation.learning_rate": 4e-4}
+ALONE: dict[str, Any] = {**SHARED, "objective.gan_weight": 0.0, "optimisation.learning_rate": 4e-4}
 FROZEN: dict[str, Any] = {"optimisation.recalibrate": False, "optimisation.frozen_norm": True}
 
 
 def _then(changes: dict[str, Any], content: dict[str, Any] | None = None) -> list[Stage]:
     """L1 alone, then a GAN with these changes."""
-    return [Stage("sar", 4 / 9, {**ALONE, **(content or {})}), Stage("sar", 5 / 9, {**RESIZED, **changes})]
+    return [Stage("sar", 4 / 9, {**ALONE, **(content or {})}), Stage("sar", 5 / 9, {**SHARED, **changes})]
 
 
 VARIANTS: dict[str, Sequence[Stage]] = {
@@ -50,14 +49,14 @@ VARIANTS: dict[str, Sequence[Stage]] = {
     "junyanz": [Stage("junyanz", 1.0, {})],
     "sar": [Stage("sar", 1.0, {})],
     "batch 4": [Stage("sar", 1.0, BATCH)],
-    "batch 4, resize": [Stage("sar", 1.0, RESIZED)],
+    "batch 4, resize": [Stage("sar", 1.0, SHARED)],
     "L1 alone": [Stage("sar", 1.0, ALONE)],
     "L1 alone, speckle in every crop": [Stage("sar", 1.0, {**ALONE, "augmentation.speckle_share": 1.0})],
     "L1 alone, shift 4": [Stage("sar", 1.0, {**ALONE, "objective.shift": 4})],
     "L1, then GAN": _then({}),
     "L1, then GAN, frozen norm": _then(FROZEN),
     "L1, then GAN, frozen norm, instance norm": _then({**FROZEN, "discriminator.norm": "instance"}),
-    "L1, then sar-finetune": [Stage("sar", 4 / 9, ALONE), Stage("sar-finetune", 5 / 9, RESIZED)],
+    "L1, then sar-finetune": [Stage("sar", 4 / 9, ALONE), Stage("sar-finetune", 5 / 9, SHARED)],
     "L1, then GAN, shift 4": _then({"objective.shift": 4}, content={"objective.shift": 4}),
     "L1, then lsgan": _then({"objective.gan": "lsgan"}),
     "L1, then GAN with feature matching": _then({"objective.feature_matching": 10.0}),

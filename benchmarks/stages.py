@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sartranslate.presets import preset
-from sartranslate.recipe import Recipe, contradictions, flattened
+from sartranslate.recipe import Recipe, flattened
 
 
 class Stage(NamedTuple):
@@ -61,17 +61,10 @@ def _train(
     hooks = Hooks(watch=lambda progress: _tell(run.name, progress))
     data = DataOptions(validation=tuple(held_out))
     wanted = flattened({"recipe": recipe.as_dict(), "seed": seed})
-    if not (run / "checkpoint.safetensors").exists():
-        train(folders, run, TrainingOptions(recipe, seed, data=data, start=start, overwrite=True), hooks)
-    elif not _finished(run, wanted):
+    if (run / "checkpoint.safetensors").exists():
         resume(run, folders, wanted, TrainingOptions(data=data), hooks)
-
-
-def _finished(run: Path, wanted: Mapping[str, Any]) -> bool:
-    from sartranslate import bundle
-
-    training = flattened(bundle.describe(run / "model.safetensors").training)
-    return not contradictions(training, wanted) and training["updates"] == wanted["recipe.optimisation.updates"]
+    else:
+        train(folders, run, TrainingOptions(recipe, seed, data=data, start=start, overwrite=True), hooks)
 
 
 def _tell(run: str, progress: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,9 +105,9 @@ def _check_reports(
     from sartranslate.output import check_distinct, check_report
     from sartranslate.tiles import images_below
 
-    read = [*filter(None, rasters), DEFAULT_MODEL, *(tile for folder in folders for tile in images_below(folder))]
     for out in filter(None, (json_file, report)):
         if out != STANDARD_OUTPUT:
+            read = chain(filter(None, rasters), [DEFAULT_MODEL], *map(images_below, folders))
             check_report(out, read, overwrite=overwrite)
     if json_file and report:
         check_distinct(json_file, report)

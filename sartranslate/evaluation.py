@@ -158,8 +158,7 @@ def _alone(scores: Mapping[str, Score]) -> Iterator[str]:
     if any(score.low is not None for score in scores.values()):
         for name, score in _ordered(scores).items():
             if score.low is None and name != "fid":
-                label = METRICS[name].label
-                yield f"{label[:1].upper()}{label[1:]}: all that it is measured on lies in a single tile: no interval."
+                yield f"{METRICS[name].heading}: all that it is measured on lies in a single tile: no interval."
 
 
 def _ordered(scores: Mapping[str, Score]) -> dict[str, Score]:

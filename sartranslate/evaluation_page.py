@@ -119,10 +119,9 @@ def _spread(name: str, images: Sequence[ImageScores]) -> str:
         *([f"{infinite} infinite, not drawn"] if infinite else []),
         *([f"{len(values) - len(known)} without a value"] if len(known) < len(values) else []),
     ]
-    heading = f"{metric.label[:1].upper()}{metric.label[1:]}"
     axis = f"{metric.label}, {metric.unit}" if metric.unit else metric.label
-    svg = histogram(known, f"{heading}: {'; '.join(told)}", axis, "images", median(known))
-    return page.chart_figure(heading, [escape(text) for text in told], svg)
+    svg = histogram(known, f"{metric.heading}: {'; '.join(told)}", axis, "images", median(known))
+    return page.chart_figure(metric.heading, [escape(text) for text in told], svg)
 
 
 def _ranking(images: Sequence[ImageScores]) -> str:

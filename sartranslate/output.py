@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sartranslate.errors import OutputError
@@ -22,7 +22,7 @@ def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrit
     _check_replaceable(out, overwrite)
 
 
-def check_report(out: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
+def check_report(out: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
     """Raise `OutputError` where a report can not be written to `out`, is read from it, or one is there already."""
     if not _file_at(out):
         return

@@ -57,7 +57,7 @@ SAR: Mapping[str, Any] = {
 SAR_FINETUNE: Mapping[str, Any] = {
     "discriminator": {"norm": "none", "spectral_norm": True},
     "objective": {"gan": "hinge", "gan_weight": 5.0},
-    "optimisation": {"schedule": "linear", "average": 0.999, "average_every": 10, "frozen_norm": True},
+    "optimisation": {**SAR["optimisation"], "recalibrate": False, "frozen_norm": True},
     "augmentation": SAR["augmentation"],
 }
 PRESETS = {

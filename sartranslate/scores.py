@@ -17,6 +17,11 @@ class Metric(NamedTuple):
     unit: str
     best: str  # one of BEST
 
+    @property
+    def heading(self) -> str:
+        """The label as a line begins with it."""
+        return f"{self.label[:1].upper()}{self.label[1:]}"
+
 
 BEST = ("high", "low", "one")  # larger is better, smaller is, or nearer to 1
 METRICS: Mapping[str, Metric] = {
@@ -31,8 +36,6 @@ METRICS: Mapping[str, Metric] = {
     "fid": Metric("FID", "", "low"),
     "lpips": Metric("LPIPS", "", "low"),
 }
-
-
 RANKED_BY = "mae"  # which no image lacks
 
 

@@ -7,6 +7,7 @@ without one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -88,9 +89,9 @@ def _in_two_folders(folder: Path, root: Path) -> FoundTiles:
     return FoundTiles(folder, root, tuple(pairs), tuple(faults), unpaired)
 
 
-def images_below(folder: Path) -> list[Path]:
+def images_below(folder: Path) -> Iterator[Path]:
     """All files that could be tiles, in the folder and in those inside it."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return filter(_is_image, folder.rglob("*"))
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
@@ -105,7 +106,11 @@ def _by_stem(folder: Path) -> dict[str, list[Path]]:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return sorted(p for p in folder.iterdir() if _is_image(p) and not p.name.startswith("."))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
 
 
 def _what_there_is(folder: Path) -> str:
