@@ -75,31 +75,6 @@ class GeneratorConfig:
         """Of a U-Net's encoder, from the outermost layer to the bottleneck."""
         return [self.filters * min(2**level, MAX_FILTER_FACTOR) for level in range(UNETS[self.architecture])]
 
-    def operations(self, window: int) -> float:
-        """Floating-point operations for one window of so many pixels a side: two for each weight at each pixel."""
-        return self._unet_operations(window) if self.architecture in UNETS else self._resnet_operations(window)
-
-    def _unet_operations(self, window: int) -> float:
-        channels = self.channels
-        inputs = [self.source_bands, *channels]
-        total = 0.0
-        for level, filters in enumerate(channels):
-            coarse, fine = (window / 2 ** (level + 1)) ** 2, (window / 2**level) ** 2
-            innermost = level == len(channels) - 1
-            joined = filters * (1 if innermost or not self.skips else 2)
-            outputs = channels[level - 1] if level else self.target_bands
-            decoder = 16 * coarse if self.upsampling == "transpose" else 9 * fine
-            total += 2 * (16 * inputs[level] * filters * coarse + joined * outputs * decoder)
-        return total
-
-    def _resnet_operations(self, window: int) -> float:
-        filters, area = self.filters, float(window * window)
-        ends = 49 * filters * (self.source_bands + self.target_bands) * area
-        halvings = sum(9 * 2 * (filters << level) ** 2 * area / (4 << 2 * level) for level in range(RESNET_HALVINGS))
-        doublings = halvings * (1 if self.upsampling == "transpose" else 4)
-        blocks = 2 * RESNETS[self.architecture] * 9 * (4 * filters) ** 2 * area / 16
-        return 2 * (ends + halvings + doublings + blocks)
-
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 

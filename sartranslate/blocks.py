@@ -35,17 +35,17 @@ class Normalisation:
         return self.kind == "batch"
 
     def __call__(self, x: Any, name: str) -> Any:
-        """Normalised (N, H, W, C); the layer is called after `name`, that of the convolution before it."""
+        """Normalised (N, H, W, C), by a layer called `name`."""
         if self.kind == "none":
             return x
         if self.kind == "instance" or self.own:
-            return PatchNormalization(self.epsilon, affine=self.kind == "batch", name=f"{name}_norm")(x)
+            return PatchNormalization(self.epsilon, affine=self.kind == "batch", name=name)(x)
         return batch_normalization(
             synchronized=self.synchronized,
             momentum=self.momentum,
             epsilon=self.epsilon,
             gamma_initializer=normal(mean=1.0),
-            name=f"{name}_norm",
+            name=name,
         )(x)
 
 

@@ -75,7 +75,7 @@ class _Scale:
             filters = config.filters * min(2**level, MAX_FILTER_FACTOR)
             x = self._convolution(x, filters, 2 if level < config.layers else 1, name, use_bias=bias or not level)
             if level:
-                x = self.normalise(x, name)
+                x = self.normalise(x, f"{name}_norm")
             x = layers.LeakyReLU(config.leak, name=f"{name}_leaky")(x)
             features.append(x)
         x = self._convolution(x, 1, 1, f"{self.prefix}logits", use_bias=bias or config.layers > 0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sartranslate import topology
 from sartranslate.architecture import GeneratorConfig
 from sartranslate.reader import cache_bytes
 from sartranslate.scene import Scene
@@ -32,7 +33,8 @@ class Estimate:
 
 def estimate(scene: Scene, grid: WindowGrid, generator: GeneratorConfig) -> Estimate:
     """Measure how fast matrices are multiplied here, and count what there is to do; windows without data count too."""
-    operations = len(grid) * generator.operations(grid.size)
+    # What is enlarged before a convolution is computed as a transposed one (`folding`).
+    operations = len(grid) * topology.operations(replace(generator, upsampling="transpose"), grid.size)
     blend = min(grid.size, scene.height) * scene.width * BLEND_BYTES
     activations = int(BATCH * grid.size**2 * generator.filters * 4 * ACTIVATIONS)
     memory = FRAMEWORK_BYTES + activations + blend + cache_bytes(scene, grid.size)

@@ -106,12 +106,6 @@ def test_only_the_encoder_decoder_has_no_skips() -> None:
     assert [name for name in ARCHITECTURES if not GeneratorConfig(name).skips] == ["encoder_decoder"]
 
 
-def test_operations_grow_with_the_area_of_the_window() -> None:
-    for name in ARCHITECTURES:
-        config = GeneratorConfig(name)
-        assert config.operations(512) == 4 * config.operations(256)
-
-
 def test_the_receptive_field_doubles_with_each_layer() -> None:
     fields = [DiscriminatorConfig(layers=layers).receptive_field for layers in range(6)]
     assert fields == [1, 16, 34, 70, 142, 286]

@@ -67,6 +67,7 @@ LAYERS = {
             "simulator",
             "sliding",
             "split",
+            "topology",
             "uncertainty",
             "units",
             "wasserstein",
