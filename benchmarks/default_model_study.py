@@ -98,9 +98,9 @@ def scores(held_out: Sequence[Path], model: Path) -> dict[str, float]:
     """Of `sartranslate evaluate` on the validation part, with the updates of the generator in all stages."""
     from sartranslate import bundle
     from sartranslate.evaluation import evaluate_pairs
-    from sartranslate.inference import load_translator
     from sartranslate.pair_check import PairOptions
     from sartranslate.tile_images import Translation, open_evaluated
+    from sartranslate.translator import load_translator
 
     evaluated = open_evaluated(list(held_out), "val", PairOptions(bundle.describe(model).radiometry))
     translator = load_translator(model)

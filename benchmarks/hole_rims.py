@@ -22,7 +22,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from sartranslate import backend, bundle
 from sartranslate.fill import fill_mirrored
-from sartranslate.inference import load_translator, plan
+from sartranslate.inference import plan
 from sartranslate.radiometry import Float, Mask, to_rgb
 from sartranslate.raster import quiet_georeference
 from sartranslate.reader import scene_reader
@@ -30,6 +30,7 @@ from sartranslate.scaling import SceneScaling
 from sartranslate.scene import Scene
 from sartranslate.simulation import SimulationOptions, simulate
 from sartranslate.sliding import Generator
+from sartranslate.translator import load_translator
 from sartranslate.windows import Window
 
 SIZE = 256  # pixels, both sides of a window

@@ -98,8 +98,9 @@ def _measure(scene: Path) -> dict[str, float]:
     import numpy as np
     import psutil
 
-    from sartranslate.inference import InferenceOptions, Translator, plan, translate
+    from sartranslate.inference import InferenceOptions, plan, translate
     from sartranslate.radiometry import Radiometry
+    from sartranslate.translator import Translator
 
     baseline = psutil.Process().memory_info().rss
     generator = Translator(lambda batch: np.repeat(batch, 3, axis=-1))

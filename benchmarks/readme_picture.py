@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from sartranslate import backend
 from sartranslate.bundle import DEFAULT_MODEL, describe
-from sartranslate.inference import load_translator, plan, translate
+from sartranslate.inference import plan, translate
 from sartranslate.radiometry import to_rgb
 from sartranslate.raster import quiet_georeference
 from sartranslate.simulation import SimulationOptions, simulate
+from sartranslate.translator import load_translator
 
 HEIGHT, WIDTH = 900, 1200  # of sample_tiles/scene.tif, and the seed of that folder
 SEED = 1

@@ -23,11 +23,11 @@ from sartranslate import backend, bundle
 from sartranslate.augmentation import Patches
 from sartranslate.dataset import open_pairs
 from sartranslate.fixed_windows import windows_to_score
-from sartranslate.inference import Translator, load_translator
 from sartranslate.pair_check import PairOptions
 from sartranslate.radiometry import Mask
 from sartranslate.split import SPLITS
 from sartranslate.tiles import find_tiles
+from sartranslate.translator import Translator, load_translator
 from sartranslate.uncertainty import GREY_LEVELS
 
 SIZE = 256  # pixels, both sides of a window

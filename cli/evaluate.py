@@ -120,10 +120,11 @@ def _refuse(names: Sequence[str], wanted: str, settings: dict[str, Any]) -> None
 
 
 def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tuple[Evaluation, Images]:
-    from sartranslate import backend, bundle, inference
+    from sartranslate import backend, bundle
     from sartranslate.evaluation import evaluate_pairs
     from sartranslate.pair_check import PairOptions
     from sartranslate.tile_images import Translation, open_evaluated
+    from sartranslate.translator import load_translator
     from sartranslate.windows import WindowGrid, check_multiple
 
     model = settings["model"] or bundle.DEFAULT_MODEL
@@ -137,7 +138,7 @@ def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tup
     )
     evaluated = open_evaluated(folders, settings["split"], reading)
     backend.select(settings["backend"])
-    translator = inference.load_translator(model, settings["precision"])
+    translator = load_translator(model, settings["precision"])
     translation = Translation(translator.generator, window, overlap, translator.batch_size)
     return evaluate_pairs(evaluated, translation, translator.model, watch)
 

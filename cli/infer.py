@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,13 @@ def _samples(samples: int | None, uncertainty: Path | None) -> int | None:
     return samples or SAMPLES
 
 
+def _runtime(runtime: str, backend: str | None) -> str:
+    """A backend is one of keras, so who names one has chosen."""
+    if backend and runtime not in ("auto", "keras"):
+        raise click.UsageError(f"--backend {backend} with --runtime {runtime}, expected keras or auto")
+    return "keras" if backend else runtime
+
+
 @click.command()
 @options.paths("SCENE", "OUT")
 @options.model
@@ -51,6 +59,15 @@ def _samples(samples: int | None, uncertainty: Path | None) -> int | None:
     help="Windows translated in one call.",
 )
 @options.precision("float32", "bfloat16", "float16")
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "keras", "onnxruntime", "openvino"]),
+    default="auto",
+    envvar="SARTRANSLATE_RUNTIME",
+    show_default=True,
+    show_envvar=True,
+    help="What computes the generator; auto takes the fastest that is installed, measured once.",
+)
 @options.backend
 @click.option(
     "--compress",
@@ -83,6 +100,7 @@ def infer(
     uncertainty: Path | None,
     samples: int | None,
     precision: str,
+    runtime: str,
     backend: str | None,
     quiet: bool,
     as_json: bool,
@@ -96,18 +114,20 @@ def infer(
     from sartranslate import backend as framework
     from sartranslate import bundle, inference
     from sartranslate.layout import slow_layout
+    from sartranslate.translator import load_translator
 
     source, out = options.split_paths(paths, bool(scene.files), "SCENE", "OUT")
     model = model or bundle.DEFAULT_MODEL
-    samples = _samples(samples, uncertainty)
+    samples, runtime = _samples(samples, uncertainty), _runtime(runtime, backend)
     chosen = inference.InferenceOptions(scene=scene, keep=(model,), uncertainty=uncertainty, **settings)  # type: ignore[arg-type]
     wanted = bundle.describe(model)
     size_multiple = wanted.generator.size_multiple
     plan = inference.plan(source, Path(str(out)), wanted.radiometry, chosen, size_multiple=size_multiple)
     if not quiet and (warning := slow_layout(plan.scene)):
         click.echo(f"Warning: {plan.scene.path} is {warning}", err=True)
-    framework.select(backend)
-    translator = inference.load_translator(model, precision, samples)
+    if backend:
+        framework.select(backend)
+    translator = load_translator(model, precision, samples, runtime=runtime, tell=partial(_tell, quiet))
     with progress_bar("windows", quiet=quiet) as bar:
 
         def watch(tally: Tally, windows: int) -> None:
@@ -121,11 +141,16 @@ def infer(
         click.echo(_one_line(summary))
 
 
+def _tell(quiet: bool, line: str) -> None:
+    if not quiet:
+        click.echo(line, err=True)
+
+
 def _one_line(summary: InferenceSummary) -> str:
     return (
         f"{summary.out}: {summary.width} x {summary.height} px, {summary.windows} windows"
         f" ({summary.skipped_windows} empty) in {summary.seconds:.1f} s,"
-        f" {summary.megapixels_per_second:.1f} Mpx/s on {summary.device} in {summary.precision};"
+        f" {summary.megapixels_per_second:.1f} Mpx/s by {summary.runtime} on {summary.device} in {summary.precision};"
         f" band {', '.join(summary.bands)} read as {summary.scaling_text}"
         + (f"; placed by {summary.placed}" if summary.placed else "")
         + (f"; uncertainty in {summary.uncertainty}: {summary.spread}" if summary.uncertainty else "")

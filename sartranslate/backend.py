@@ -108,9 +108,9 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def predictor(model: Any) -> Callable[..., Any]:
     """`model` in inference mode: a compiled call from an array for each of its inputs to a float32 array.
 
-    The call raises `BackendError` when the framework fails, for example out of memory.
+    It uses the weights as they are at each call. The call raises `BackendError` when the framework fails, for
+    example out of memory.
     """
-    import keras
 
     def forward(*inputs: Any) -> Any:
         return model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
@@ -118,13 +118,22 @@ def predictor(model: Any) -> Callable[..., Any]:
     if active() == "torch":
         import torch
 
-        compute = torch.inference_mode()(forward)
+        return on_arrays(torch.inference_mode()(forward))
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec(given.shape, given.dtype) for given in model.inputs]
+    return on_arrays(tf.function(forward, input_signature=signature))
+
+
+def on_arrays(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """`compute` of tensors as a function of arrays, on the framework's fastest device; failures as `BackendError`."""
+    import keras
+
+    if active() == "torch":
         failures: tuple[type[Exception], ...] = (RuntimeError,)
     else:
         import tensorflow as tf
 
-        signature = [tf.TensorSpec(given.shape, given.dtype) for given in model.inputs]
-        compute = tf.function(forward, input_signature=signature)
         failures = (tf.errors.OpError,)
 
     def predict(*batches: Any) -> Any:

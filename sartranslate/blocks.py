@@ -135,15 +135,7 @@ class ReflectionPadding(layers.Layer):  # type: ignore[misc]
         self.pixels = pixels
 
     def call(self, x: Any) -> Any:
-        edge, reach = self.pixels, self.pixels + 1
-        x = ops.concatenate(
-            [ops.flip(x[:, :reach], 1)[:, :edge], x, ops.flip(x[:, -reach:], 1)[:, -edge:]],
-            axis=1,
-        )
-        return ops.concatenate(
-            [ops.flip(x[:, :, :reach], 2)[:, :, :edge], x, ops.flip(x[:, :, -reach:], 2)[:, :, -edge:]],
-            axis=2,
-        )
+        return reflected(x, self.pixels)
 
 
 class HalvingPool(layers.Layer):  # type: ignore[misc]
@@ -152,6 +144,16 @@ class HalvingPool(layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         inside = ops.ones_like(x[:1, :, :, :1])
         return _padded_means(x) / _padded_means(inside)
+
+
+def reflected(x: Any, pixels: int) -> Any:
+    """(N, H, W, C) with so many pixels more at each border, mirrored at the outermost ones."""
+    reach = pixels + 1
+    x = ops.concatenate([ops.flip(x[:, :reach], 1)[:, :pixels], x, ops.flip(x[:, -reach:], 1)[:, -pixels:]], axis=1)
+    return ops.concatenate(
+        [ops.flip(x[:, :, :reach], 2)[:, :, :pixels], x, ops.flip(x[:, :, -reach:], 2)[:, :, -pixels:]],
+        axis=2,
+    )
 
 
 def normal(mean: float = 0.0) -> keras.initializers.Initializer:

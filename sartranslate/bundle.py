@@ -8,7 +8,8 @@ description; nothing in the file is executed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from sartranslate.architecture import GeneratorConfig
 from sartranslate.atomic import replaced_when_whole
 from sartranslate.errors import BundleError, OptionError, OutputError
 from sartranslate.radiometry import Radiometry
+from sartranslate.topology import variables
 
 if TYPE_CHECKING:
     import keras
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 METADATA_KEY = "sartranslate"
 STORAGES = ("float16", "float32")
+FLOATS = ("F16", "F32", "F64")  # as safetensors calls what NumPy reads
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default.safetensors"
 
 
@@ -76,32 +79,57 @@ def load(path: Path, precision: str = "float32", *, sampling: bool = False) -> B
     from sartranslate import backend
     from sartranslate.generators import build_generator
 
-    description, tensors = _read(path)
+    description, tensors = read(path)
     with backend.policy(precision):
         model = build_generator(description.generator, sampling=sampling)
-    _assign(path, model, tensors)
+    for variable in _stored_variables(model):
+        variable.assign(tensors[variable.path])
     return Bundle(description, model)
 
 
 def describe(path: Path) -> Description:
-    """The description in `path`, without building the network. Raises `BundleError` as `load` does."""
-    return _read(path, with_tensors=False)[0]
+    """The description in `path` alone. Raises `BundleError` as `load` does."""
+    with _opened(path) as file:
+        return _from_json(path, file)
 
 
-def _read(path: Path, *, with_tensors: bool = True) -> tuple[Description, dict[str, NDArray[Any]]]:
+def read(path: Path) -> tuple[Description, dict[str, NDArray[np.float32]]]:
+    """What is stored in `path`: its description, and variables by path as `topology.variables` has them.
+
+    No framework is needed. Raises `BundleError` as `load` does, and before it reads tensors that do not fit.
+    """
+    with _opened(path) as file:
+        description = _from_json(path, file)
+        expected = variables(description.generator)
+        if missing := sorted(expected.keys() ^ set(file.keys())):
+            raise BundleError(f"{path}: tensor {missing[0]!r} does not fit the declared architecture")
+        return description, {name: _tensor(path, file, name, shape) for name, shape in expected.items()}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise BundleError(f"{path}: no such model file")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            description = _from_json(path, metadata.get(METADATA_KEY))
-            names = file.keys() if with_tensors else ()
-            return description, {name: file.get_tensor(name) for name in names}
+            yield file
     except (SafetensorError, OSError) as error:
         raise BundleError(f"{path}: not a readable safetensors file: {error}") from error
 
 
-def _from_json(path: Path, text: str | None) -> Description:
+def _tensor(path: Path, file: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    declared = file.get_slice(name)
+    found, kind = tuple(declared.get_shape()), declared.get_dtype()
+    if found != shape or kind not in FLOATS:
+        raise BundleError(f"{path}: tensor {name!r} is {kind} {found}, expected float {shape}")
+    array = np.asarray(file.get_tensor(name), np.float32)
+    if not np.isfinite(array).all():
+        raise BundleError(f"{path}: tensor {name!r} holds values that are not finite")
+    return array
+
+
+def _from_json(path: Path, file: Any) -> Description:
+    text = (file.metadata() or {}).get(METADATA_KEY)
     if text is None:
         raise BundleError(f"{path}: a safetensors file, but not a sartranslate model")
     try:
@@ -150,18 +178,3 @@ def _tensors(model: keras.Model, storage: str) -> dict[str, NDArray[Any]]:
 def _stored_variables(model: keras.Model) -> list[Any]:
     """Weights and batch-norm statistics, but not the state of dropout's random generator."""
     return [variable for variable in model.variables if "seed_generator" not in variable.path]
-
-
-def _assign(path: Path, model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> None:
-    variables = {variable.path: variable for variable in _stored_variables(model)}
-    if missing := sorted(variables.keys() ^ tensors.keys()):
-        raise BundleError(f"{path}: tensor {missing[0]!r} does not fit the declared architecture")
-    for name, variable in variables.items():
-        array = tensors[name]
-        if array.shape != tuple(variable.shape) or array.dtype.kind != "f":
-            raise BundleError(
-                f"{path}: tensor {name!r} is {array.dtype} {array.shape}, expected float {tuple(variable.shape)}"
-            )
-        if not np.isfinite(array).all():
-            raise BundleError(f"{path}: tensor {name!r} holds values that are not finite")
-        variable.assign(array.astype(np.float32))

@@ -35,10 +35,15 @@ class SeededDropout(layers.Layer):  # type: ignore[misc]
     def call(self, x: Any, seed: Any = None, training: bool | None = None) -> Any:
         if not (training or self.always):
             return x
-        if seed is None:
-            seed = ops.zeros((ops.shape(x)[0],), "int32")
-        kept = keep_mask(ops.shape(x), seed, zlib.crc32(self.name.encode()), self.rate)
-        return ops.where(kept, x / (1 - self.rate), 0.0)
+        return dropped(x, seed, self.name, self.rate)
+
+
+def dropped(x: Any, seed: Any, name: str, rate: float) -> Any:
+    """What the layer of this name leaves of (N, H, W, C), for the seeds (N,) of the samples or, if None, 0 for each."""
+    if seed is None:
+        seed = ops.zeros((ops.shape(x)[0],), "int32")
+    kept = keep_mask(ops.shape(x), seed, zlib.crc32(name.encode()), rate)
+    return ops.where(kept, x / (1 - rate), 0.0)
 
 
 def keep_mask(shape: tuple[Any, ...], seed: Any, salt: int, rate: float) -> Any:

@@ -45,11 +45,6 @@ def build_generator(
     return keras.Model([source, seed] if seeded else source, outputs[topology.TARGET], name=config.architecture)
 
 
-def dropout_rate(model: keras.Model) -> float:
-    """The share of values that a network drops; 0 where it has no dropout."""
-    return max((layer.rate for layer in model.layers if isinstance(layer, SeededDropout)), default=0.0)
-
-
 @dataclass(frozen=True)
 class _KerasLayers:
     """Each operation as a Keras layer of a given name, called on Keras tensors."""
@@ -65,11 +60,15 @@ class _KerasLayers:
 
     @output.register
     def _(self, operation: topology.Convolution, name: str, x: Any) -> Any:
-        kind = layers.Conv2DTranspose if operation.transposed else layers.Conv2D
+        kind, stride = layers.Conv2D, operation.stride
+        if operation.upsampling == "transpose":
+            kind, stride = layers.Conv2DTranspose, 2
+        elif operation.upsampling == "resize":
+            x = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_nearest")(x)
         return kind(
             operation.filters,
             operation.size,
-            operation.stride,
+            stride,
             padding="same" if operation.padded else "valid",
             use_bias=operation.bias,
             kernel_initializer=normal(),
@@ -98,10 +97,6 @@ class _KerasLayers:
             return x
         layer = SeededDropout(operation.rate, always=self.always, name=name)
         return layer(x) if self.seed is None else layer(x, self.seed)
-
-    @output.register
-    def _(self, operation: topology.Nearest, name: str, x: Any) -> Any:
-        return layers.UpSampling2D(2, interpolation="nearest", name=name)(x)
 
     @output.register
     def _(self, operation: topology.Reflect, name: str, x: Any) -> Any:

@@ -26,25 +26,14 @@ from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.seams import WINDOW_TAG, TranslatedRegion
-from sartranslate.sliding import Generator, Patch, Tally, side_by_side, slide
+from sartranslate.sliding import Patch, Tally, side_by_side, slide
 from sartranslate.source import SceneOptions
-from sartranslate.uncertainty import Spread, to_levels
+from sartranslate.translator import Translator
+from sartranslate.uncertainty import to_levels
 from sartranslate.windows import Window, WindowGrid, check_multiple
 
 SYNTHETIC = "Synthetic RGB generated from SAR backscatter; not an optical observation"
 SPREAD = "Spread of samples of a synthetic RGB in grey levels, root mean square over its colours; not its error"
-
-
-@dataclass(frozen=True)
-class Translator:
-    """A generator and what has to be known to apply it."""
-
-    generator: Generator
-    batch_size: int = 8  # patches in a call, where the options leave it open
-    model: str = "callable"
-    device: str = "CPU"
-    precision: str = "float32"
-    spread: Spread | None = None  # of samples of the generator; None: it can not be told
 
 
 @dataclass(frozen=True)
@@ -153,34 +142,6 @@ def translate(
     return _summary(plan, translator, tally, time.monotonic() - started)
 
 
-def load_translator(path: Path, precision: str = "auto", samples: int | None = None) -> Translator:
-    """The generator of a bundle, compiled, on the fastest device present, with a spread over `samples` if any.
-
-    Samples are drawn from a second copy of the weights. Raises `BundleError` for an unusable file, `OptionError`
-    for a number of samples that it does not have.
-    """
-    from sartranslate import backend, bundle
-
-    precision = backend.resolve_precision(precision)
-    loaded = bundle.load(path, precision)
-    return Translator(
-        generator=backend.predictor(loaded.model),
-        batch_size=backend.default_batch_size(),
-        model=f"{loaded.description.name} ({path.name})",
-        device=backend.device(),
-        precision=precision,
-        spread=_load_spread(path, precision, samples) if samples is not None else None,
-    )
-
-
-def _load_spread(path: Path, precision: str, samples: int) -> Spread:
-    from sartranslate import backend, bundle
-    from sartranslate.generators import dropout_rate
-
-    model = bundle.load(path, precision, sampling=True).model
-    return Spread(backend.predictor(model), samples, dropout_rate(model))
-
-
 def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
     keep = (*options.keep, Path(options.area.source)) if options.area else options.keep
     for path in filter(None, (out, options.uncertainty)):
@@ -247,6 +208,7 @@ def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -
         skipped_windows=tally.skipped,
         seconds=round(seconds, 3),
         megapixels_per_second=round(plan.region.height * plan.region.width / 1e6 / seconds, 3),
+        runtime=translator.runtime,
         device=translator.device,
         precision=translator.precision,
         model=translator.model,

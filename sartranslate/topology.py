@@ -18,15 +18,22 @@ RESNET_KERNEL, RESNET_END_KERNEL = 3, 7
 
 
 class Convolution(NamedTuple):
-    """By a square kernel; the variables are kernel (size, size, channels in and out) and, if any, bias."""
+    """By a square kernel; the variables are kernel and, if any, bias."""
 
     size: int  # pixels
     channels_in: int
     filters: int
     stride: int = 1
     bias: bool = True
-    transposed: bool = False  # doubles height and width, whatever the stride
+    upsampling: str | None = None  # one of UPSAMPLINGS doubles height and width, in the place of the stride
     padded: bool = True  # by zeros, so that the stride alone decides the size
+
+    @property
+    def kernel_shape(self) -> tuple[int, int, int, int]:
+        """As Keras has it: of transposed ones with channels out before channels in."""
+        channels = self.channels_in, self.filters
+        first, second = reversed(channels) if self.upsampling == "transpose" else channels
+        return self.size, self.size, first, second
 
 
 class Normalise(NamedTuple):
@@ -55,10 +62,6 @@ class Dropout(NamedTuple):
     rate: float
 
 
-class Nearest(NamedTuple):
-    """Each pixel four times."""
-
-
 class Reflect(NamedTuple):
     """Mirrored outwards at the border."""
 
@@ -73,7 +76,7 @@ class Add(NamedTuple):
     """The sum of two layers."""
 
 
-Operation = Convolution | Normalise | LeakyReLU | ReLU | Tanh | Dropout | Nearest | Reflect | Join | Add
+Operation = Convolution | Normalise | LeakyReLU | ReLU | Tanh | Dropout | Reflect | Join | Add
 
 
 class Layer(NamedTuple):
@@ -97,8 +100,7 @@ def variables(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
     stored = ("moving_mean", "moving_variance") if config.test_mode == "stored" else ()
     for name, operation, _ in layers(config):
         if isinstance(operation, Convolution):
-            size, *channels = operation.size, operation.channels_in, operation.filters
-            shapes[f"{name}/kernel"] = (size, size, *(reversed(channels) if operation.transposed else channels))
+            shapes[f"{name}/kernel"] = operation.kernel_shape
             if operation.bias:
                 shapes[f"{name}/bias"] = (operation.filters,)
         elif isinstance(operation, Normalise) and config.norm == "batch":
@@ -112,10 +114,10 @@ def operations(config: GeneratorConfig, window: int) -> float:
     for name, operation, inputs in layers(config):
         side = sides[inputs[0]]
         if isinstance(operation, Convolution):
-            coarse = side if operation.transposed else side / operation.stride
-            total += 2 * operation.size**2 * operation.channels_in * operation.filters * coarse**2
-            side = 2 * side if operation.transposed else coarse
-        sides[name] = 2 * side if isinstance(operation, Nearest) else side
+            side = 2 * side if operation.upsampling else side / operation.stride
+            computed = side / 2 if operation.upsampling == "transpose" else side  # places of the kernel
+            total += 2 * operation.size**2 * operation.channels_in * operation.filters * computed**2
+        sides[name] = side
     return total
 
 
@@ -202,10 +204,8 @@ class _Drawing:
 
     def _upsample(self, x: str, count: int, filters: int, name: str, size: int, *, bias: bool) -> str:
         """Twice as high and wide; `size` is the transposed convolution's."""
-        if self.config.upsampling == "resize":
-            x = self._add(f"{name}_nearest", Nearest(), x)
-            return self._add(name, Convolution(RESIZED_KERNEL, count, filters, bias=bias), x)
-        return self._add(name, Convolution(size, count, filters, 2, bias=bias, transposed=True), x)
+        size = RESIZED_KERNEL if self.config.upsampling == "resize" else size
+        return self._add(name, Convolution(size, count, filters, bias=bias, upsampling=self.config.upsampling), x)
 
     def _reflected(self, x: str, count: int, filters: int, size: int, name: str, *, bias: bool) -> str:
         """A convolution that finds the picture mirrored at its borders."""

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
+os.environ["SARTRANSLATE_RUNTIME"] = "keras"  # else every new kind of model would be measured first
+
 from sartranslate import backend, bundle
 from sartranslate.architecture import GeneratorConfig
 from sartranslate.radiometry import Radiometry

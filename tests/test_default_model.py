@@ -11,11 +11,12 @@ import rasterio
 from numpy.typing import NDArray
 
 from sartranslate import bundle
-from sartranslate.inference import load_translator, plan, translate
+from sartranslate.inference import plan, translate
 from sartranslate.landcover import METRES_PER_PIXEL
 from sartranslate.materials import Cover
 from sartranslate.simulation import EASTING, NORTHING
 from sartranslate.simulator import Landscape
+from sartranslate.translator import load_translator
 from sartranslate.windows import Window
 
 SAMPLE = Path(__file__).parents[1] / "sample_tiles" / "scene.tif"

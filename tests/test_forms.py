@@ -21,10 +21,11 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from sartranslate.bundle import DEFAULT_MODEL, describe
 from sartranslate.errors import SceneError
-from sartranslate.inference import InferenceOptions, Translator, load_translator, plan, translate
+from sartranslate.inference import InferenceOptions, plan, translate
 from sartranslate.radiometry import Float, Mask, Radiometry
 from sartranslate.simulator import Landscape
 from sartranslate.source import SceneOptions
+from sartranslate.translator import Translator, load_translator
 from sartranslate.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene
 

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from sartranslate import inference
 from sartranslate.errors import BackendError, OptionError, OutputError, SceneError
-from sartranslate.inference import InferenceOptions, Translator, plan, translate
+from sartranslate.inference import InferenceOptions, plan, translate
 from sartranslate.radiometry import Radiometry, to_rgb
 from sartranslate.sliding import Generator
 from sartranslate.source import SceneOptions
+from sartranslate.translator import Translator, load_translator
 from tests.conftest import TRANSFORM, UTM, WriteScene, save_scene
 
 FULL_RANGE = Radiometry(low=0, high=100)
@@ -355,7 +356,7 @@ def test_a_bundle_translates_as_its_network_does(
     values = amplitudes[:256, :256]
     scene = write_scene("scene.tif", values)
     planned = plan(scene, tmp_path / "out.tif", Radiometry())
-    translate(planned, inference.load_translator(tiny_model, "float32"))
+    translate(planned, load_translator(tiny_model, "float32"))
     source = planned.scaling.apply(values, np.ones(values.shape[:2], bool))
     expected = to_rgb(bundle.load(tiny_model).model(source[None], training=False).numpy()[0])
     with rasterio.open(tmp_path / "out.tif") as dataset:

@@ -39,6 +39,7 @@ LAYERS = {
             "digest",
             "evaluation_page",
             "fill",
+            "folding",
             "history",
             "inference_summary",
             "initialisation",
@@ -67,6 +68,7 @@ LAYERS = {
             "simulator",
             "sliding",
             "split",
+            "steps",
             "topology",
             "uncertainty",
             "units",
@@ -125,8 +127,16 @@ LAYERS = {
             "discriminators",
             "dropout",
             "generators",
+            "onnx_graph",
+            "onnx_runtime",
+            "openvino_runtime",
             "pix2pix",
             "reconstruction",
+            "runtime",
+            "runtime_choice",
+            "tensorflow_graph",
+            "torch_graph",
+            "translator",
             "update",
         },
         {"errors", "numpy"},
@@ -152,13 +162,19 @@ LAYERS = {
     ),
 }
 LAYER_OF = {module: name for name, layer in LAYERS.items() for module in layer.modules}
-# Two modules know the frameworks, one the files of TensorBoard, one scores that others publish, and one TOML.
+# A few modules know the frameworks, one module each the other runtimes, the files of TensorBoard, and so on.
 EXTRA_PACKAGES = {
     "autograd": FRAMEWORKS,
     "backend": FRAMEWORKS,
     "board": {"tensorboardX"},
     "perceptual": {"lpips", "pytorch_fid"},
+    "onnx_graph": {"onnx"},
+    "onnx_runtime": {"onnxruntime"},
+    "openvino_runtime": {"openvino"},
     "recipe_file": {"tomlkit"},
+    "runtime_choice": {"platformdirs"},
+    "tensorflow_graph": {"tensorflow"},
+    "torch_graph": {"torch"},
 }
 
 LIBRARY = sorted(path.stem for path in (ROOT / "sartranslate").glob("*.py"))
@@ -222,12 +238,13 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
-def test_a_framework_is_imported_in_two_modules_only(framework: str) -> None:
-    assert [module for module in LIBRARY if framework in foreign("sartranslate", module)] == ["autograd", "backend"]
+def test_a_framework_is_imported_in_three_modules_only(framework: str) -> None:
+    expected = ["autograd", "backend", f"{framework}_graph"]
+    assert [module for module in LIBRARY if framework in foreign("sartranslate", module)] == expected
     assert [module for module in COMMANDS if framework in foreign("cli", module)] == []
 
 
-def test_no_module_but_the_backend_imports_by_a_computed_name() -> None:
+def test_only_what_looks_for_packages_imports_by_a_computed_name() -> None:
     places = {
         (folder, module) for folder, modules in (("sartranslate", LIBRARY), ("cli", COMMANDS)) for module in modules
     }
@@ -237,7 +254,7 @@ def test_no_module_but_the_backend_imports_by_a_computed_name() -> None:
         if any(name.split(".")[0] == "importlib" for name in imported(*place))
         or any(isinstance(node, ast.Name) and node.id == "__import__" for node in ast.walk(tree(*place)))
     }
-    assert hidden == {("sartranslate", "backend")}
+    assert hidden == {("sartranslate", "backend"), ("sartranslate", "runtime")}
 
 
 @pytest.mark.parametrize("module", LIBRARY)

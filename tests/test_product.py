@@ -21,9 +21,10 @@ from rio_cogeo.cogeo import cog_validate
 
 from sartranslate.area_file import read_area
 from sartranslate.errors import BackendError, OptionError, OutputError
-from sartranslate.inference import InferenceOptions, Translator, load_translator, plan, translate
+from sartranslate.inference import InferenceOptions, plan, translate
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.radiometry import Radiometry
+from sartranslate.translator import Translator, load_translator
 from sartranslate.uncertainty import Sampler, Spread
 from tests.conftest import WriteScene, on_grid
 

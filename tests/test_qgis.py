@@ -17,12 +17,13 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from sartranslate.cutting import CuttingOptions
-from sartranslate.inference import InferenceOptions, Translator, plan, translate
+from sartranslate.inference import InferenceOptions, plan, translate
 from sartranslate.pairing import PairingOptions, make_pairs
 from sartranslate.radiometry import Float, Radiometry
 from sartranslate.raster import quiet_georeference
 from sartranslate.simulation import SimulationOptions, simulate
 from sartranslate.split import PlaceSplit
+from sartranslate.translator import Translator
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 # They lead the system's QGIS to another environment's libraries and tables.

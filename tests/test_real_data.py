@@ -22,21 +22,14 @@ from sartranslate import inference
 from sartranslate.bundle import DEFAULT_MODEL
 from sartranslate.coregistration import CLEAR
 from sartranslate.errors import SceneError
-from sartranslate.inference import (
-    InferenceOptions,
-    InferenceSummary,
-    Plan,
-    Translator,
-    load_translator,
-    plan,
-    translate,
-)
+from sartranslate.inference import InferenceOptions, InferenceSummary, Plan, plan, translate
 from sartranslate.radiometry import Float, Radiometry
 from sartranslate.raster import quiet_georeference
 from sartranslate.sampling import sample_scene
 from sartranslate.scene import open_scene
 from sartranslate.source import SceneOptions
 from sartranslate.tile_index import read_index
+from sartranslate.translator import Translator, load_translator
 from sartranslate.units import guess_unit
 
 DATA = Path(os.environ.get("SARTRANSLATE_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))

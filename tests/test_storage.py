@@ -24,8 +24,9 @@ from rasterio.enums import Resampling
 
 from sartranslate.area_file import bbox_area
 from sartranslate.errors import SceneError
-from sartranslate.inference import InferenceOptions, Translator, plan, translate
+from sartranslate.inference import InferenceOptions, plan, translate
 from sartranslate.radiometry import Float, Radiometry
+from sartranslate.translator import Translator
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 Run = Callable[..., Result]

@@ -1,0 +1,112 @@
+"""What runs a folded generator: the deep-learning framework, ONNX Runtime or OpenVINO, behind one callable.
+
+Only the chosen one is imported. ONNX Runtime and OpenVINO need neither Keras nor a framework.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sartranslate import backend
+from sartranslate.backend import BACKENDS
+from sartranslate.errors import BackendError, OptionError
+from sartranslate.steps import Folded
+
+FRAMEWORK = "keras"  # on one of its backends
+RUNTIMES: Mapping[str, tuple[str, ...]] = {  # by name, the packages that each needs
+    FRAMEWORK: ("keras",),
+    "onnxruntime": ("onnx", "onnxruntime"),
+    "openvino": ("onnx", "openvino"),
+}
+AUTO = "auto"
+BATCH_SIZE = 8  # windows that are worth one call on a processor
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A generator ready to run: float32 (N, H, W, bands), and seeds (N,) if it takes any, to (N, H, W, colours)."""
+
+    generator: Callable[..., Any]
+    batch_size: int  # windows in a call
+    device: str
+    precision: str
+    runtime: str  # name and version, for people
+
+
+def installed(name: str) -> bool:
+    """Whether all packages of a runtime are there; none is imported."""
+    if name == FRAMEWORK and not any(map(_present, BACKENDS)):
+        return False
+    return all(map(_present, RUNTIMES[name]))
+
+
+def check_runtime(name: str) -> None:
+    """Raises `BackendError` with what to install for a runtime that is not there, or the names there are."""
+    if name not in RUNTIMES:
+        raise BackendError(f"runtime {name!r}: expected one of {', '.join((AUTO, *RUNTIMES))}")
+    if not installed(name):
+        hint = BACKENDS[0] if name == FRAMEWORK else f"'sartranslate[{name}]'"
+        raise BackendError(f"runtime {name!r} is not installed: pip install {hint}")
+
+
+def load(name: str, folded: Folded, precision: str = "auto") -> Engine:
+    """The generator in a runtime, on the fastest device that it has.
+
+    Raises `BackendError` for a runtime that is not installed or can not run this generator, `OptionError` for
+    a precision that it does not have here.
+    """
+    check_runtime(name)
+    if name == FRAMEWORK:
+        return _load_keras(folded, precision)
+    from sartranslate import onnx_runtime, openvino_runtime
+
+    module = onnx_runtime if name == "onnxruntime" else openvino_runtime
+    precision = _resolved(name, precision, module.precisions())
+    return Engine(module.generator(folded, precision), BATCH_SIZE, "CPU", precision, f"{name} {_version(name)}")
+
+
+def versions() -> dict[str, str]:
+    """Of all packages that are there and that a rate depends on; none is imported."""
+    packages = {*BACKENDS, *(package for needed in RUNTIMES.values() for package in needed)}
+    return {package: _version(package) for package in sorted(packages) if _present(package)}
+
+
+def _load_keras(folded: Folded, precision: str) -> Engine:
+    backend.select()
+    precision = backend.resolve_precision(precision)
+    batch_size, device = backend.default_batch_size(), backend.device()
+    name = f"{backend.active()} {_version(backend.active())}"
+    return Engine(_graph(folded, precision), batch_size, device, precision, name)
+
+
+def _graph(folded: Folded, precision: str) -> Callable[..., Any]:
+    if backend.active() == "torch":
+        from sartranslate.torch_graph import graph
+    else:
+        from sartranslate.tensorflow_graph import graph
+    return backend.on_arrays(graph(folded, precision))
+
+
+def _resolved(name: str, precision: str, possible: tuple[str, ...]) -> str:
+    """The first of the possible ones for "auto"."""
+    if precision == "auto":
+        return possible[0]
+    if precision not in possible:
+        raise OptionError(f"precision {precision!r}: {name} has {' and '.join(possible)} on this processor")
+    return precision
+
+
+def _present(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _version(package: str) -> str:
+    """Empty where the package goes by another name, such as tensorflow-cpu."""
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(package)
+    return ""

@@ -1,0 +1,127 @@
+"""The fastest runtime here for a generator: measured once, then known from a file in the user's cache folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from sartranslate import __version__
+from sartranslate.atomic import write_text
+from sartranslate.errors import BackendError, OptionError, OutputError
+from sartranslate.runtime import FRAMEWORK, RUNTIMES, Engine, installed, load, versions
+from sartranslate.steps import Convolve, Folded
+
+CALLS = 3  # timed, after one that is not
+WINDOW = 256  # pixels
+ADVANTAGE = 1.1  # that another runtime must have over the framework: rates are off by about as much
+FILE_NAME = "runtimes.json"
+
+log = logging.getLogger(__name__)
+
+
+def load_fastest(folded: Folded, precision: str, tell: Callable[[str], None] = lambda line: None) -> Engine:
+    """The generator in the runtime that has the highest rate here, in `precision` or what "auto" is in each.
+
+    What can not run the generator, or not in this precision, is left out. `tell` is told when rates are
+    measured, which takes seconds. Raises `BackendError` where nothing is left.
+    """
+    names = [name for name in RUNTIMES if installed(name)]
+    if not names:
+        raise BackendError(f"no runtime is installed, expected one of {', '.join(RUNTIMES)}")
+    if len(names) == 1:
+        return load(names[0], folded, precision)
+    file, machine, question = user_cache_path("sartranslate") / FILE_NAME, _machine(), _question(folded, precision)
+    choices = _remembered(file, machine)
+    if choices.get(question) in names:
+        return load(choices[question], folded, precision)
+    tell(f"Measuring the speed of {', '.join(names)} here, once")
+    engines = dict(_loadable(names, folded, precision))
+    if not engines:
+        raise BackendError(f"precision {precision!r}: expected one that {' or '.join(names)} has here")
+    rates = {name: _rate(engine, folded.source_bands) for name, engine in engines.items()}
+    tell(", ".join(f"{name} {rate:.3g} windows/s in {engines[name].precision}" for name, rate in rates.items()))
+    choice = fastest(rates)
+    _remember(file, machine, {**choices, question: choice})
+    return engines[choice]
+
+
+def fastest(rates: Mapping[str, float]) -> str:
+    """The name with the highest rate; the framework, where that is hardly lower.
+
+    >>> fastest({"keras": 30.0, "openvino": 31.0}), fastest({"keras": 30.0, "openvino": 60.0})
+    ('keras', 'openvino')
+    """
+    best = max(rates, key=lambda name: rates[name])
+    return FRAMEWORK if rates.get(FRAMEWORK, 0.0) * ADVANTAGE >= rates[best] else best
+
+
+def _loadable(names: Sequence[str], folded: Folded, precision: str) -> Iterator[tuple[str, Engine]]:
+    for name in names:
+        with suppress(OptionError, BackendError):
+            yield name, load(name, folded, precision)
+
+
+def _rate(engine: Engine, bands: int) -> float:
+    """Windows per second, the best of a few calls: others may use the machine, too."""
+    batch = np.random.default_rng(0).uniform(-1, 1, (engine.batch_size, WINDOW, WINDOW, bands)).astype(np.float32)
+    engine.generator(batch)
+    seconds = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        engine.generator(batch)
+        seconds.append(time.perf_counter() - started)
+    return len(batch) / min(seconds)
+
+
+def _machine() -> dict[str, object]:
+    """What a rate depends on beside the generator; choices made under another one are void."""
+    return {
+        "software": __version__,
+        "versions": versions(),
+        "processor": _processor(),
+        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "gpu": [Path("/dev/nvidiactl").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")],
+    }
+
+
+def _processor() -> str:
+    """Model and instructions where Linux tells them."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+        told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
+        return sha256("\n".join(told).encode()).hexdigest()
+    return platform.processor()
+
+
+def _question(folded: Folded, precision: str) -> str:
+    """The same for generators of the same size."""
+    shapes = [step.kernel.shape for step in folded.steps if isinstance(step, Convolve)]
+    return f"{precision} {sha256(repr(shapes).encode()).hexdigest()}"
+
+
+def _remembered(file: Path, machine: Mapping[str, object]) -> dict[str, str]:
+    """Choices in the file; none where it is absent, broken, or of another machine or version."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["machine"] == machine:
+            return {str(question): str(choice) for question, choice in dict(content["choices"]).items()}
+    return {}
+
+
+def _remember(file: Path, machine: Mapping[str, object], choices: Mapping[str, str]) -> None:
+    """Where nothing can be written, the next run measures again."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps({"machine": machine, "choices": choices}, indent=1))
+    except (OSError, OutputError) as error:
+        log.info("choice of a runtime not kept: %s", error)

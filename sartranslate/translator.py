@@ -1,0 +1,66 @@
+"""A generator and what has to be known to apply it, from a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sartranslate import bundle, runtime_choice
+from sartranslate.errors import BackendError
+from sartranslate.folding import fold
+from sartranslate.runtime import AUTO, FRAMEWORK, load
+from sartranslate.sliding import Generator
+from sartranslate.uncertainty import Spread
+
+
+@dataclass(frozen=True)
+class Translator:
+    """A generator and what has to be known to apply it."""
+
+    generator: Generator
+    batch_size: int = 8  # patches in a call, where the options leave it open
+    model: str = "callable"
+    device: str = "CPU"
+    precision: str = "float32"
+    runtime: str = "callable"
+    spread: Spread | None = None  # of samples of the generator; None: it can not be told
+
+
+def load_translator(
+    path: Path,
+    precision: str = AUTO,
+    samples: int | None = None,
+    *,
+    runtime: str = FRAMEWORK,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Translator:
+    """The generator of a bundle, folded, in a runtime ("auto": the fastest), with a spread over `samples` if any.
+
+    `tell` is told a line where runtimes are measured first. Raises `BundleError` for an unusable file,
+    `BackendError` for a runtime that is absent or can not run the generator, `OptionError` for a precision or a
+    number of samples that it does not have.
+    """
+    description, tensors = bundle.read(path)
+    folded = fold(description.generator, tensors)
+    dropping = samples is not None or folded.dropout > 0
+    if dropping and runtime not in (AUTO, FRAMEWORK):
+        raise BackendError(f"runtime {runtime!r} can not drop values as samples need it: expected {FRAMEWORK!r}")
+    runtime = FRAMEWORK if dropping else runtime
+    if runtime == AUTO:
+        engine = runtime_choice.load_fastest(folded, precision, tell)
+    else:
+        engine = load(runtime, folded, precision)
+    spread = None
+    if samples is not None:
+        sampler = fold(description.generator, tensors, sampling=True)
+        spread = Spread(load(runtime, sampler, precision).generator, samples, sampler.dropout)
+    return Translator(
+        generator=engine.generator,
+        batch_size=engine.batch_size,
+        model=f"{description.name} ({path.name})",
+        device=engine.device,
+        precision=engine.precision,
+        runtime=engine.runtime,
+        spread=spread,
+    )

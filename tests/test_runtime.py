@@ -1,0 +1,168 @@
+"""Runtimes behind one callable: what they agree on, and what they say when they can not."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from click.testing import Result
+from numpy.typing import NDArray
+
+from sartranslate import bundle, runtime
+from sartranslate.backend import BACKENDS
+from sartranslate.errors import BackendError, OptionError
+from sartranslate.folding import fold
+from sartranslate.runtime import RUNTIMES
+from sartranslate.simulation import SimulationOptions, simulate
+from sartranslate.translator import load_translator
+from tests.conftest import user_environment
+
+ROOT = Path(__file__).parents[1]
+SCENE = ROOT / "sample_tiles" / "scene.tif"
+OTHERS = [name for name in RUNTIMES if name != runtime.FRAMEWORK]
+Run = Callable[..., Result]
+
+
+def read(path: Path) -> NDArray[np.int64]:
+    with rasterio.open(path) as dataset:
+        return dataset.read().astype(int)
+
+
+def translated(sartranslate: Run, out: Path, *options: object) -> NDArray[np.int64]:
+    done = sartranslate("infer", SCENE, out, "--overwrite", *options)
+    assert done.exit_code == 0, done.output
+    return read(out)
+
+
+@pytest.fixture(scope="module")
+def exact(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.int64]:
+    """The default model's picture of the sample scene, by Keras in float32."""
+    from click.testing import CliRunner
+
+    from cli import main
+
+    out = tmp_path_factory.mktemp("exact") / "out.tif"
+    options = [str(SCENE), str(out), "--runtime", "keras", "--precision", "float32"]
+    assert CliRunner().invoke(main, ["infer", *options]).exit_code == 0
+    return read(out)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_runtimes_are_within_a_grey_level_of_keras(
+    name: str, exact: NDArray[np.int64], tmp_path: Path, sartranslate: Run
+) -> None:
+    found = translated(sartranslate, tmp_path / "out.tif", "--runtime", name, "--precision", "float32")
+    assert np.ptp(found) > 150
+    assert np.abs(found - exact).max() <= 1
+
+
+@pytest.mark.parametrize(("name", "precision"), [("keras", "bfloat16"), ("keras", "float16"), ("openvino", "auto")])
+def test_lower_precision_is_within_two_grey_levels_at_the_999th_of_1000(
+    name: str, precision: str, exact: NDArray[np.int64], tmp_path: Path, sartranslate: Run
+) -> None:
+    found = translated(sartranslate, tmp_path / "out.tif", "--runtime", name, "--precision", precision)
+    assert np.quantile(np.abs(found - exact), 0.999) <= 2
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_the_last_batch_is_like_any_other(name: str, tiny_model: Path, noise: NDArray[np.float32]) -> None:
+    generator = load_translator(tiny_model, "float32", runtime=name).generator
+    np.testing.assert_array_equal(generator(noise), generator(noise))
+    for size in (256, 512):
+        patch = np.resize(noise, (1, size, size, 1))
+        assert generator(patch).shape == (1, size, size, 3)
+
+
+@pytest.fixture
+def noise() -> NDArray[np.float32]:
+    return np.random.default_rng(0).uniform(-1, 1, (4, 256, 256, 1)).astype(np.float32)
+
+
+def test_an_unknown_runtime_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(BackendError, match="runtime 'tvm': expected one of auto, keras, onnxruntime, openvino"):
+        runtime.check_runtime("tvm")
+
+
+@pytest.mark.parametrize(
+    ("name", "absent", "hint"),
+    [
+        ("onnxruntime", "onnxruntime", r"pip install 'sartranslate\[onnxruntime\]'"),
+        ("openvino", "onnx", r"pip install 'sartranslate\[openvino\]'"),
+        ("keras", "keras", "pip install tensorflow"),
+    ],
+)
+def test_an_absent_runtime_is_refused_with_what_to_install(
+    name: str, absent: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda package: None if package == absent else find(package))
+    with pytest.raises(BackendError, match=f"runtime '{name}' is not installed: {hint}"):
+        runtime.check_runtime(name)
+
+
+def test_keras_without_a_framework_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda package: None if package in BACKENDS else find(package))
+    assert not runtime.installed("keras")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_precision_that_a_runtime_lacks_is_refused_with_those_it_has(name: str, tiny_model: Path) -> None:
+    description, tensors = bundle.read(tiny_model)
+    with pytest.raises(OptionError, match=f"precision 'float16': {name} has .*float32 on this processor"):
+        runtime.load(name, fold(description.generator, tensors), "float16")
+
+
+def test_a_runtime_that_can_not_draw_samples_is_refused(tmp_path: Path, sartranslate: Run) -> None:
+    options = ("--runtime", "openvino", "--uncertainty", tmp_path / "spread.tif")
+    done = sartranslate("infer", SCENE, tmp_path / "out.tif", *options)
+    assert done.exit_code == 1
+    assert done.output == "Error: runtime 'openvino' can not drop values as samples need it: expected 'keras'\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backend_of_another_runtime_is_wrong_usage(tmp_path: Path, sartranslate: Run) -> None:
+    done = sartranslate("infer", SCENE, tmp_path / "out.tif", "--runtime", "openvino", "--backend", "torch")
+    assert done.exit_code == 2
+    assert "--backend torch with --runtime openvino, expected keras or auto" in done.output
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_failure_within_is_one_line(name: str, tiny_model: Path) -> None:
+    generator = load_translator(tiny_model, "float32", runtime=name).generator
+    with pytest.raises(BackendError, match=r"^the generator failed: .+") as caught:
+        generator(np.zeros((1, 256, 256, 2), np.float32))
+    assert "\n" not in str(caught.value)
+
+
+BLOCKED = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "keras", "torch"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name in ("tensorflow", "keras", "torch") else find(name)
+from cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_they_need_neither_tensorflow_nor_keras(name: str, tmp_path: Path) -> None:
+    simulate(tmp_path, SimulationOptions(pairs=0, scene=(300, 280)))
+    command = [sys.executable, "-c", BLOCKED, "infer", tmp_path / "scene.tif", tmp_path / "out.tif", "--runtime", name]
+    done = subprocess.run(command, capture_output=True, text=True, env=user_environment(), cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"by {name}" in done.stdout
+    assert np.ptp(read(tmp_path / "out.tif")[:3]) > 50

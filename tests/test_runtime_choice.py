@@ -1,0 +1,170 @@
+"""The choice among runtimes: measured once, kept, and made again when anything has changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from sartranslate import bundle, runtime_choice
+from sartranslate.errors import BackendError, OptionError
+from sartranslate.folding import fold
+from sartranslate.runtime import Engine
+from sartranslate.runtime_choice import load_fastest
+from sartranslate.steps import Folded
+
+SECONDS = {"keras": 0.02, "onnxruntime": 0.03, "openvino": 0.01}  # of a call
+
+
+class Clock:
+    """Time that passes in the calls of generators alone."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def engine(self, name: str, seconds: float) -> Engine:
+        def generate(batch: Any) -> Any:
+            self.now += seconds
+            return np.zeros((*batch.shape[:3], 3), np.float32)
+
+        return Engine(generate, 8, "CPU", "float32", name)
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where choices are kept; nothing is there yet."""
+    monkeypatch.setattr(runtime_choice, "user_cache_path", lambda name: tmp_path / name)
+    return tmp_path / "sartranslate" / "runtimes.json"
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the runtimes that have been loaded, with the rates of `SECONDS`."""
+    names: list[str] = []
+    clock = Clock()
+
+    def load(name: str, folded: Folded, precision: str) -> Engine:
+        names.append(name)
+        if precision == "float16" and name != "keras":
+            raise OptionError(f"precision 'float16': {name} has float32 on this processor")
+        return clock.engine(name, SECONDS[name])
+
+    monkeypatch.setattr(runtime_choice, "load", load)
+    monkeypatch.setattr(runtime_choice, "installed", lambda name: True)
+    monkeypatch.setattr(runtime_choice.time, "perf_counter", lambda: clock.now)
+    return names
+
+
+@pytest.fixture
+def folded(tiny_model: Path) -> Folded:
+    description, tensors = bundle.read(tiny_model)
+    return fold(description.generator, tensors)
+
+
+def test_the_fastest_is_taken_and_the_reason_told(file: Path, loaded: list[str], folded: Folded) -> None:
+    told: list[str] = []
+    assert load_fastest(folded, "auto", told.append).runtime == "openvino"
+    assert told == [
+        "Measuring the speed of keras, onnxruntime, openvino here, once",
+        "keras 400 windows/s in float32, onnxruntime 267 windows/s in float32, openvino 800 windows/s in float32",
+    ]
+
+
+def test_a_choice_is_made_once_for_each_generator_and_precision(file: Path, loaded: list[str], folded: Folded) -> None:
+    load_fastest(folded, "auto")
+    assert loaded == list(SECONDS)
+    for _ in range(2):
+        loaded.clear()
+        assert load_fastest(folded, "auto").runtime == "openvino"
+        assert loaded == ["openvino"]
+    loaded.clear()
+    load_fastest(folded, "float32")
+    assert loaded == list(SECONDS)
+    loaded.clear()
+    load_fastest(folded._replace(steps=folded.steps[1:]), "auto")
+    assert loaded == list(SECONDS)
+    assert len(json.loads(file.read_text())["choices"]) == 3
+
+
+def test_a_runtime_without_the_precision_is_left_out(file: Path, loaded: list[str], folded: Folded) -> None:
+    assert load_fastest(folded, "float16").runtime == "keras"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["machine"].update(software="0.0.1"),
+        lambda content: content["machine"].update(processor="another"),
+        lambda content: content["machine"]["versions"].update(openvino="1.0"),
+        lambda content: content.pop("machine"),
+        lambda content: content.pop("choices"),
+        lambda content: content.update(choices=[1, 2]),
+        lambda content: content["choices"].update(dict.fromkeys(content["choices"], "tvm")),
+    ],
+)
+def test_another_machine_version_or_form_is_ignored_and_rebuilt(
+    change: Callable[[Any], Any], file: Path, loaded: list[str], folded: Folded
+) -> None:
+    load_fastest(folded, "auto")
+    whole = file.read_text()
+    content = json.loads(whole)
+    change(content)
+    file.write_text(json.dumps(content))
+    loaded.clear()
+    assert load_fastest(folded, "auto").runtime == "openvino"
+    assert loaded == list(SECONDS)
+    assert file.read_text() == whole
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+def test_a_broken_file_is_rebuilt(content: bytes, file: Path, loaded: list[str], folded: Folded) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+    assert load_fastest(folded, "auto").runtime == "openvino"
+    assert len(json.loads(file.read_text())["choices"]) == 1
+
+
+def test_where_nothing_can_be_kept_it_is_measured_again(file: Path, loaded: list[str], folded: Folded) -> None:
+    file.parent.write_text("a file in the place of the folder")
+    for _ in range(2):
+        loaded.clear()
+        assert load_fastest(folded, "auto").runtime == "openvino"
+        assert loaded == list(SECONDS)
+
+
+def test_a_single_runtime_is_not_measured(
+    file: Path, loaded: list[str], folded: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_choice, "installed", lambda name: name == "onnxruntime")
+    assert load_fastest(folded, "auto").runtime == "onnxruntime"
+    assert not file.exists()
+
+
+def test_where_nothing_is_left_that_is_said(
+    file: Path, loaded: list[str], folded: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime_choice, "installed", lambda name: name != "keras")
+    with pytest.raises(BackendError, match="precision 'float16': expected one that onnxruntime or openvino has here"):
+        load_fastest(folded, "float16")
+    monkeypatch.setattr(runtime_choice, "installed", lambda name: False)
+    with pytest.raises(BackendError, match="no runtime is installed, expected one of keras, onnxruntime, openvino"):
+        load_fastest(folded, "auto")
+
+
+def test_the_command_measures_what_is_really_there(
+    file: Path, tiny_model: Path, tmp_path: Path, sartranslate: Callable[..., Result]
+) -> None:
+    scene = Path(__file__).parents[1] / "sample_tiles" / "scene.tif"
+    options = ("--runtime", "auto", "--model", tiny_model, "--overwrite")
+    first, second = (sartranslate("infer", scene, tmp_path / "out.tif", *options) for _ in range(2))
+    assert first.exit_code == second.exit_code == 0
+    assert first.stderr.startswith("Measuring the speed of keras, ")
+    assert "windows/s" in first.stderr
+    assert second.stderr == ""
+    (choice,) = json.loads(file.read_text())["choices"].values()
+    assert f"by {'tensorflow' if choice == 'keras' else choice}" in second.stdout
