@@ -1,4 +1,4 @@
-"""The peer of `train_throughput.py`: Pix2Pix's networks and update in plain PyTorch, in its fastest layout."""
+"""The peer of `train_throughput.py` and `infer_throughput.py`: Pix2Pix in plain PyTorch, in its fastest layout."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-FILTERS = (64, 128, 256, 512, 512, 512, 512, 512)
+LEVELS, FILTERS = 8, 64
 CRITIC = ((64, 2), (128, 2), (256, 2), (512, 1))  # filters and stride
 L1_WEIGHT = 100.0
 
 
 class UNet(nn.Module):  # type: ignore[misc]
-    """The U-Net 256, one band to three."""
+    """The U-Net 256, one band to three; "resize" enlarges by nearest neighbour before a convolution."""
 
-    def __init__(self, dropout: float, dropout_levels: tuple[int, ...]) -> None:
+    def __init__(
+        self, dropout: float, dropout_levels: tuple[int, ...], filters: int = FILTERS, upsampling: str = "transpose"
+    ) -> None:
         super().__init__()
-        inputs, outputs = (1, *FILTERS[:-1]), (3, *FILTERS[:-1])
-        last = len(FILTERS) - 1
-        self.down = nn.ModuleList(nn.Conv2d(i, o, 4, 2, 1, bias=False) for i, o in zip(inputs, FILTERS, strict=True))
+        widths = [filters * min(2**level, 8) for level in range(LEVELS)]
+        inputs, outputs = (1, *widths[:-1]), (3, *widths[:-1])
+        last = LEVELS - 1
+        self.down = nn.ModuleList(nn.Conv2d(i, o, 4, 2, 1, bias=False) for i, o in zip(inputs, widths, strict=True))
         self.down_norm = nn.ModuleList(
-            nn.BatchNorm2d(o) if 0 < level < last else nn.Identity() for level, o in enumerate(FILTERS)
+            nn.BatchNorm2d(o) if 0 < level < last else nn.Identity() for level, o in enumerate(widths)
         )
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(i * (1 if level == last else 2), o, 4, 2, 1, bias=level == 0)
-            for level, (i, o) in enumerate(zip(FILTERS, outputs, strict=True))
+            _upsampling(upsampling, i * (1 if level == last else 2), o, bias=level == 0)
+            for level, (i, o) in enumerate(zip(widths, outputs, strict=True))
         )
         self.up_norm = nn.ModuleList(nn.BatchNorm2d(o) if level else nn.Identity() for level, o in enumerate(outputs))
         self.dropout, self.dropout_levels = dropout, dropout_levels
@@ -41,7 +44,7 @@ class UNet(nn.Module):  # type: ignore[misc]
             x = norm(convolution(F.leaky_relu(x, 0.2) if level else x))
             skips.append(x)
         skips.pop()
-        for level in range(len(FILTERS) - 1, 0, -1):
+        for level in range(LEVELS - 1, 0, -1):
             x = self.up_norm[level](self.up[level](F.relu(x)))
             if self.dropout and level in self.dropout_levels:
                 x = F.dropout(x, self.dropout)
@@ -100,18 +103,9 @@ class Peer:
 
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """Take over kernels, biases, scales and offsets from their names in Keras."""
-        with torch.no_grad():
-            for name, array in weights.items():
-                network, layer, kind = name.split("/")
-                parameter = getattr(self._layer(network, layer), _PARAMETERS[kind])
-                # (h, w, in, out) of a convolution and (h, w, out, in) of a transposed one become the last two first.
-                parameter.copy_(torch.from_numpy(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array))
-
-    def _layer(self, network: str, layer: str) -> Any:
-        stem, _, norm = layer.partition("_")
-        kind, level = stem.rstrip("0123456789"), stem[len(stem.rstrip("0123456789")) :]
-        found = getattr(getattr(self, network), f"{kind}_norm" if norm else kind)
-        return found[int(level)] if level else found
+        for name, array in weights.items():
+            network, path = name.split("/", 1)
+            copy_weight(getattr(self, network), path, array)
 
     def _judge(self, source: Tensor, picture: Tensor) -> Tensor:
         with self._autocast():
@@ -142,7 +136,34 @@ class Peer:
         optimizer.step()
 
 
-_PARAMETERS = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
+_PARAMETERS = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def copy_weight(network: nn.Module, path: str, array: NDArray[Any]) -> None:
+    """Into the variable that Keras calls by `path`, such as "down3_norm/gamma"."""
+    layer, kind = path.split("/")
+    stem, _, norm = layer.partition("_")
+    name = stem.rstrip("0123456789")
+    found = getattr(network, f"{name}_norm" if norm else name)
+    found = found[int(stem[len(name) :])] if stem != name else found
+    found = found[-1] if isinstance(found, nn.Sequential) else found
+    # (h, w, in, out) of a convolution and (h, w, out, in) of a transposed one become the last two first.
+    values = torch.from_numpy(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array)
+    with torch.no_grad():
+        getattr(found, _PARAMETERS[kind]).copy_(values)
+
+
+def _upsampling(kind: str, inputs: int, outputs: int, *, bias: bool) -> nn.Module:
+    if kind == "resize":
+        return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias))
+    return nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)
 
 
 def _entropy(logits: Tensor, label: float) -> Tensor:

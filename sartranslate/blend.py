@@ -66,6 +66,7 @@ class OverlapAdd:
         self._strip_height = strip_height
         self._row_weights = dict(zip(grid.row_offs, axis_weights(grid.height, grid.size, grid.overlap), strict=True))
         self._col_weights = dict(zip(grid.col_offs, axis_weights(grid.width, grid.size, grid.overlap), strict=True))
+        self._weights: tuple[Float, Float, Float] | None = None  # of rows, of columns, and of both: the latest
         rows = min(grid.size, self._region.height)
         self._sum = np.zeros((rows, self._region.width, channels), np.float32)
         self._mask = np.zeros((rows, self._region.width), bool)
@@ -74,15 +75,22 @@ class OverlapAdd:
     def add(self, window: Window, patch: Float, mask: Mask) -> Iterator[Strip]:
         """Add a (height, width, channels) patch; yields the strips above `window`, which are final."""
         yield from self._advance(window.row_off)
-        weights = self._row_weights[window.row_off][:, None] * self._col_weights[window.col_off]
+        weighted = self._window_weights(window, patch.shape[-1]) * patch.reshape(len(patch), -1)
         kept = window.common(self._region)
         held, within = kept.relative(self._top, self._region.col_off), kept.relative(window.row_off, window.col_off)
-        self._sum[held.rows, held.cols] += (weights[..., None] * patch)[within.rows, within.cols]
+        self._sum[held.rows, held.cols] += weighted.reshape(patch.shape)[within.rows, within.cols]
         self._mask[held.rows, held.cols] |= mask[within.rows, within.cols]
 
     def finish(self) -> Iterator[Strip]:
         """Yield all strips not yet handed out, down to the last row of the region."""
         yield from self._advance(self._region.rows.stop)
+
+    def _window_weights(self, window: Window, channels: int) -> Float:
+        """(height, width x channels) of a window. Most windows have the weights of the one before."""
+        rows, cols = self._row_weights[window.row_off], self._col_weights[window.col_off]
+        if self._weights is None or not all(map(np.array_equal, self._weights, (rows, cols))):
+            self._weights = rows, cols, np.repeat(rows[:, None] * cols, channels, axis=1)
+        return self._weights[2]
 
     def _advance(self, row_off: int) -> Iterator[Strip]:
         """Hand out the rows above `row_off` and make room for as many below."""

@@ -80,7 +80,7 @@ IMAGE = Radiometry(tuple((name,) for name in COLOURS), "image", 0.0, 255.0)  # o
 
 def valid_mask(patch: NDArray[Any], nodata: Sequence[float | None]) -> Mask:
     """(H, W) True where every channel of (H, W, C) is finite and differs from its nodata value."""
-    valid = np.isfinite(patch)
+    valid = np.isfinite(patch) if patch.dtype.kind in "fc" else np.ones(patch.shape, bool)
     for channel, value in enumerate(nodata):
         if value is not None and not np.isnan(value):
             valid[..., channel] &= patch[..., channel] != value
@@ -107,8 +107,10 @@ def to_rgb(generated: ArrayLike) -> NDArray[np.uint8]:
     >>> to_rgb([-1.0, 0.0, 1.0]).tolist()
     [0, 128, 255]
     """
-    levels = (np.asarray(generated, np.float32) + 1) * np.float32(127.5)
-    return np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
+    levels = np.array(generated, np.float32)
+    levels += 1
+    levels *= np.float32(127.5)
+    return np.asarray(np.clip(np.rint(levels, out=levels), 0, 255, out=levels), np.uint8)
 
 
 def from_rgb(rgb: ArrayLike) -> Float:

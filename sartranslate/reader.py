@@ -22,7 +22,7 @@ FILL_BLOCK = 5  # pixels, both sides of the smallest block of zeros that is fill
 FILL_MARGIN = FILL_BLOCK - 1  # pixels around a window that decide which of its zeros are fill
 CACHE_MARGIN = 16 * 2**20  # bytes of GDAL's block cache
 CACHE_LIMIT = 1024 * 2**20  # bytes
-OUTPUT_ROWS = 640  # a row of the output's blocks, and strips of the next
+OUTPUT_ROWS = 64  # strips of the output and its overviews that may wait to be written
 OUTPUT_PIXEL_BYTES = 4  # RGB and mask
 
 

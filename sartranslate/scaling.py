@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sartranslate.fill import fill_mirrored
 from sartranslate.radiometry import DECIBELS_PER_DECADE, UNITS, Float, Mask, Radiometry, to_decibels
 from sartranslate.units import DIGITAL_NUMBERS, check_fill, check_unit, guess_unit
 
+TABULATED = (np.uint8, np.uint16)  # have few values: logarithms are looked up
 PERCENTILES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0)
 LEAST_SPAN = 1e-3  # decibels or byte values; a scene with less has nothing to scale
 # Decibels that a byte of SAR stands for, where nobody says: those of the usual stretch of -25 to 0. Speckle of
@@ -23,13 +25,16 @@ DECIBELS_PER_BYTE = 25 / 255
 BYTE_UNITS = ("byte", "power")  # what the bytes of an image may be taken for when it is measured like SAR
 
 
+Ranges = tuple[tuple[float, float], ...]
+
+
 @dataclass(frozen=True)
 class SceneScaling:
     """A model's radiometry resolved for one scene (or one folder of training tiles)."""
 
     unit: str  # a key of UNITS
     reason: str  # why this unit was assumed
-    ranges: tuple[tuple[float, float], ...]  # per channel: what becomes -1 and +1, decibels or bytes
+    ranges: Ranges  # per channel: what becomes -1 and +1, decibels or bytes
     fill: str = "mirror"  # one of FILLS
     image: bool = False  # bytes of an image, which stand for no decibels
 
@@ -42,11 +47,13 @@ class SceneScaling:
 
     def scaled(self, values: ArrayLike, mask: Mask) -> Float:
         """The same without filling: a pixel's value is that of any window it lies in, and invalid ones mean nothing."""
-        low, high = np.asarray(self.ranges, np.float32).T
+        values = np.asarray(values)
+        if values.dtype in TABULATED:
+            tables = _tables(self.unit, self.ranges, values.dtype)
+            return np.stack([table.take(values[..., channel]) for channel, table in enumerate(tables)], axis=-1)
         # Nodata may be too large to compute with.
         known = values if mask.all() else np.where(mask[..., None], values, 1)
-        scaled = (to_decibels(known, self.unit) - low) * (2 / (high - low)) - 1
-        return np.asarray(np.clip(scaled, -1, 1, dtype=np.float32))
+        return _scaled(known, self.unit, self.ranges)
 
     def filled(self, scaled: Float, mask: Mask) -> Float:
         """What a generator sees: (H, W, C) scaled values, invalid pixels filled from the valid ones."""
@@ -67,6 +74,20 @@ class SceneScaling:
         suffix = "" if self.unit == "byte" else " dB"
         spans = ", ".join(f"{low:.1f}..{high:.1f}{suffix}" for low, high in self.ranges)
         return f"{'bytes of an image' if self.image else UNITS[self.unit]} ({self.reason}), {spans}"
+
+
+def _scaled(values: ArrayLike, unit: str, ranges: Ranges) -> Float:
+    """(..., channels) in a unit -> [-1, 1] for the range of each channel, clipped."""
+    low, high = np.asarray(ranges, np.float32).T
+    scaled = (to_decibels(values, unit) - low) * (2 / (high - low)) - 1
+    return np.asarray(np.clip(scaled, -1, 1, dtype=np.float32))
+
+
+@lru_cache(maxsize=8)
+def _tables(unit: str, ranges: Ranges, dtype: np.dtype[Any]) -> tuple[Float, ...]:
+    """For each channel what its whole numbers are scaled to."""
+    numbers = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
+    return tuple(_scaled(numbers[:, None], unit, (span,))[:, 0] for span in ranges)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ depends on that patch alone; nothing here depends on the batch size.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,8 +15,11 @@ import numpy as np
 
 from sartranslate.blend import STRIP_HEIGHT, OverlapAdd, Strip
 from sartranslate.errors import BackendError
+from sartranslate.prefetch import prefetch
 from sartranslate.radiometry import Float, Mask
 from sartranslate.windows import Window, WindowGrid
+
+AHEAD = 1  # batches generated before those before them are blended
 
 Generator = Callable[[Float], Float]
 
@@ -53,21 +57,20 @@ def slide(
     A window is skipped only if none of its pixels is valid, so a valid pixel never loses a
     contribution. Patches smaller than a window (a small scene) are mirrored up to its size. Batches are
     filled up, for a framework may compute a smaller one in other steps, with other rounding. `tally` is
-    kept up to date, and `watch` called after each batch and at the end.
+    kept up to date, and `watch` called after each batch. `patches` and the generator run in a thread of their
+    own, which is a batch ahead of blending.
     """
     tally = tally or Tally()
     blend = OverlapAdd(grid, channels, strip_height, region)
-    for batch in _batches(patches, batch_size, tally):
-        inputs = [_pad(patch, grid.size) for patch in batch]
-        inputs += inputs[-1:] * (batch_size - len(batch))
-        outputs = _generate(generator, np.stack(inputs), channels)
-        tally.windows += len(batch)
-        for patch, output in zip(batch, outputs, strict=False):
-            height, width = patch.mask.shape
-            yield from blend.add(patch.window, output[:height, :width], patch.mask)
-        watch()
+    with closing(prefetch(_generated(patches, generator, grid.size, batch_size, channels), AHEAD)) as batches:
+        for batch in batches:
+            tally.windows += len(batch.patches) + batch.skipped
+            tally.skipped += batch.skipped
+            for patch, output in zip(batch.patches, batch.outputs, strict=False):
+                height, width = patch.mask.shape
+                yield from blend.add(patch.window, output[:height, :width], patch.mask)
+            watch()
     yield from blend.finish()
-    watch()
 
 
 def side_by_side(generators: Sequence[tuple[Generator, int]]) -> Generator:
@@ -75,6 +78,8 @@ def side_by_side(generators: Sequence[tuple[Generator, int]]) -> Generator:
 
     Raises `BackendError` for one that returns another shape, or values that are not finite.
     """
+    if len(generators) == 1:
+        return generators[0][0]  # `slide` looks at its values
 
     def together(batch: Float) -> Float:
         return np.concatenate([_generate(generator, batch, channels) for generator, channels in generators], axis=-1)
@@ -82,20 +87,40 @@ def side_by_side(generators: Sequence[tuple[Generator, int]]) -> Generator:
     return together
 
 
-def _batches(patches: Iterable[Patch], batch_size: int, tally: Tally) -> Iterator[list[Patch]]:
-    """Lists of up to `batch_size` patches that have values, across row borders."""
+class _Batch(NamedTuple):
+    """Patches that have values and what became of them, and how many were skipped before the last one."""
+
+    patches: list[Patch]
+    outputs: Float  # (at least as many as patches, size, size, channels)
+    skipped: int
+
+
+def _generated(
+    patches: Iterable[Patch], generator: Generator, size: int, batch_size: int, channels: int
+) -> Iterator[_Batch]:
+    """Batches across row borders."""
+    for batch, skipped in _batches(patches, batch_size):
+        inputs = [_pad(patch, size) for patch in batch]
+        inputs += inputs[-1:] * (batch_size - len(batch))
+        outputs = np.empty((0, size, size, channels), np.float32)
+        if batch:
+            outputs = _generate(generator, np.stack(inputs), channels)
+        yield _Batch(batch, outputs, skipped)
+
+
+def _batches(patches: Iterable[Patch], batch_size: int) -> Iterator[tuple[list[Patch], int]]:
+    """Lists of up to `batch_size` patches that have values, and how many without any were met on the way."""
     batch: list[Patch] = []
+    skipped = 0
     for patch in patches:
         if not patch.mask.any():
-            tally.windows += 1
-            tally.skipped += 1
+            skipped += 1
             continue
         batch.append(patch)
         if len(batch) == batch_size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+            yield batch, skipped
+            batch, skipped = [], 0
+    yield batch, skipped
 
 
 def _generate(generator: Generator, batch: Float, channels: int) -> Float:

@@ -13,6 +13,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from sartranslate.cog import COMPRESSIONS, CogProfile, cog_writers, lossless
 from sartranslate.errors import OptionError, OutputError
+from sartranslate.overviews import halved
 from tests.conftest import TRANSFORM, UTM
 
 HEIGHT, WIDTH = 1100, 700
@@ -55,6 +56,19 @@ def test_the_bytes_do_not_depend_on_the_strips(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", rows=192)
     write(tmp_path / "b.tif", rows=37)
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+
+
+@pytest.mark.parametrize("rows", [192, 37, HEIGHT])
+def test_overviews_are_means_of_the_valid_pixels_and_masked_where_there_are_none(tmp_path: Path, rows: int) -> None:
+    write(tmp_path / "out.tif", rows=rows)
+    values, mask = RGB, MASK
+    with rasterio.open(tmp_path / "out.tif") as dataset:
+        assert dataset.overviews(1) == [2, 4]
+    for level in range(2):
+        values, mask = halved(values, mask)
+        with rasterio.open(tmp_path / "out.tif", overview_level=level) as dataset:
+            assert np.array_equal(np.moveaxis(dataset.read(), 0, -1), np.where(mask[..., None], values, 0))
+            assert np.array_equal(dataset.dataset_mask() > 0, mask)
 
 
 def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:

@@ -1,0 +1,191 @@
+"""Windows per second of a translation, beside its parts and beside what people would use instead, in one run.
+
+    python benchmarks/infer_throughput.py [--filters 64 | --model FILE] [--size 6000] [--rounds 3] [--device gpu]
+
+All sides have the same U-Net 256 with the same weights, and take turns, each in a process of its own that waits while
+another one computes:
+
+(a) the bare generator: calls with a batch in memory, arrays in and arrays out;
+(b) the whole translation of a simulated scene, from the first read to the finished COG, without loading the model;
+(c) the peer: the network in PyTorch, channels last, under MONAI's sliding window (256 px, overlap 0.25, gaussian)
+    between a rasterio read and a rasterio write, and bare;
+(d) ONNX Runtime and OpenVINO, bare;
+(e) a large matrix product in the same precision, the best of TensorFlow's and PyTorch's.
+
+Whole translations take the batch whose bare calls were fastest. Rates are medians over rounds, with the lowest and
+the highest in brackets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from throughput_sides import OVERLAP, WINDOW, Given, Ours, Peer, side
+
+RUNTIMES = ("keras", "onnxruntime", "openvino")
+BATCHES = (8, 16, 32)
+SECONDS = 3.0  # of bare calls in a turn, about
+Ask = Callable[..., Any]
+
+
+class Contest(NamedTuple):
+    """Sides that take turns."""
+
+    sides: dict[str, Ask]
+    windows: int  # of the scene
+    operations: float  # of a window, multiplications and additions
+    rounds: int
+
+
+def main() -> None:
+    arguments = _parse()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        model = arguments.model or _untrained(folder, arguments.filters)
+        given = Given(model, _simulated(folder, arguments.size), arguments.device)
+        names = RUNTIMES if arguments.device == "cpu" else RUNTIMES[:1]
+        sides = {name: stack.enter_context(side(Ours, given, name)) for name in names}
+        sides["PyTorch"] = stack.enter_context(side(Peer, given))
+        contest = Contest(sides, *_work(model, arguments.size), arguments.rounds)
+        print(f"{contest.operations / 1e9:.2f} GFLOP a window, {contest.windows} windows", flush=True)
+        results = {precision: _compared(contest, precision) for precision in arguments.precisions}
+        results["grey levels apart"] = _apart(folder)
+    print(f"pictures apart: {results['grey levels apart']}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--filters", type=int, default=64, help="of an untrained network")
+    parser.add_argument("--model", type=Path, help="a U-Net 256 of one band, in the place of an untrained one")
+    parser.add_argument("--size", type=int, default=6000, help="height and width of the scene")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precisions", nargs="+", default=["bfloat16", "float32"])
+    parser.add_argument("--device", default="cpu", choices=["cpu", "gpu"])
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    return parser.parse_args()
+
+
+def _untrained(folder: Path, filters: int) -> Path:
+    """The U-Net 256 with weights that let contrast through."""
+    path = folder / "model.safetensors"
+    with side(Untrained) as ask:
+        ask("save", path, filters)
+    return path
+
+
+class Untrained:
+    """Needs the framework, which this process should not hold."""
+
+    def save(self, path: Path, filters: int) -> None:
+        from sartranslate import backend, bundle
+        from sartranslate.architecture import GeneratorConfig
+        from sartranslate.radiometry import Radiometry
+
+        backend.select()
+        from sartranslate.blocks import initialise
+        from sartranslate.generators import build_generator
+        from sartranslate.initialisation import Initialisation
+
+        config = GeneratorConfig(filters=filters)
+        model = build_generator(config)
+        initialise(model, Initialisation("kaiming"), 0)
+        bundle.save(path, bundle.Bundle(bundle.Description("untrained", config, Radiometry()), model), "float32")
+
+
+def _simulated(folder: Path, size: int) -> Path:
+    from sartranslate.simulation import SimulationOptions, simulate
+
+    simulate(folder, SimulationOptions(pairs=0, scene=(size, size)))
+    return folder / "scene.tif"
+
+
+def _work(model: Path, size: int) -> tuple[int, float]:
+    from sartranslate import bundle
+    from sartranslate.topology import operations
+    from sartranslate.windows import WindowGrid
+
+    config = bundle.describe(model).generator
+    return len(WindowGrid(size, size, WINDOW, OVERLAP)), operations(config, WINDOW)
+
+
+def _compared(contest: Contest, precision: str) -> dict[str, Any]:
+    names = [name for name in contest.sides if name != "onnxruntime" or precision == "float32"]
+    bare: dict[str, dict[int, list[float]]] = {name: {batch: [] for batch in BATCHES} for name in names}
+    matrix: list[float] = []
+    for _ in range(contest.rounds):
+        matrix.append(max(contest.sides[name]("matrix", precision) for name in ("PyTorch", "keras")))
+        for batch in BATCHES:
+            for name in names:
+                bare[name][batch].append(_bare_rate(contest.sides[name], precision, batch))
+    best = {name: max(BATCHES, key=lambda batch: statistics.median(rates[batch])) for name, rates in bare.items()}
+    whole: dict[str, list[float]] = {"keras": [], "PyTorch": []}
+    beside: list[float] = []  # bare rates of the same minutes
+    for _ in range(contest.rounds):
+        for name, rates in whole.items():
+            if name == "keras":
+                beside.append(_bare_rate(contest.sides[name], precision, best[name], 3 * SECONDS))
+            rates.append(contest.windows / contest.sides[name]("translate", precision, best[name]))
+    result = {"bare": bare, "best batch": best, "whole": whole, "bare beside": beside, "matrix": matrix}
+    _print(precision, contest, result)
+    return result
+
+
+def _bare_rate(ask: Ask, precision: str, batch: int, seconds: float = SECONDS) -> float:
+    """Windows per second of calls that take about so long."""
+    once = ask("bare", precision, batch, 1)
+    calls = max(1, round(seconds / once))
+    return float(batch * calls / ask("bare", precision, batch, calls))
+
+
+def _print(precision: str, contest: Contest, result: dict[str, Any]) -> None:
+    limit = statistics.median(result["matrix"])
+    print(f"\n{precision}: matrix product {limit / 1e9:.0f} GFLOP/s {_spread(result['matrix'], 1e-9)}")
+    for name, rates in result["bare"].items():
+        for batch, found in rates.items():
+            share = statistics.median(found) * contest.operations / limit
+            print(f"  {name} bare, batch {batch}: {_rate(found)}, {share:.2f} of the matrix product")
+    for name, found in result["whole"].items():
+        print(f"  {name} whole, batch {result['best batch'][name]}: {_rate(found)}")
+    ours, peer = result["whole"]["keras"], result["whole"]["PyTorch"]
+    bare = {name: max(map(statistics.median, rates.values())) for name, rates in result["bare"].items()}
+    print(f"  b / a: {_ratio(ours, result['bare beside'])}; b / c: {_ratio(ours, peer)}")
+    for name in bare:
+        print(f"  bare {name} / bare PyTorch: {bare[name] / bare['PyTorch']:.2f}")
+    sys.stdout.flush()
+
+
+def _rate(found: list[float]) -> str:
+    return f"{statistics.median(found):.4g} windows/s {_spread(found)}"
+
+
+def _spread(found: list[float], factor: float = 1.0) -> str:
+    return f"({factor * min(found):.4g} to {factor * max(found):.4g})"
+
+
+def _ratio(above: list[float], below: list[float]) -> str:
+    ratios = [one / other for one, other in zip(above, below, strict=True)]
+    return f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+
+
+def _apart(folder: Path) -> dict[str, float]:
+    """Grey levels between the pictures of both sides, whose weights in overlaps differ."""
+    import rasterio
+
+    with rasterio.open(folder / "ours.tif") as ours, rasterio.open(folder / "peer.tif") as peer:
+        apart = np.abs(ours.read().astype(np.int16) - peer.read())
+    return {name: float(np.quantile(apart, share)) for name, share in (("median", 0.5), ("90 %", 0.9), ("99 %", 0.99))}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Overviews of a raster that comes strip by strip: each is half as high and wide as the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartranslate.radiometry import Mask
+
+Bytes = NDArray[np.uint8]
+
+
+class Rows(NamedTuple):
+    """Rows of a raster, or of an overview of it, in full width."""
+
+    row_off: int
+    values: Bytes  # (rows, width, bands)
+    mask: Mask  # (rows, width), True = valid
+
+
+def level_sizes(height: int, width: int, least: int) -> list[tuple[int, int]]:
+    """Heights and widths of the overviews, down to the first one that has no side longer than `least`.
+
+    >>> level_sizes(1100, 700, 512)
+    [(550, 350), (275, 175)]
+    """
+    sizes = []
+    while max(height, width) > least:
+        height, width = -(-height // 2), -(-width // 2)
+        sizes.append((height, width))
+    return sizes
+
+
+def halved(values: Bytes, mask: Mask) -> tuple[Bytes, Mask]:
+    """The mean of the valid ones of each 2 x 2 pixels, rounded; valid where any of them is.
+
+    A last row or column alone is taken twice.
+    """
+    odd = [(0, side % 2) for side in mask.shape]
+    values, mask = np.pad(values, [*odd, (0, 0)], "edge"), np.pad(mask, odd, "edge")
+    if mask.all():
+        return np.asarray((_sums(values) + 2) >> 2, np.uint8), _sums(mask) > 0
+    counts = _sums(mask)[..., None]
+    sums = _sums(np.where(mask[..., None], values, 0))
+    return np.asarray((sums + counts // 2) // np.maximum(counts, 1), np.uint8), counts[..., 0] > 0
+
+
+class Halving:
+    """Makes rows of the next overview of rows that come in order from the top; which ones together does not matter."""
+
+    def __init__(self, height: int) -> None:
+        self._height = height
+        self._left: Rows | None = None  # a row that its lower neighbour is not known of yet
+
+    def add(self, rows: Rows) -> Iterator[Rows]:
+        """What is known of the overview by now and has not been yielded yet."""
+        if self._left is not None:
+            joined = (np.concatenate(pair) for pair in zip(self._left[1:], rows[1:], strict=True))
+            rows = Rows(self._left.row_off, *joined)
+        count = len(rows.mask)
+        whole = count if rows.row_off + count == self._height else count - count % 2
+        self._left = Rows(rows.row_off + whole, rows.values[whole:], rows.mask[whole:]) if whole < count else None
+        if whole:
+            yield Rows(rows.row_off // 2, *halved(rows.values[:whole], rows.mask[:whole]))
+
+
+def _sums(values: NDArray[np.generic]) -> NDArray[np.uint16]:
+    """Of 2 x 2 pixels."""
+    upper, lower = values[::2].astype(np.uint16), values[1::2].astype(np.uint16)
+    rows = upper + lower
+    return np.asarray(rows[:, ::2] + rows[:, 1::2])
