@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sartranslate.errors import BackendError, OptionError
+from sartranslate.errors import BackendError, DeviceMemoryError, OptionError
 
 BACKENDS = ("tensorflow", "torch")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 ERRORS_ONLY = "3"  # of TensorFlow's log levels
+OUT_OF_MEMORY = ("out of memory", "oom when", "can't allocate memory", "bad_alloc", "bad alloc", "failed to allocate")
+PLACE = "Exception from "  # OpenVINO's first lines say where in its source
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
@@ -140,9 +142,19 @@ def on_arrays(compute: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return keras.ops.convert_to_numpy(compute(*map(keras.ops.convert_to_tensor, batches)))
         except failures as error:
-            raise BackendError(f"the generator failed: {str(error).splitlines()[0]}") from error
+            raise failure(error) from error
 
     return predict
+
+
+def failure(error: Exception) -> BackendError:
+    """What a failure of a framework or runtime in its call means, in one line."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith(PLACE)]
+    line = told[0] if told else type(error).__name__
+    # The frameworks have a class for each device and way to run out of memory, and one text.
+    kind = DeviceMemoryError if any(sign in str(error).lower() for sign in OUT_OF_MEMORY) else BackendError
+    return kind(f"the generator failed: {line}")
 
 
 def default_batch_size() -> int:

@@ -35,3 +35,7 @@ class TrainingError(SartranslateError, ArithmeticError):
 
 class BackendError(SartranslateError, RuntimeError):
     """The deep-learning framework asked for is absent or can not do what was asked."""
+
+
+class DeviceMemoryError(BackendError):
+    """A batch does not fit into the memory of the device."""

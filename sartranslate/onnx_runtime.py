@@ -7,7 +7,7 @@ from typing import Any
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from sartranslate.errors import BackendError
+from sartranslate.backend import failure
 from sartranslate.onnx_graph import SOURCE, TARGET, onnx_model
 from sartranslate.radiometry import Float
 from sartranslate.sliding import Generator
@@ -32,6 +32,6 @@ def generator(folded: Folded, precision: str) -> Generator:
         try:
             return session.run([TARGET], {SOURCE: batch})[0]
         except FAILURES as error:
-            raise BackendError(f"the generator failed: {str(error).splitlines()[0]}") from error
+            raise failure(error) from error
 
     return generate

@@ -7,7 +7,7 @@ from typing import Any
 
 import openvino
 
-from sartranslate.errors import BackendError
+from sartranslate.backend import failure
 from sartranslate.onnx_graph import onnx_model
 from sartranslate.radiometry import Float
 from sartranslate.sliding import Generator
@@ -41,6 +41,6 @@ def generator(folded: Folded, precision: str) -> Generator:
         try:
             return compiled(batch.shape)(batch)[0]
         except RuntimeError as error:
-            raise BackendError(f"the generator failed: {str(error).splitlines()[0]}") from error
+            raise failure(error) from error
 
     return generate

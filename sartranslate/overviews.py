@@ -40,7 +40,8 @@ def halved(values: Bytes, mask: Mask) -> tuple[Bytes, Mask]:
     A last row or column alone is taken twice.
     """
     odd = [(0, side % 2) for side in mask.shape]
-    values, mask = np.pad(values, [*odd, (0, 0)], "edge"), np.pad(mask, odd, "edge")
+    if any(after for _, after in odd):
+        values, mask = np.pad(values, [*odd, (0, 0)], "edge"), np.pad(mask, odd, "edge")
     if mask.all():
         return np.asarray((_sums(values) + 2) >> 2, np.uint8), _sums(mask) > 0
     counts = _sums(mask)[..., None]
@@ -49,26 +50,30 @@ def halved(values: Bytes, mask: Mask) -> tuple[Bytes, Mask]:
 
 
 class Halving:
-    """Makes rows of the next overview of rows that come in order from the top; which ones together does not matter."""
+    """Makes rows of the next overview of rows that come in order from the top; which ones together does not matter.
 
-    def __init__(self, height: int) -> None:
+    They are yielded `rows` at a time, or a multiple, but for the last ones.
+    """
+
+    def __init__(self, height: int, rows: int) -> None:
         self._height = height
-        self._left: Rows | None = None  # a row that its lower neighbour is not known of yet
+        self._step = 2 * rows
+        self._waiting: list[Rows] = []
 
     def add(self, rows: Rows) -> Iterator[Rows]:
         """What is known of the overview by now and has not been yielded yet."""
-        if self._left is not None:
-            joined = (np.concatenate(pair) for pair in zip(self._left[1:], rows[1:], strict=True))
-            rows = Rows(self._left.row_off, *joined)
-        count = len(rows.mask)
-        whole = count if rows.row_off + count == self._height else count - count % 2
-        self._left = Rows(rows.row_off + whole, rows.values[whole:], rows.mask[whole:]) if whole < count else None
-        if whole:
-            yield Rows(rows.row_off // 2, *halved(rows.values[:whole], rows.mask[:whole]))
+        self._waiting.append(rows)
+        first, end = self._waiting[0].row_off, rows.row_off + len(rows.mask)
+        count = end - first
+        whole = count if end == self._height else count - count % self._step
+        if not whole:
+            return
+        values, mask = (np.concatenate([given[part] for given in self._waiting]) for part in (1, 2))
+        self._waiting = [Rows(first + whole, values[whole:], mask[whole:])] if whole < count else []
+        yield Rows(first // 2, *halved(values[:whole], mask[:whole]))
 
 
 def _sums(values: NDArray[np.generic]) -> NDArray[np.uint16]:
     """Of 2 x 2 pixels."""
-    upper, lower = values[::2].astype(np.uint16), values[1::2].astype(np.uint16)
-    rows = upper + lower
+    rows = np.add(values[::2], values[1::2], dtype=np.uint16)
     return np.asarray(rows[:, ::2] + rows[:, 1::2])

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartranslate.errors import SceneError
+from sartranslate.prefetch import prefetch
 from sartranslate.reader import SceneReader, scene_reader
 from sartranslate.scene import Scene
 from sartranslate.units import NEIGHBOURS
 from sartranslate.windows import Window
 
+AHEAD = 16  # windows read while earlier ones are looked at
 SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
 MOST_VALUES = 2**23  # of each band, which bounds the memory
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
@@ -63,8 +65,7 @@ def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> tuple[NDArr
     """Valid values, thinned evenly where they are too many, and the share of valid pixels."""
     kept: list[NDArray[Any]] = []
     pixels, valid, held, halvings = 0, 0, 0, 0
-    for window in windows:
-        values, mask = reader.read(window)
+    for values, mask in prefetch((reader.read(window) for window in windows), AHEAD):
         pixels, valid = pixels + mask.size, valid + int(np.count_nonzero(mask))
         kept.append(_thinned(values[mask], halvings))
         held += len(kept[-1])
@@ -76,5 +77,7 @@ def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> tuple[NDArr
 
 def _thinned(values: NDArray[Any], halvings: int) -> NDArray[Any]:
     """Every so manieth run of values, since values beside each other tell of speckle."""
+    if not halvings:
+        return values
     runs = np.arange(len(values)) // NEIGHBOURS
     return np.asarray(values[runs % 2**halvings == 0])

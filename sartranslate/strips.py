@@ -47,12 +47,12 @@ class StripWriter:
     def __init__(self, folder: Path, form: Form, least_side: int) -> None:
         self._form = form
         sizes = [(form.height, form.width), *level_sizes(form.height, form.width, least_side)]
-        self._halvings = [Halving(height) for height, _ in sizes[:-1]]
+        self._halvings = [Halving(height, STRIP_HEIGHT) for height, _ in sizes[:-1]]
         self._files = [folder / f"{level}.tif" for level in range(len(sizes))]
         with ExitStack() as opened, quiet_georeference():
             self._datasets = [
-                opened.enter_context(_created(file, size, form.bands, STRIP_HEIGHT >> level))
-                for level, (file, size) in enumerate(zip(self._files, sizes, strict=True))
+                opened.enter_context(_created(file, size, form.bands))
+                for file, size in zip(self._files, sizes, strict=True)
             ]
             self._opened = opened.pop_all()
 
@@ -83,7 +83,7 @@ class StripWriter:
                 self._write(level + 1, smaller)
 
 
-def _created(path: Path, size: tuple[int, int], bands: int, strip_height: int) -> Any:
+def _created(path: Path, size: tuple[int, int], bands: int) -> Any:
     return rasterio.open(
         path,
         "w",
@@ -93,7 +93,7 @@ def _created(path: Path, size: tuple[int, int], bands: int, strip_height: int) -
         count=bands,
         dtype="uint8",
         interleave="pixel",
-        blockysize=max(strip_height, 1),
+        blockysize=STRIP_HEIGHT,
         bigtiff="IF_SAFER",
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sartranslate import bundle, runtime_choice
+from sartranslate.batching import within_memory
 from sartranslate.errors import BackendError
 from sartranslate.folding import fold
 from sartranslate.runtime import AUTO, FRAMEWORK, load
@@ -37,9 +38,9 @@ def load_translator(
 ) -> Translator:
     """The generator of a bundle, folded, in a runtime ("auto": the fastest), with a spread over `samples` if any.
 
-    `tell` is told a line where runtimes are measured first. Raises `BundleError` for an unusable file,
-    `BackendError` for a runtime that is absent or can not run the generator, `OptionError` for a precision or a
-    number of samples that it does not have.
+    `tell` is told a line where runtimes are measured first, and where a batch has to be halved. Raises
+    `BundleError` for an unusable file, `BackendError` for a runtime that is absent or can not run the generator,
+    `OptionError` for a precision or a number of samples that it does not have.
     """
     description, tensors = bundle.read(path)
     folded = fold(description.generator, tensors)
@@ -54,9 +55,9 @@ def load_translator(
     spread = None
     if samples is not None:
         sampler = fold(description.generator, tensors, sampling=True)
-        spread = Spread(load(runtime, sampler, precision).generator, samples, sampler.dropout)
+        spread = Spread(within_memory(load(runtime, sampler, precision).generator, tell), samples, sampler.dropout)
     return Translator(
-        generator=engine.generator,
+        generator=within_memory(engine.generator, tell),
         batch_size=engine.batch_size,
         model=f"{description.name} ({path.name})",
         device=engine.device,

@@ -29,6 +29,7 @@ LAYERS = {
             "atomic",
             "augmentation",
             "baselines",
+            "batching",
             "blend",
             "board",
             "bootstrap",

@@ -31,13 +31,14 @@ def test_each_pixel_is_the_rounded_mean_of_the_valid_ones_under_it(height: int, 
             assert np.abs(smaller[row, col] - known.mean(axis=0)).max() <= 0.5
 
 
-@given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 9))
-def test_which_rows_come_together_does_not_matter(height: int, width: int, step: int) -> None:
+@given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 9), st.integers(1, 4))
+def test_which_rows_come_together_does_not_matter(height: int, width: int, step: int, together: int) -> None:
     values, mask = raster(height, width, 0.7)
-    halving = Halving(height)
+    halving = Halving(height, together)
     found = []
     for row in range(0, height, step):
         found += list(halving.add(Rows(row, values[row : row + step], mask[row : row + step])))
+    assert all(len(rows.mask) % together == 0 for rows in found[:-1])
     assert [rows.row_off for rows in found] == list(np.cumsum([0, *(len(rows.mask) for rows in found)])[:-1])
     whole = halved(values, mask)
     np.testing.assert_array_equal(np.concatenate([rows.values for rows in found]), whole[0])

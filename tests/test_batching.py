@@ -1,0 +1,120 @@
+"""Batches that do not fit are halved, and that is said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sartranslate import backend
+from sartranslate.batching import within_memory
+from sartranslate.errors import BackendError, DeviceMemoryError
+from tests.conftest import user_environment
+
+ROOT = Path(__file__).parents[1]
+
+
+class Device:
+    """Computes batches of up to `room` samples."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.sizes: list[int] = []
+
+    def __call__(self, batch: Any, seeds: Any) -> Any:
+        self.sizes.append(len(batch))
+        if len(batch) > self.room:
+            raise DeviceMemoryError("the generator failed: out of memory")
+        return batch + seeds[:, None]
+
+
+@pytest.mark.parametrize(("room", "halvings"), [(8, 0), (5, 1), (3, 2), (1, 3)])
+def test_what_fits_is_found_once_and_nothing_else_changes(room: int, halvings: int) -> None:
+    batch, seeds = np.arange(24.0).reshape(8, 3), np.arange(8)
+    told: list[str] = []
+    device = Device(room)
+    generator = within_memory(device, told.append)
+    for _ in range(2):
+        np.testing.assert_array_equal(generator(batch, seeds), batch + seeds[:, None])
+    assert len(told) == halvings
+    assert [size for size in device.sizes if size > room] == [8 >> number for number in range(halvings)]
+    if halvings:
+        assert told[0] == "Out of memory: a batch of 8 does not fit, going on with 4 at a time"
+
+
+def test_an_odd_batch_is_cut_into_parts() -> None:
+    device = Device(2)
+    batch = np.arange(14.0).reshape(7, 2)
+    np.testing.assert_array_equal(within_memory(device)(batch, np.zeros(7)), batch)
+    assert device.sizes == [7, 4, 2, 2, 2, 1]
+
+
+def test_a_single_sample_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(DeviceMemoryError, match="out of memory"):
+        within_memory(Device(0))(np.zeros((2, 2)), np.zeros(2))
+
+
+def test_other_failures_are_not_tried_again() -> None:
+    calls = []
+
+    def broken(batch: Any) -> Any:
+        calls.append(len(batch))
+        raise BackendError("the generator failed: no kernel")
+
+    with pytest.raises(BackendError, match="no kernel"):
+        within_memory(broken)(np.zeros((8, 2)))
+    assert calls == [8]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OOM when allocating tensor with shape[32,256,256,64]\nmore",
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+        "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate",
+        "std::bad_alloc",
+        "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer of size 9",
+    ],
+)
+def test_the_texts_of_the_frameworks_are_known(text: str) -> None:
+    error = backend.failure(RuntimeError(text))
+    assert isinstance(error, DeviceMemoryError)
+    assert str(error) == f"the generator failed: {text.splitlines()[0]}"
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from sartranslate import backend, bundle
+from sartranslate.translator import load_translator
+
+runtime = sys.argv[1]
+if runtime == "torch":
+    backend.select("torch")
+runtime = "keras" if runtime == "torch" else runtime
+generator = load_translator(bundle.DEFAULT_MODEL, "float32", runtime=runtime, tell=print).generator
+batch = np.random.default_rng(0).uniform(-1, 1, (64, 256, 256, 1)).astype(np.float32)
+expected = generator(batch[:1])
+held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + 500 * 2**20,) * 2)
+np.testing.assert_allclose(generator(batch)[:1], expected, atol=1e-4)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("runtime", ["torch", "onnxruntime"])
+def test_a_process_that_runs_out_of_memory_goes_on_with_half_a_batch(runtime: str) -> None:
+    command = [sys.executable, "-c", LIMITED, runtime]
+    done = subprocess.run(command, capture_output=True, text=True, env=user_environment(), cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Out of memory: a batch of 64 does not fit, going on with 32 at a time\n")
+
+
+def test_another_text_is_another_failure() -> None:
+    assert not isinstance(backend.failure(RuntimeError("shapes differ")), DeviceMemoryError)
+    assert str(backend.failure(RuntimeError())) == "the generator failed: RuntimeError"
