@@ -32,6 +32,8 @@ import numpy as np
 from throughput_sides import OVERLAP, WINDOW, Given, Ours, Peer, side
 
 RUNTIMES = ("keras", "onnxruntime", "openvino")
+PEER = "PyTorch"
+WITH = {"bfloat16": ("keras", "openvino", PEER), "int8": ("onnxruntime", "openvino")}  # float32: all
 BATCHES = (8, 16, 32)
 SECONDS = 3.0  # of bare calls in a turn, about
 Ask = Callable[..., Any]
@@ -54,7 +56,7 @@ def main() -> None:
         given = Given(model, _simulated(folder, arguments.size), arguments.device)
         names = RUNTIMES if arguments.device == "cpu" else RUNTIMES[:1]
         sides = {name: stack.enter_context(side(Ours, given, name)) for name in names}
-        sides["PyTorch"] = stack.enter_context(side(Peer, given))
+        sides[PEER] = stack.enter_context(side(Peer, given))
         contest = Contest(sides, *_work(model, arguments.size), arguments.rounds)
         print(f"{contest.operations / 1e9:.2f} GFLOP a window, {contest.windows} windows", flush=True)
         results = {precision: _compared(contest, precision) for precision in arguments.precisions}
@@ -120,22 +122,26 @@ def _work(model: Path, size: int) -> tuple[int, float]:
 
 
 def _compared(contest: Contest, precision: str) -> dict[str, Any]:
-    names = [name for name in contest.sides if name != "onnxruntime" or precision == "float32"]
+    names = [name for name in contest.sides if name in WITH.get(precision, (*RUNTIMES, PEER))]
     bare: dict[str, dict[int, list[float]]] = {name: {batch: [] for batch in BATCHES} for name in names}
     matrix: list[float] = []
     for _ in range(contest.rounds):
-        matrix.append(max(contest.sides[name]("matrix", precision) for name in ("PyTorch", "keras")))
+        if precision != "int8":  # neither framework has one
+            matrix.append(max(contest.sides[name]("matrix", precision) for name in (PEER, "keras")))
         for batch in BATCHES:
             for name in names:
                 bare[name][batch].append(_bare_rate(contest.sides[name], precision, batch))
     best = {name: max(BATCHES, key=lambda batch: statistics.median(rates[batch])) for name, rates in bare.items()}
-    whole: dict[str, list[float]] = {"keras": [], "PyTorch": []}
-    beside: list[float] = []  # bare rates of the same minutes
+    ours = next(name for name in names if name != "onnxruntime")
+    whole: dict[str, list[float]] = {name: [] for name in (ours, PEER) if name in names}
+    beside: list[float] = []  # bare rates of ours in the same minutes
     for _ in range(contest.rounds):
+        before = _bare_rate(contest.sides[ours], precision, best[ours], 2 * SECONDS)
         for name, rates in whole.items():
-            if name == "keras":
-                beside.append(_bare_rate(contest.sides[name], precision, best[name], 3 * SECONDS))
             rates.append(contest.windows / contest.sides[name]("translate", precision, best[name]))
+            if name == ours:
+                after = _bare_rate(contest.sides[ours], precision, best[ours], 2 * SECONDS)
+                beside.append((before + after) / 2)
     result = {"bare": bare, "best batch": best, "whole": whole, "bare beside": beside, "matrix": matrix}
     _print(precision, contest, result)
     return result
@@ -149,19 +155,23 @@ def _bare_rate(ask: Ask, precision: str, batch: int, seconds: float = SECONDS) -
 
 
 def _print(precision: str, contest: Contest, result: dict[str, Any]) -> None:
-    limit = statistics.median(result["matrix"])
-    print(f"\n{precision}: matrix product {limit / 1e9:.0f} GFLOP/s {_spread(result['matrix'], 1e-9)}")
+    limit = statistics.median(result["matrix"]) if result["matrix"] else None
+    print(
+        f"\n{precision}"
+        + (f": matrix product {limit / 1e9:.0f} GFLOP/s {_spread(result['matrix'], 1e-9)}" if limit else "")
+    )
     for name, rates in result["bare"].items():
         for batch, found in rates.items():
-            share = statistics.median(found) * contest.operations / limit
-            print(f"  {name} bare, batch {batch}: {_rate(found)}, {share:.2f} of the matrix product")
+            share = statistics.median(found) * contest.operations / limit if limit else None
+            print(f"  {name} bare, batch {batch}: {_rate(found)}" + (f", {share:.2f} of the product" if share else ""))
     for name, found in result["whole"].items():
         print(f"  {name} whole, batch {result['best batch'][name]}: {_rate(found)}")
-    ours, peer = result["whole"]["keras"], result["whole"]["PyTorch"]
-    bare = {name: max(map(statistics.median, rates.values())) for name, rates in result["bare"].items()}
-    print(f"  b / a: {_ratio(ours, result['bare beside'])}; b / c: {_ratio(ours, peer)}")
-    for name in bare:
-        print(f"  bare {name} / bare PyTorch: {bare[name] / bare['PyTorch']:.2f}")
+    ours = next(iter(result["whole"]))
+    print(f"  b / a: {_ratio(result['whole'][ours], result['bare beside'])}")
+    if PEER in result["whole"]:
+        print(f"  b / c: {_ratio(result['whole'][ours], result['whole'][PEER])}")
+        best = {name: max(map(statistics.median, rates.values())) for name, rates in result["bare"].items()}
+        print("  bare / bare PyTorch: " + ", ".join(f"{name} {rate / best[PEER]:.2f}" for name, rate in best.items()))
     sys.stdout.flush()
 
 

@@ -74,11 +74,20 @@ class Ours:
     def out(self) -> Path:
         return self._given.scene.with_name("ours.tif")
 
+    def _calibration(self) -> Any:
+        from sartranslate import bundle
+        from sartranslate.inference import calibration_patches, plan
+
+        radiometry = bundle.describe(self._given.model).radiometry
+        return calibration_patches(plan(self._given.scene, self.out.with_name("none.tif"), radiometry))
+
     def _translator(self, precision: str) -> Any:
         from sartranslate.translator import load_translator
 
         if precision not in self._translators:
-            self._translators[precision] = load_translator(self._given.model, precision, runtime=self._runtime)
+            self._translators[precision] = load_translator(
+                self._given.model, precision, runtime=self._runtime, calibration=self._calibration
+            )
         return self._translators[precision]
 
 

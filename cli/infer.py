@@ -58,7 +58,7 @@ def _runtime(runtime: str, backend: str | None) -> str:
     callback=_batch_size,
     help="Windows translated in one call.",
 )
-@options.precision("float32", "bfloat16", "float16")
+@options.precision("float32", "bfloat16", "float16", "int8")
 @click.option(
     "--runtime",
     type=click.Choice(["auto", "keras", "onnxruntime", "openvino"]),
@@ -127,7 +127,14 @@ def infer(
         click.echo(f"Warning: {plan.scene.path} is {warning}", err=True)
     if backend:
         framework.select(backend)
-    translator = load_translator(model, precision, samples, runtime=runtime, tell=partial(_tell, quiet))
+    translator = load_translator(
+        model,
+        precision,
+        samples,
+        runtime=runtime,
+        tell=partial(_tell, quiet),
+        calibration=partial(inference.calibration_patches, plan),
+    )
     with progress_bar("windows", quiet=quiet) as bar:
 
         def watch(tally: Tally, windows: int) -> None:

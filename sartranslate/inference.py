@@ -6,32 +6,35 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from sartranslate import __version__
 from sartranslate.aoi import AreaOnGrid, area_on_grid
 from sartranslate.area_file import Area
 from sartranslate.blend import STRIP_HEIGHT, Strip
 from sartranslate.cog import CogProfile, lossless
-from sartranslate.errors import OptionError
+from sartranslate.errors import OptionError, SceneError
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.output import check_distinct, check_output
 from sartranslate.prefetch import BackgroundWriter, prefetch
 from sartranslate.product import Product, product_writer
-from sartranslate.radiometry import Mask, Radiometry, to_rgb
+from sartranslate.radiometry import Float, Mask, Radiometry, to_rgb
 from sartranslate.raster import moved, named_errors
 from sartranslate.reader import block_cache, scene_reader
 from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.seams import WINDOW_TAG, TranslatedRegion
-from sartranslate.sliding import Patch, Tally, side_by_side, slide
+from sartranslate.sliding import Patch, Tally, padded, side_by_side, slide
 from sartranslate.source import SceneOptions
 from sartranslate.translator import Translator
 from sartranslate.uncertainty import to_levels
 from sartranslate.windows import Window, WindowGrid, check_multiple
 
+CALIBRATED_WINDOWS = 32  # at most, of a plan
 SYNTHETIC = "Synthetic RGB generated from SAR backscatter; not an optical observation"
 SPREAD = "Spread of samples of a synthetic RGB in grey levels, root mean square over its colours; not its error"
 
@@ -140,6 +143,19 @@ def translate(
         ):
             pending.put(strip)
     return _summary(plan, translator, tally, time.monotonic() - started)
+
+
+def calibration_patches(plan: Plan) -> Float:
+    """(N, size, size, bands) patches as the generator will see them, evenly spread over the windows of the plan."""
+    spread = np.linspace(0, len(plan.windows) - 1, min(CALIBRATED_WINDOWS, len(plan.windows))).round().astype(int)
+    kept = [
+        patch for patch in _patches(replace(plan, windows=tuple(plan.windows[n] for n in spread))) if patch.mask.any()
+    ]
+    if not kept:
+        raise SceneError(
+            f"{plan.scene.path}: no valid pixels in {CALIBRATED_WINDOWS} windows, int8 has nothing to measure"
+        )
+    return np.stack([padded(patch, plan.grid.size) for patch in kept])
 
 
 def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:

@@ -1,4 +1,4 @@
-"""A folded generator run by ONNX Runtime on the processor."""
+"""A generator run by ONNX Runtime on the processor."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from sartranslate.backend import failure
-from sartranslate.onnx_graph import SOURCE, TARGET, onnx_model
+from sartranslate.onnx_graph import SOURCE, TARGET
 from sartranslate.radiometry import Float
 from sartranslate.sliding import Generator
-from sartranslate.steps import Folded
 
 FAILURES = (state.EPFail, state.Fail, state.InvalidArgument, state.RuntimeException)
 FATAL = 4  # of its log levels: errors are raised as well
@@ -19,14 +18,17 @@ FATAL = 4  # of its log levels: errors are raised as well
 
 def precisions() -> tuple[str, ...]:
     """What it computes in here, the fastest first."""
-    return ("float32",)
+    return ("float32", "int8")
 
 
-def generator(folded: Folded, precision: str) -> Generator:
-    """A call from float32 (N, H, W, bands) to float32 (N, H, W, colours); it raises `BackendError` on failure."""
+def generator(model: bytes, precision: str) -> Generator:
+    """A serialised model as a call from (N, H, W, bands) to (N, H, W, colours), float32.
+
+    The call raises `BackendError` when the runtime fails.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
-    session = onnxruntime.InferenceSession(onnx_model(folded), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def generate(batch: Float) -> Any:
         try:

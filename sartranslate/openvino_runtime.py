@@ -1,4 +1,4 @@
-"""A folded generator run by OpenVINO on the processor."""
+"""A generator run by OpenVINO on the processor."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Any
 import openvino
 
 from sartranslate.backend import failure
-from sartranslate.onnx_graph import onnx_model
 from sartranslate.radiometry import Float
 from sartranslate.sliding import Generator
-from sartranslate.steps import Folded
 
 DEVICE = "CPU"
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
@@ -20,22 +18,23 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}
 def precisions() -> tuple[str, ...]:
     """What it computes in here, the fastest first."""
     capabilities = openvino.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
-    return ("bfloat16", "float32") if "BF16" in capabilities else ("float32",)
+    return ("bfloat16", "float32", "int8") if "BF16" in capabilities else ("float32", "int8")
 
 
-def generator(folded: Folded, precision: str) -> Generator:
-    """A call from float32 (N, H, W, bands) to float32 (N, H, W, colours); it raises `BackendError` on failure.
+def generator(model: bytes, precision: str) -> Generator:
+    """A serialised model as a call from (N, H, W, bands) to (N, H, W, colours), float32.
 
-    The first call of each shape compiles the network for it.
+    The first call of each shape compiles the network for it. A call raises `BackendError` when the runtime fails.
     """
-    core, serialised = openvino.Core(), onnx_model(folded)
-    settings = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    core = openvino.Core()
+    # What an int8 model leaves in floating point is that by its own decision.
+    settings = {"INFERENCE_PRECISION_HINT": HINTS.get(precision, "f32"), "PERFORMANCE_HINT": "LATENCY"}
 
     @cache
     def compiled(shape: tuple[int, ...]) -> Any:
-        model = core.read_model(serialised)
-        model.reshape(list(shape))
-        return core.compile_model(model, DEVICE, settings)
+        network = core.read_model(model)
+        network.reshape(list(shape))
+        return core.compile_model(network, DEVICE, settings)
 
     def generate(batch: Float) -> Any:
         try:

@@ -15,6 +15,7 @@ from typing import Any
 from sartranslate import backend
 from sartranslate.backend import BACKENDS
 from sartranslate.errors import BackendError, OptionError
+from sartranslate.radiometry import Float
 from sartranslate.steps import Folded
 
 FRAMEWORK = "keras"  # on one of its backends
@@ -24,6 +25,7 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # by name, the packages that each n
     "openvino": ("onnx", "openvino"),
 }
 AUTO = "auto"
+INT8 = "int8"  # the one precision that is never chosen by itself
 BATCH_SIZE = 8  # windows that are worth one call on a processor
 
 
@@ -54,20 +56,29 @@ def check_runtime(name: str) -> None:
         raise BackendError(f"runtime {name!r} is not installed: pip install {hint}")
 
 
-def load(name: str, folded: Folded, precision: str = "auto") -> Engine:
+def load(name: str, folded: Folded, precision: str = "auto", calibration: Callable[[], Float] | None = None) -> Engine:
     """The generator in a runtime, on the fastest device that it has.
 
-    Raises `BackendError` for a runtime that is not installed or can not run this generator, `OptionError` for
-    a precision that it does not have here.
+    For "int8", `calibration` gives (N, H, W, bands) patches of the scene. Raises `BackendError` for a runtime that
+    is not installed or can not run this generator, `OptionError` for a precision that it does not have here, or
+    in which the picture would be too far off.
     """
     check_runtime(name)
     if name == FRAMEWORK:
         return _load_keras(folded, precision)
-    from sartranslate import onnx_runtime, openvino_runtime
+    if name == "onnxruntime":
+        from sartranslate import onnx_runtime as module
+    else:
+        from sartranslate import openvino_runtime as module  # type: ignore[no-redef]
+    from sartranslate.onnx_graph import onnx_model
 
-    module = onnx_runtime if name == "onnxruntime" else openvino_runtime
     precision = _resolved(name, precision, module.precisions())
-    return Engine(module.generator(folded, precision), BATCH_SIZE, "CPU", precision, f"{name} {_version(name)}")
+    model = onnx_model(folded)
+    if precision == INT8:
+        generator = _in_eight_bits(model, module.generator, calibration)
+    else:
+        generator = module.generator(model, precision)
+    return Engine(generator, BATCH_SIZE, "CPU", precision, f"{name} {_version(name)}")
 
 
 def versions() -> dict[str, str]:
@@ -76,7 +87,24 @@ def versions() -> dict[str, str]:
     return {package: _version(package) for package in sorted(packages) if _present(package)}
 
 
+def _in_eight_bits(
+    model: bytes, run: Callable[[bytes, str], Callable[..., Any]], calibration: Callable[[], Float] | None
+) -> Callable[..., Any]:
+    if calibration is None:
+        raise OptionError(f"precision {INT8!r} without a scene to measure ranges on, expected another one")
+    if not installed("onnxruntime"):
+        raise BackendError(f"precision {INT8!r} needs onnxruntime: pip install 'sartranslate[onnxruntime]'")
+    from sartranslate.quantisation import check_quantised, quantised
+
+    patches = calibration()
+    generator = run(quantised(model, patches), INT8)
+    check_quantised(run(model, "float32"), generator, patches)
+    return generator
+
+
 def _load_keras(folded: Folded, precision: str) -> Engine:
+    if precision == INT8:
+        raise OptionError(f"precision {INT8!r}: {FRAMEWORK} has it not, expected runtime onnxruntime or openvino")
     backend.select()
     precision = backend.resolve_precision(precision)
     batch_size, device = backend.default_batch_size(), backend.device()

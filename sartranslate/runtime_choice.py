@@ -18,6 +18,7 @@ from platformdirs import user_cache_path
 from sartranslate import __version__
 from sartranslate.atomic import write_text
 from sartranslate.errors import BackendError, OptionError, OutputError
+from sartranslate.radiometry import Float
 from sartranslate.runtime import FRAMEWORK, RUNTIMES, Engine, installed, load, versions
 from sartranslate.steps import Convolve, Folded
 
@@ -29,7 +30,12 @@ FILE_NAME = "runtimes.json"
 log = logging.getLogger(__name__)
 
 
-def load_fastest(folded: Folded, precision: str, tell: Callable[[str], None] = lambda line: None) -> Engine:
+def load_fastest(
+    folded: Folded,
+    precision: str,
+    tell: Callable[[str], None] = lambda line: None,
+    calibration: Callable[[], Float] | None = None,
+) -> Engine:
     """The generator in the runtime that has the highest rate here, in `precision` or what "auto" is in each.
 
     What can not run the generator, or not in this precision, is left out. `tell` is told when rates are
@@ -39,13 +45,13 @@ def load_fastest(folded: Folded, precision: str, tell: Callable[[str], None] = l
     if not names:
         raise BackendError(f"no runtime is installed, expected one of {', '.join(RUNTIMES)}")
     if len(names) == 1:
-        return load(names[0], folded, precision)
+        return load(names[0], folded, precision, calibration)
     file, machine, question = user_cache_path("sartranslate") / FILE_NAME, _machine(), _question(folded, precision)
     choices = _remembered(file, machine)
     if choices.get(question) in names:
-        return load(choices[question], folded, precision)
+        return load(choices[question], folded, precision, calibration)
     tell(f"Measuring the speed of {', '.join(names)} here, once")
-    engines = dict(_loadable(names, folded, precision))
+    engines = dict(_loadable(names, folded, precision, calibration))
     if not engines:
         raise BackendError(f"precision {precision!r}: expected one that {' or '.join(names)} has here")
     rates = {name: _rate(engine, folded.source_bands) for name, engine in engines.items()}
@@ -65,10 +71,12 @@ def fastest(rates: Mapping[str, float]) -> str:
     return FRAMEWORK if rates.get(FRAMEWORK, 0.0) * ADVANTAGE >= rates[best] else best
 
 
-def _loadable(names: Sequence[str], folded: Folded, precision: str) -> Iterator[tuple[str, Engine]]:
+def _loadable(
+    names: Sequence[str], folded: Folded, precision: str, calibration: Callable[[], Float] | None
+) -> Iterator[tuple[str, Engine]]:
     for name in names:
         with suppress(OptionError, BackendError):
-            yield name, load(name, folded, precision)
+            yield name, load(name, folded, precision, calibration)
 
 
 def _rate(engine: Engine, bands: int) -> float:

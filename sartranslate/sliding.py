@@ -100,7 +100,7 @@ def _generated(
 ) -> Iterator[_Batch]:
     """Batches across row borders."""
     for batch, skipped in _batches(patches, batch_size):
-        inputs = [_pad(patch, size) for patch in batch]
+        inputs = [padded(patch, size) for patch in batch]
         inputs += inputs[-1:] * (batch_size - len(batch))
         outputs = np.empty((0, size, size, channels), np.float32)
         if batch:
@@ -133,7 +133,8 @@ def _generate(generator: Generator, batch: Float, channels: int) -> Float:
     return outputs
 
 
-def _pad(patch: Patch, size: int) -> Float:
+def padded(patch: Patch, size: int) -> Float:
+    """Its values, mirrored up to the size of a window where the scene is smaller."""
     height, width = patch.mask.shape
     if (height, width) == (size, size):
         return patch.values

@@ -10,6 +10,7 @@ from sartranslate import bundle, runtime_choice
 from sartranslate.batching import within_memory
 from sartranslate.errors import BackendError
 from sartranslate.folding import fold
+from sartranslate.radiometry import Float
 from sartranslate.runtime import AUTO, FRAMEWORK, load
 from sartranslate.sliding import Generator
 from sartranslate.uncertainty import Spread
@@ -35,10 +36,12 @@ def load_translator(
     *,
     runtime: str = FRAMEWORK,
     tell: Callable[[str], None] = lambda line: None,
+    calibration: Callable[[], Float] | None = None,
 ) -> Translator:
     """The generator of a bundle, folded, in a runtime ("auto": the fastest), with a spread over `samples` if any.
 
-    `tell` is told a line where runtimes are measured first, and where a batch has to be halved. Raises
+    `tell` is told a line where runtimes are measured first, and where a batch has to be halved;
+    `calibration` gives patches of the scene, for precision "int8" alone. Raises
     `BundleError` for an unusable file, `BackendError` for a runtime that is absent or can not run the generator,
     `OptionError` for a precision or a number of samples that it does not have.
     """
@@ -49,9 +52,9 @@ def load_translator(
         raise BackendError(f"runtime {runtime!r} can not drop values as samples need it: expected {FRAMEWORK!r}")
     runtime = FRAMEWORK if dropping else runtime
     if runtime == AUTO:
-        engine = runtime_choice.load_fastest(folded, precision, tell)
+        engine = runtime_choice.load_fastest(folded, precision, tell, calibration)
     else:
-        engine = load(runtime, folded, precision)
+        engine = load(runtime, folded, precision, calibration)
     spread = None
     if samples is not None:
         sampler = fold(description.generator, tensors, sampling=True)

@@ -65,14 +65,14 @@ def test_instance_norm_does_not_overflow_in_half_precision() -> None:
 @pytest.mark.parametrize("synchronized", [True, False])
 def test_batch_norm_is_what_was_asked_for(synchronized: bool) -> None:
     inputs = keras.Input((4, 4, 2))
-    outputs = Normalisation("batch", 1e-3, momentum=0.75, synchronized=synchronized)(inputs, "down1")
+    outputs = Normalisation("batch", 1e-3, momentum=0.75, synchronized=synchronized)(inputs, "down1_norm")
     layer = keras.Model(inputs, outputs).get_layer("down1_norm")
     assert (layer.epsilon, layer.momentum, layer.synchronized) == (1e-3, 0.75, synchronized)
 
 
 def test_no_normalisation_leaves_features_alone() -> None:
     x = features(1, 4, 4, 2)
-    assert Normalisation("none", 1e-5)(x, "down1") is x
+    assert Normalisation("none", 1e-5)(x, "down1_norm") is x
 
 
 @pytest.mark.parametrize(("shape", "pixels"), [((2, 5, 7, 3), 3), ((1, 4, 4, 1), 3), ((1, 2, 9, 2), 1)])

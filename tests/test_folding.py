@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,13 @@ def kinds(folded: Folded) -> list[str]:
     return [type(step).__name__ for step in folded.steps]
 
 
-@pytest.mark.parametrize("upsampling", UPSAMPLINGS)
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+QUICK = [("unet_128", "batch", "resize"), ("resnet_6blocks", "instance", "transpose")]
+REST = [each for each in itertools.product(ARCHITECTURES, NORMS, UPSAMPLINGS) if each not in QUICK]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "norm", "upsampling"), [*QUICK, *(pytest.param(*each, marks=pytest.mark.long) for each in REST)]
+)
 def test_every_runtime_computes_what_keras_does(architecture: str, norm: str, upsampling: str) -> None:
     config = GeneratorConfig(architecture, source_bands=2, filters=2, norm=norm, upsampling=upsampling)
     tensors, source = weights(config), noise(2, 256, 512, 2)

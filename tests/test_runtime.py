@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,8 +116,52 @@ def test_keras_without_a_framework_is_absent(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_precision_that_a_runtime_lacks_is_refused_with_those_it_has(name: str, tiny_model: Path) -> None:
     description, tensors = bundle.read(tiny_model)
-    with pytest.raises(OptionError, match=f"precision 'float16': {name} has .*float32 on this processor"):
+    with pytest.raises(OptionError, match=f"precision 'float16': {name} has .*float32.* on this processor"):
         runtime.load(name, fold(description.generator, tensors), "float16")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_eight_bits_are_within_three_grey_levels_for_99_of_100_values(
+    name: str, exact: NDArray[np.int64], tmp_path: Path, sartranslate: Run
+) -> None:
+    found = translated(sartranslate, tmp_path / "out.tif", "--runtime", name, "--precision", "int8")
+    apart = np.abs(found - exact)
+    assert apart.max() > 1
+    assert np.quantile(apart, 0.99) <= 3
+
+
+def test_eight_bits_that_are_too_far_off_are_refused(
+    tmp_path: Path, sartranslate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sartranslate import quantisation
+
+    monkeypatch.setattr(quantisation, "MOST_APART", 0)
+    done = sartranslate("infer", SCENE, tmp_path / "out.tif", "--runtime", "onnxruntime", "--precision", "int8")
+    assert done.exit_code == 2
+    assert re.search(
+        r"Error: precision 'int8': \d grey levels from float32 on this scene for 1 of 100 values, expected at most 0",
+        done.output,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_eight_bits_of_a_scene_smaller_than_a_window(tmp_path: Path, sartranslate: Run) -> None:
+    simulate(tmp_path / "small", SimulationOptions(pairs=0, scene=(100, 90)))
+    options = ("--runtime", "onnxruntime", "--precision", "int8")
+    done = sartranslate("infer", tmp_path / "small" / "scene.tif", tmp_path / "out.tif", *options)
+    assert (done.exit_code, read(tmp_path / "out.tif").shape[1:]) == (0, (100, 90))
+
+
+def test_keras_has_no_eight_bits(tmp_path: Path, sartranslate: Run) -> None:
+    done = sartranslate("infer", SCENE, tmp_path / "out.tif", "--runtime", "keras", "--precision", "int8")
+    assert done.exit_code == 2
+    assert "precision 'int8': keras has it not, expected runtime onnxruntime or openvino" in done.output
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_eight_bits_need_a_scene(name: str, tiny_model: Path) -> None:
+    with pytest.raises(OptionError, match="precision 'int8' without a scene to measure ranges on"):
+        load_translator(tiny_model, "int8", runtime=name)
 
 
 def test_a_runtime_that_can_not_draw_samples_is_refused(tmp_path: Path, sartranslate: Run) -> None:

@@ -48,7 +48,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     clock = Clock()
 
-    def load(name: str, folded: Folded, precision: str) -> Engine:
+    def load(name: str, folded: Folded, precision: str, calibration: object) -> Engine:
         names.append(name)
         if precision == "float16" and name != "keras":
             raise OptionError(f"precision 'float16': {name} has float32 on this processor")
