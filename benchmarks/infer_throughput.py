@@ -12,7 +12,7 @@ another one computes:
 (d) ONNX Runtime and OpenVINO, bare;
 (e) a large matrix product in the same precision, the best of TensorFlow's and PyTorch's.
 
-Whole translations take the batch whose bare calls were fastest. Rates are medians over rounds, with the lowest and
+Whole translations by ours take the batch that the command takes, the peer's that whose bare calls were fastest. Rates are medians over rounds, with the lowest and
 the highest in brackets.
 """
 
@@ -32,10 +32,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from throughput_sides import OVERLAP, WINDOW, Given, Ours, Peer, side
 
+from sartranslate.runtime import BATCH_SIZE
+
 RUNTIMES = ("keras", "onnxruntime", "openvino")
 PEER = "PyTorch"
 WITH = {"bfloat16": ("keras", "openvino", PEER), "int8": ("onnxruntime", "openvino")}  # float32: all
 BATCHES = (8, 16, 32)
+OUR_BATCH = BATCH_SIZE  # of a translation on a processor
 SECONDS = 3.0  # of bare calls in a turn, about
 Ask = Callable[..., Any]
 
@@ -133,7 +136,9 @@ def _compared(contest: Contest, precision: str) -> dict[str, Any]:
         for batch in BATCHES:
             for name in names:
                 bare[name][batch].append(_bare_rate(contest.sides[name], precision, batch))
-    best = {name: max(BATCHES, key=lambda batch: statistics.median(rates[batch])) for name, rates in bare.items()}
+    best = dict.fromkeys(names, OUR_BATCH)
+    if PEER in names:
+        best[PEER] = max(BATCHES, key=lambda batch: statistics.median(bare[PEER][batch]))
     ours = next(name for name in names if name != "onnxruntime")
     whole: dict[str, list[float]] = {name: [] for name in (ours, PEER) if name in names}
     beside: list[float] = []  # bare rates of ours in the same minutes
@@ -144,7 +149,7 @@ def _compared(contest: Contest, precision: str) -> dict[str, Any]:
             if name == ours:
                 after = _bare_rate(contest.sides[ours], precision, best[ours], 2 * SECONDS)
                 beside.append((before + after) / 2)
-    result = {"bare": bare, "best batch": best, "whole": whole, "bare beside": beside, "matrix": matrix}
+    result = {"bare": bare, "batch": best, "whole": whole, "bare beside": beside, "matrix": matrix}
     _print(precision, contest, result)
     return result
 
@@ -167,7 +172,7 @@ def _print(precision: str, contest: Contest, result: dict[str, Any]) -> None:
             share = statistics.median(found) * contest.operations / limit if limit else None
             print(f"  {name} bare, batch {batch}: {_rate(found)}" + (f", {share:.2f} of the product" if share else ""))
     for name, found in result["whole"].items():
-        print(f"  {name} whole, batch {result['best batch'][name]}: {_rate(found)}")
+        print(f"  {name} whole, batch {result['batch'][name]}: {_rate(found)}")
     ours = next(iter(result["whole"]))
     print(f"  b / a: {_ratio(result['whole'][ours], result['bare beside'])}")
     if PEER in result["whole"]:
