@@ -12,8 +12,8 @@ another one computes:
 (d) ONNX Runtime and OpenVINO, bare;
 (e) a large matrix product in the same precision, the best of TensorFlow's and PyTorch's.
 
-Whole translations by ours take the batch that the command takes, the peer's that whose bare calls were fastest. Rates are medians over rounds, with the lowest and
-the highest in brackets.
+Whole translations by ours take the batch that the command takes, the peer's that whose bare calls were fastest. Rates
+are medians over rounds, with the lowest and the highest in brackets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +37,7 @@ RUNTIMES = ("keras", "onnxruntime", "openvino")
 PEER = "PyTorch"
 WITH = {"bfloat16": ("keras", "openvino", PEER), "int8": ("onnxruntime", "openvino")}  # float32: all
 BATCHES = (8, 16, 32)
-OUR_BATCH = BATCH_SIZE  # of a translation on a processor
+GPU_BATCH = 32  # as `backend.default_batch_size` has it
 SECONDS = 3.0  # of bare calls in a turn, about
 Ask = Callable[..., Any]
 
@@ -50,6 +49,8 @@ class Contest(NamedTuple):
     windows: int  # of the scene
     operations: float  # of a window, multiplications and additions
     rounds: int
+    folder: Path
+    our_batch: int  # of a translation
 
 
 def main() -> None:
@@ -61,11 +62,10 @@ def main() -> None:
         names = RUNTIMES if arguments.device == "cpu" else RUNTIMES[:1]
         sides = {name: stack.enter_context(side(Ours, given, name)) for name in names}
         sides[PEER] = stack.enter_context(side(Peer, given))
-        contest = Contest(sides, *_work(model, arguments.size), arguments.rounds)
+        our_batch = BATCH_SIZE if arguments.device == "cpu" else GPU_BATCH
+        contest = Contest(sides, *_work(model, arguments.size), arguments.rounds, folder, our_batch)
         print(f"{contest.operations / 1e9:.2f} GFLOP a window, {contest.windows} windows", flush=True)
         results = {precision: _compared(contest, precision) for precision in arguments.precisions}
-        results["grey levels apart"] = _apart(folder)
-    print(f"pictures apart: {results['grey levels apart']}")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
 
@@ -121,9 +121,8 @@ def _work(model: Path, size: int) -> tuple[int, float]:
     from sartranslate.topology import operations
     from sartranslate.windows import WindowGrid
 
-    # What a generator that enlarges by nearest neighbour is folded into; the peer computes 36 / 16 as much there.
-    config = replace(bundle.describe(model).generator, upsampling="transpose")
-    return len(WindowGrid(size, size, WINDOW, OVERLAP)), operations(config, WINDOW)
+    config = bundle.describe(model).generator
+    return len(WindowGrid(size, size, WINDOW, OVERLAP)), operations(config, WINDOW, folded=True)
 
 
 def _compared(contest: Contest, precision: str) -> dict[str, Any]:
@@ -136,7 +135,7 @@ def _compared(contest: Contest, precision: str) -> dict[str, Any]:
         for batch in BATCHES:
             for name in names:
                 bare[name][batch].append(_bare_rate(contest.sides[name], precision, batch))
-    best = dict.fromkeys(names, OUR_BATCH)
+    best = dict.fromkeys(names, contest.our_batch)
     if PEER in names:
         best[PEER] = max(BATCHES, key=lambda batch: statistics.median(bare[PEER][batch]))
     ours = next(name for name in names if name != "onnxruntime")
@@ -149,7 +148,8 @@ def _compared(contest: Contest, precision: str) -> dict[str, Any]:
             if name == ours:
                 after = _bare_rate(contest.sides[ours], precision, best[ours], 2 * SECONDS)
                 beside.append((before + after) / 2)
-    result = {"bare": bare, "batch": best, "whole": whole, "bare beside": beside, "matrix": matrix}
+    apart = _apart(contest.folder) if PEER in names else {}
+    result = {"apart": apart, "bare": bare, "batch": best, "whole": whole, "bare beside": beside, "matrix": matrix}
     _print(precision, contest, result)
     return result
 
@@ -178,6 +178,7 @@ def _print(precision: str, contest: Contest, result: dict[str, Any]) -> None:
     if PEER in result["whole"]:
         print(f"  b / c: {_ratio(result['whole'][ours], result['whole'][PEER])}")
         best = {name: max(map(statistics.median, rates.values())) for name, rates in result["bare"].items()}
+        print(f"  grey levels between the pictures, whose weights in overlaps differ: {result['apart']}")
         print("  bare / bare PyTorch: " + ", ".join(f"{name} {rate / best[PEER]:.2f}" for name, rate in best.items()))
     sys.stdout.flush()
 

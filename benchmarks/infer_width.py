@@ -1,4 +1,4 @@
-"""The cost of a pixel does not depend on the width of the scene, nor does much time pass outside the generator.
+"""The cost of a pixel does not depend on the width of the scene.
 
 Simulates scenes of about the same area and different widths, translates them in turn with the default model, and prints
 seconds per megapixel.

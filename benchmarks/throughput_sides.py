@@ -186,6 +186,7 @@ def side(kind: Any, *arguments: Any) -> Iterator[Any]:
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, kind, arguments), daemon=True)
     process.start()
+    there.close()  # so that the death of the process ends a wait for its answer
 
     def ask(method: str, *values: Any) -> Any:
         here.send((method, values))

@@ -37,8 +37,11 @@ def _samples(samples: int | None, uncertainty: Path | None) -> int | None:
     return samples or SAMPLES
 
 
-def _runtime(runtime: str, backend: str | None) -> str:
-    """A backend is one of keras, so who names one has chosen."""
+def _runtime(runtime: str, backend: str | None, samples: int | None) -> str:
+    """A backend is one of keras, and samples need it: what the environment says yields to such options."""
+    source = click.get_current_context().get_parameter_source("runtime")
+    if (backend or samples) and source != click.core.ParameterSource.COMMANDLINE:
+        return "keras"
     if backend and runtime not in ("auto", "keras"):
         raise click.UsageError(f"--backend {backend} with --runtime {runtime}, expected keras or auto")
     return "keras" if backend else runtime
@@ -118,7 +121,8 @@ def infer(
 
     source, out = options.split_paths(paths, bool(scene.files), "SCENE", "OUT")
     model = model or bundle.DEFAULT_MODEL
-    samples, runtime = _samples(samples, uncertainty), _runtime(runtime, backend)
+    samples = _samples(samples, uncertainty)
+    runtime = _runtime(runtime, backend, samples)
     chosen = inference.InferenceOptions(scene=scene, keep=(model,), uncertainty=uncertainty, **settings)  # type: ignore[arg-type]
     wanted = bundle.describe(model)
     size_multiple = wanted.generator.size_multiple

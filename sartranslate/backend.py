@@ -20,17 +20,25 @@ BACKENDS = ("tensorflow", "torch")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 ERRORS_ONLY = "3"  # of TensorFlow's log levels
-OUT_OF_MEMORY = ("out of memory", "oom when", "can't allocate memory", "bad_alloc", "bad alloc", "failed to allocate")
+OUT_OF_MEMORY = (
+    "out of memory",
+    "oom when",
+    "can't allocate memory",
+    "bad_alloc",
+    "bad alloc",
+    "failed to allocate",
+    "alloc_failed",
+)
 PLACE = "Exception from "  # OpenVINO's first lines say where in its source
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
 def select(name: str | None = None) -> str:
-    """Make `name` (or $KERAS_BACKEND, or the first one installed) the Keras backend; returns its name.
+    """Make `name` (or `preferred`) the Keras backend; returns its name.
 
     Raises `BackendError` if it is not installed or another one is already in use.
     """
-    name = name or os.environ.get("KERAS_BACKEND") or _first_installed()
+    name = name or preferred()
     if name not in BACKENDS:
         raise BackendError(f"backend {name!r}: expected one of {', '.join(BACKENDS)}")
     if importlib.util.find_spec(name) is None:
@@ -42,6 +50,13 @@ def select(name: str | None = None) -> str:
     if active() != name:
         raise BackendError(f"backend {name!r}: keras already runs on {active()!r} in this process")
     return name
+
+
+def preferred() -> str:
+    """The backend that keras runs on or, before it is imported, $KERAS_BACKEND, or the first one installed."""
+    if "keras" in sys.modules:
+        return active()
+    return os.environ.get("KERAS_BACKEND") or _first_installed()
 
 
 def active() -> str:
@@ -132,11 +147,11 @@ def on_arrays(compute: Callable[..., Any]) -> Callable[..., Any]:
     import keras
 
     if active() == "torch":
-        failures: tuple[type[Exception], ...] = (RuntimeError,)
+        failures: tuple[type[Exception], ...] = (RuntimeError, MemoryError)
     else:
         import tensorflow as tf
 
-        failures = (tf.errors.OpError,)
+        failures = (tf.errors.OpError, MemoryError)
 
     def predict(*batches: Any) -> Any:
         try:
@@ -153,7 +168,8 @@ def failure(error: Exception) -> BackendError:
     told = [line for line in lines if line and not line.startswith(PLACE)]
     line = told[0] if told else type(error).__name__
     # The frameworks have a class for each device and way to run out of memory, and one text.
-    kind = DeviceMemoryError if any(sign in str(error).lower() for sign in OUT_OF_MEMORY) else BackendError
+    memory = isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in OUT_OF_MEMORY)
+    kind = DeviceMemoryError if memory else BackendError
     return kind(f"the generator failed: {line}")
 
 

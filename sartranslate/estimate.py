@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,8 +33,7 @@ class Estimate:
 
 def estimate(scene: Scene, grid: WindowGrid, generator: GeneratorConfig) -> Estimate:
     """Measure how fast matrices are multiplied here, and count what there is to do; windows without data count too."""
-    # What is enlarged before a convolution is computed as a transposed one (`folding`).
-    operations = len(grid) * topology.operations(replace(generator, upsampling="transpose"), grid.size)
+    operations = len(grid) * topology.operations(generator, grid.size, folded=True)
     blend = min(grid.size, scene.height) * scene.width * BLEND_BYTES
     activations = int(BATCH * grid.size**2 * generator.filters * 4 * ACTIVATIONS)
     memory = FRAMEWORK_BYTES + activations + blend + cache_bytes(scene, grid.size)

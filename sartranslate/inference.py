@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ from sartranslate.translator import Translator
 from sartranslate.uncertainty import to_levels
 from sartranslate.windows import Window, WindowGrid, check_multiple
 
-CALIBRATED_WINDOWS = 32  # at most, of a plan
+CALIBRATED_PIXELS = 16 * 256**2  # at most; what int8 measures on them is all held at once
 SYNTHETIC = "Synthetic RGB generated from SAR backscatter; not an optical observation"
 SPREAD = "Spread of samples of a synthetic RGB in grey levels, root mean square over its colours; not its error"
 
@@ -130,7 +131,7 @@ def translate(
             )
         )
         patches = stack.enter_context(closing(prefetch(_patches(plan), plan.options.prefetch)))
-        for strip in slide(
+        strips = slide(
             patches,
             side_by_side([(product.generator, product.profile.bands) for product in products]),
             plan.grid,
@@ -140,22 +141,22 @@ def translate(
             tally=tally,
             region=plan.region,
             watch=lambda: watch(tally, len(plan.windows)),
-        ):
+        )
+        for strip in stack.enter_context(closing(strips)):
             pending.put(strip)
     return _summary(plan, translator, tally, time.monotonic() - started)
 
 
 def calibration_patches(plan: Plan) -> Float:
-    """(N, size, size, bands) patches as the generator will see them, evenly spread over the windows of the plan."""
-    spread = np.linspace(0, len(plan.windows) - 1, min(CALIBRATED_WINDOWS, len(plan.windows))).round().astype(int)
-    kept = [
-        patch for patch in _patches(replace(plan, windows=tuple(plan.windows[n] for n in spread))) if patch.mask.any()
-    ]
+    """(N, size, size, bands) patches as the generator will see them, from all over the plan, at most so many."""
+    most = max(1, CALIBRATED_PIXELS // plan.grid.size**2)
+    order = np.random.default_rng(0).permutation(len(plan.windows))
+    shuffled = replace(plan, windows=tuple(plan.windows[number] for number in order))
+    with block_cache(plan.scene, plan.options.window), closing(_patches(shuffled)) as patches:
+        kept = list(islice((padded(patch, plan.grid.size) for patch in patches if patch.mask.any()), most))
     if not kept:
-        raise SceneError(
-            f"{plan.scene.path}: no valid pixels in {CALIBRATED_WINDOWS} windows, int8 has nothing to measure"
-        )
-    return np.stack([padded(patch, plan.grid.size) for patch in kept])
+        raise SceneError(f"{plan.scene.path}: no valid pixel in the area, so nothing to measure int8 on")
+    return np.stack(kept)
 
 
 def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
@@ -166,7 +167,7 @@ def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
         check_distinct(out, options.uncertainty)
 
 
-def _patches(plan: Plan) -> Iterator[Patch]:
+def _patches(plan: Plan) -> Generator[Patch, None, None]:
     """Read and scale the windows; runs in the reader thread, on datasets of its own."""
     with scene_reader(plan.scene) as reader:
         for window in plan.windows:
@@ -200,6 +201,7 @@ def _tags(plan: Plan, translator: Translator, what: Mapping[str, str]) -> dict[s
         "TIFFTAG_SOFTWARE": f"sartranslate {__version__}",
         **what,
         "SARTRANSLATE_MODEL": translator.model,
+        "SARTRANSLATE_COMPUTED": f"by {translator.runtime} on {translator.device} in {translator.precision}",
         "SARTRANSLATE_SOURCE": scene.title,
         "SARTRANSLATE_SCALING": plan.scaling.describe(),
         WINDOW_TAG: TranslatedRegion(plan.grid, plan.region).describe(),

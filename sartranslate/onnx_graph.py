@@ -35,8 +35,11 @@ def onnx_model(folded: Folded) -> bytes:
     graph = helper.make_graph(nodes.nodes, "generator", ends[:1], ends[1:], nodes.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     model.producer_name, model.producer_version = "sartranslate", __version__
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    try:
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString())
+    except (onnx.checker.ValidationError, ValueError) as error:  # of protobuf beyond 2 GB
+        raise BackendError(f"the generator is no ONNX model: {str(error).splitlines()[0]}") from error
 
 
 class _Nodes:

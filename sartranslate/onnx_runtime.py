@@ -12,7 +12,15 @@ from sartranslate.onnx_graph import SOURCE, TARGET
 from sartranslate.radiometry import Float
 from sartranslate.sliding import Generator
 
-FAILURES = (state.EPFail, state.Fail, state.InvalidArgument, state.RuntimeException)
+FAILURES = (
+    state.EPFail,
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.NotImplemented,
+    state.RuntimeException,
+    MemoryError,
+)
 FATAL = 4  # of its log levels: errors are raised as well
 
 
@@ -28,7 +36,10 @@ def generator(model: bytes, precision: str) -> Generator:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except FAILURES as error:
+        raise failure(error) from error
 
     def generate(batch: Float) -> Any:
         try:

@@ -17,7 +17,10 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 def precisions() -> tuple[str, ...]:
     """What it computes in here, the fastest first."""
-    capabilities = openvino.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+    try:
+        capabilities = openvino.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+    except RuntimeError as error:
+        raise failure(error) from error
     return ("bfloat16", "float32", "int8") if "BF16" in capabilities else ("float32", "int8")
 
 
@@ -39,7 +42,7 @@ def generator(model: bytes, precision: str) -> Generator:
     def generate(batch: Float) -> Any:
         try:
             return compiled(batch.shape)(batch)[0]
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             raise failure(error) from error
 
     return generate

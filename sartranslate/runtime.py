@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ def check_runtime(name: str) -> None:
     if name not in RUNTIMES:
         raise BackendError(f"runtime {name!r}: expected one of {', '.join((AUTO, *RUNTIMES))}")
     if not installed(name):
-        hint = BACKENDS[0] if name == FRAMEWORK else f"'sartranslate[{name}]'"
+        hint = BACKENDS[0] if name == FRAMEWORK else " ".join(RUNTIMES[name])
         raise BackendError(f"runtime {name!r} is not installed: pip install {hint}")
 
 
@@ -66,19 +66,20 @@ def load(name: str, folded: Folded, precision: str = "auto", calibration: Callab
     check_runtime(name)
     if name == FRAMEWORK:
         return _load_keras(folded, precision)
-    if name == "onnxruntime":
-        from sartranslate import onnx_runtime as module
-    else:
-        from sartranslate import openvino_runtime as module  # type: ignore[no-redef]
-    from sartranslate.onnx_graph import onnx_model
+    with _loading(name):
+        from sartranslate.onnx_graph import onnx_model
 
+        if name == "onnxruntime":
+            from sartranslate import onnx_runtime as module
+        else:
+            from sartranslate import openvino_runtime as module  # type: ignore[no-redef]
     precision = _resolved(name, precision, module.precisions())
     model = onnx_model(folded)
     if precision == INT8:
         generator = _in_eight_bits(model, module.generator, calibration)
     else:
         generator = module.generator(model, precision)
-    return Engine(generator, BATCH_SIZE, "CPU", precision, f"{name} {_version(name)}")
+    return Engine(generator, BATCH_SIZE, "CPU", precision, f"{name} {_version(name)}".strip())
 
 
 def versions() -> dict[str, str]:
@@ -93,9 +94,11 @@ def _in_eight_bits(
     if calibration is None:
         raise OptionError(f"precision {INT8!r} without a scene to measure ranges on, expected another one")
     if not installed("onnxruntime"):
-        raise BackendError(f"precision {INT8!r} needs onnxruntime: pip install 'sartranslate[onnxruntime]'")
-    from sartranslate.quantisation import check_quantised, quantised
-
+        raise BackendError(
+            f"precision {INT8!r} is measured by onnxruntime: pip install {' '.join(RUNTIMES['onnxruntime'])}"
+        )
+    with _loading("onnxruntime"):
+        from sartranslate.quantisation import check_quantised, quantised
     patches = calibration()
     generator = run(quantised(model, patches), INT8)
     check_quantised(run(model, "float32"), generator, patches)
@@ -105,10 +108,11 @@ def _in_eight_bits(
 def _load_keras(folded: Folded, precision: str) -> Engine:
     if precision == INT8:
         raise OptionError(f"precision {INT8!r}: {FRAMEWORK} has it not, expected runtime onnxruntime or openvino")
-    backend.select()
+    with _loading(FRAMEWORK):
+        backend.select()
     precision = backend.resolve_precision(precision)
     batch_size, device = backend.default_batch_size(), backend.device()
-    name = f"{backend.active()} {_version(backend.active())}"
+    name = f"{backend.active()} {_version(backend.active())}".strip()
     return Engine(_graph(folded, precision), batch_size, device, precision, name)
 
 
@@ -129,12 +133,23 @@ def _resolved(name: str, precision: str, possible: tuple[str, ...]) -> str:
     return precision
 
 
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """A package that is there may be broken, or not fit the others."""
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise BackendError(f"runtime {name!r} can not be loaded: {lines[0]}") from error
+
+
 def _present(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
 def _version(package: str) -> str:
-    """Empty where the package goes by another name, such as tensorflow-cpu."""
+    """Of the distribution that has the package, which may go by another name, such as tensorflow-cpu."""
     with suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(package)
-    return ""
+    distributions = importlib.metadata.packages_distributions().get(package, [])
+    return importlib.metadata.version(distributions[0]) if distributions else ""

@@ -17,14 +17,17 @@ from platformdirs import user_cache_path
 
 from sartranslate import __version__
 from sartranslate.atomic import write_text
+from sartranslate.backend import preferred
+from sartranslate.batching import within_memory
 from sartranslate.errors import BackendError, OptionError, OutputError
 from sartranslate.radiometry import Float
-from sartranslate.runtime import FRAMEWORK, RUNTIMES, Engine, installed, load, versions
-from sartranslate.steps import Convolve, Folded
+from sartranslate.runtime import FRAMEWORK, INT8, RUNTIMES, Engine, installed, load, versions
+from sartranslate.steps import Folded
 
 CALLS = 3  # timed, after one that is not
 WINDOW = 256  # pixels
 ADVANTAGE = 1.1  # that another runtime must have over the framework: rates are off by about as much
+EIGHT_BITS = ("openvino", "onnxruntime")  # the faster one first
 FILE_NAME = "runtimes.json"
 
 log = logging.getLogger(__name__)
@@ -38,10 +41,13 @@ def load_fastest(
 ) -> Engine:
     """The generator in the runtime that has the highest rate here, in `precision` or what "auto" is in each.
 
-    What can not run the generator, or not in this precision, is left out. `tell` is told when rates are
-    measured, which takes seconds. Raises `BackendError` where nothing is left.
+    What can not run the generator, or not in this precision, is left out. `tell` is told that rates are measured,
+    which takes seconds, what they are, and what is left out for which reason. Of "int8", nothing is measured.
+    Raises `BackendError` where nothing is left.
     """
     names = [name for name in RUNTIMES if installed(name)]
+    if precision == INT8:
+        names = [name for name in EIGHT_BITS if name in names][:1] or names
     if not names:
         raise BackendError(f"no runtime is installed, expected one of {', '.join(RUNTIMES)}")
     if len(names) == 1:
@@ -49,16 +55,15 @@ def load_fastest(
     file, machine, question = user_cache_path("sartranslate") / FILE_NAME, _machine(), _question(folded, precision)
     choices = _remembered(file, machine)
     if choices.get(question) in names:
-        return load(choices[question], folded, precision, calibration)
+        return load(choices[question], folded, precision)
     tell(f"Measuring the speed of {', '.join(names)} here, once")
-    engines = dict(_loadable(names, folded, precision, calibration))
-    if not engines:
-        raise BackendError(f"precision {precision!r}: expected one that {' or '.join(names)} has here")
-    rates = {name: _rate(engine, folded.source_bands) for name, engine in engines.items()}
-    tell(", ".join(f"{name} {rate:.3g} windows/s in {engines[name].precision}" for name, rate in rates.items()))
-    choice = fastest(rates)
+    found = {name: (engine, rate) for name, engine, rate in _measured(names, folded, precision, tell)}
+    if not found:
+        raise BackendError(f"precision {precision!r}: none of {', '.join(names)} can run this generator in it")
+    tell(", ".join(f"{name} {rate:.3g} windows/s in {engine.precision}" for name, (engine, rate) in found.items()))
+    choice = fastest({name: rate for name, (_, rate) in found.items()})
     _remember(file, machine, {**choices, question: choice})
-    return engines[choice]
+    return found[choice][0]
 
 
 def fastest(rates: Mapping[str, float]) -> str:
@@ -71,22 +76,26 @@ def fastest(rates: Mapping[str, float]) -> str:
     return FRAMEWORK if rates.get(FRAMEWORK, 0.0) * ADVANTAGE >= rates[best] else best
 
 
-def _loadable(
-    names: Sequence[str], folded: Folded, precision: str, calibration: Callable[[], Float] | None
-) -> Iterator[tuple[str, Engine]]:
+def _measured(
+    names: Sequence[str], folded: Folded, precision: str, tell: Callable[[str], None]
+) -> Iterator[tuple[str, Engine, float]]:
     for name in names:
-        with suppress(OptionError, BackendError):
-            yield name, load(name, folded, precision, calibration)
+        try:
+            engine = load(name, folded, precision)
+            yield name, engine, _rate(engine, folded.source_bands)
+        except (OptionError, BackendError) as error:
+            tell(f"{name} left out: {error}")
 
 
 def _rate(engine: Engine, bands: int) -> float:
     """Windows per second, the best of a few calls: others may use the machine, too."""
     batch = np.random.default_rng(0).uniform(-1, 1, (engine.batch_size, WINDOW, WINDOW, bands)).astype(np.float32)
-    engine.generator(batch)
+    generator = within_memory(engine.generator)
+    generator(batch)
     seconds = []
     for _ in range(CALLS):
         started = time.perf_counter()
-        engine.generator(batch)
+        generator(batch)
         seconds.append(time.perf_counter() - started)
     return len(batch) / min(seconds)
 
@@ -96,6 +105,7 @@ def _machine() -> dict[str, object]:
     return {
         "software": __version__,
         "versions": versions(),
+        "framework": preferred() if installed(FRAMEWORK) else None,
         "processor": _processor(),
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "gpu": [Path("/dev/nvidiactl").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")],
@@ -112,9 +122,9 @@ def _processor() -> str:
 
 
 def _question(folded: Folded, precision: str) -> str:
-    """The same for generators of the same size."""
-    shapes = [step.kernel.shape for step in folded.steps if isinstance(step, Convolve)]
-    return f"{precision} {sha256(repr(shapes).encode()).hexdigest()}"
+    """The same for generators that take the same work."""
+    steps = [[type(step).__name__, *(np.shape(part) or part for part in step)] for step in folded.steps]
+    return f"{precision} {sha256(repr(steps).encode()).hexdigest()}"
 
 
 def _remembered(file: Path, machine: Mapping[str, object]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from sartranslate.errors import SceneError
 from sartranslate.prefetch import prefetch
-from sartranslate.reader import SceneReader, scene_reader
+from sartranslate.radiometry import Mask
+from sartranslate.reader import scene_reader
 from sartranslate.scene import Scene
 from sartranslate.units import NEIGHBOURS
 from sartranslate.windows import Window
@@ -33,10 +35,9 @@ def sample_scene(scene: Scene) -> NDArray[Any]:
 def survey(scene: Scene) -> tuple[NDArray[Any], float]:
     """The values of `sample_scene`, and the share of the pixels looked at that are valid."""
     scene = scene.unwarped or scene
-    with scene_reader(scene) as reader:
-        values, share = _valid_values(reader, _spread_windows(scene))
-        if not values.size or (values == values[0]).all():
-            values, share = _valid_values(reader, _all_windows(scene))
+    values, share = _valid_values(scene, _spread_windows(scene))
+    if not values.size or (values == values[0]).all():
+        values, share = _valid_values(scene, _all_windows(scene))
     if not values.size:
         raise SceneError(f"{scene.path}: no valid pixels")
     return values, share
@@ -61,17 +62,24 @@ def _all_windows(scene: Scene) -> Iterator[Window]:
             yield Window(row_off, col_off, min(size, scene.height - row_off), min(size, scene.width - col_off))
 
 
-def _valid_values(reader: SceneReader, windows: Iterator[Window]) -> tuple[NDArray[Any], float]:
+def _patches(scene: Scene, windows: Iterator[Window]) -> Iterator[tuple[NDArray[Any], Mask]]:
+    with scene_reader(scene) as reader:
+        for window in windows:
+            yield reader.read(window)
+
+
+def _valid_values(scene: Scene, windows: Iterator[Window]) -> tuple[NDArray[Any], float]:
     """Valid values, thinned evenly where they are too many, and the share of valid pixels."""
     kept: list[NDArray[Any]] = []
     pixels, valid, held, halvings = 0, 0, 0, 0
-    for values, mask in prefetch((reader.read(window) for window in windows), AHEAD):
-        pixels, valid = pixels + mask.size, valid + int(np.count_nonzero(mask))
-        kept.append(_thinned(values[mask], halvings))
-        held += len(kept[-1])
-        if held > MOST_VALUES:
-            kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
-            held = len(kept[0])
+    with closing(prefetch(_patches(scene, windows), AHEAD)) as patches:
+        for values, mask in patches:
+            pixels, valid = pixels + mask.size, valid + int(np.count_nonzero(mask))
+            kept.append(_thinned(values[mask], halvings))
+            held += len(kept[-1])
+            if held > MOST_VALUES:
+                kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
+                held = len(kept[0])
     return np.concatenate(kept), valid / pixels
 
 

@@ -7,6 +7,7 @@ depends on that patch alone; nothing here depends on the batch size.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator as Iterates
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -51,7 +52,7 @@ def slide(
     tally: Tally | None = None,
     region: Window | None = None,
     watch: Callable[[], None] = lambda: None,
-) -> Iterator[Strip]:
+) -> Iterates[Strip, None, None]:
     """Translate the patches of the windows of `grid`, in its order, and yield blended strips of `region`.
 
     A window is skipped only if none of its pixels is valid, so a valid pixel never loses a
@@ -109,17 +110,23 @@ def _generated(
 
 
 def _batches(patches: Iterable[Patch], batch_size: int) -> Iterator[tuple[list[Patch], int]]:
-    """Lists of up to `batch_size` patches that have values, and how many without any were met on the way."""
+    """Lists of up to `batch_size` patches that have values, and how many without any were met on the way.
+
+    A list is empty where only such were met for long.
+    """
     batch: list[Patch] = []
     skipped = 0
     for patch in patches:
-        if not patch.mask.any():
+        if patch.mask.any():
+            batch.append(patch)
+        else:
             skipped += 1
-            continue
-        batch.append(patch)
         if len(batch) == batch_size:
             yield batch, skipped
             batch, skipped = [], 0
+        elif skipped == batch_size:  # so that whoever waits can see that it goes on, or stop it
+            yield [], skipped
+            skipped = 0
     yield batch, skipped
 
 

@@ -1,6 +1,6 @@
 """A raster and its overviews, written strip by strip into uncompressed files that GDAL then reads as one raster.
 
-The files have the strips that are written, so none is touched twice, whatever else is cached meanwhile.
+The files have strips as high as those that are written, so hardly any is touched twice, whatever else is cached.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def _virtual(form: Form, files: Sequence[Path]) -> bytes:
     """A VRT of the first file, with the others as its overviews."""
     root = Element("VRTDataset", rasterXSize=str(form.width), rasterYSize=str(form.height))
     if form.crs is not None:
-        SubElement(root, "SRS", dataAxisToSRSAxisMapping="1,2").text = form.crs.to_wkt()
-    SubElement(root, "GeoTransform").text = ", ".join(map(repr, form.transform.to_gdal()))
+        SubElement(root, "SRS").text = form.crs.to_wkt()
+    SubElement(root, "GeoTransform").text = ", ".join(repr(float(value)) for value in form.transform.to_gdal())
     metadata = SubElement(root, "Metadata")
     for key, value in form.tags.items():
         SubElement(metadata, "MDI", key=key).text = value

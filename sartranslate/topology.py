@@ -15,6 +15,7 @@ from sartranslate.architecture import RESNET_HALVINGS, RESNETS, UNETS, Generator
 SOURCE, TARGET = "source", "target"
 UNET_KERNEL, RESIZED_KERNEL = 4, 3  # pixels
 RESNET_KERNEL, RESNET_END_KERNEL = 3, 7
+FOLDED_KERNEL = 4  # of every layer that enlarges
 
 
 class Convolution(NamedTuple):
@@ -108,15 +109,20 @@ def variables(config: GeneratorConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def operations(config: GeneratorConfig, window: int) -> float:
-    """Floating-point operations for one window of so many pixels a side: two for each weight at each pixel."""
+def operations(config: GeneratorConfig, window: int, *, folded: bool = False) -> float:
+    """Floating-point operations for one window of so many pixels a side: two for each weight at each pixel.
+
+    Those of the layers, or of what `folding` makes of them.
+    """
     sides, total = {SOURCE: float(window)}, 0.0
     for name, operation, inputs in layers(config):
         side = sides[inputs[0]]
         if isinstance(operation, Convolution):
             side = 2 * side if operation.upsampling else side / operation.stride
-            computed = side / 2 if operation.upsampling == "transpose" else side  # places of the kernel
-            total += 2 * operation.size**2 * operation.channels_in * operation.filters * computed**2
+            size, computed = operation.size, side / 2 if operation.upsampling == "transpose" else side
+            if operation.upsampling and folded:
+                size, computed = FOLDED_KERNEL, side / 2
+            total += 2 * (size * computed) ** 2 * operation.channels_in * operation.filters
         sides[name] = side
     return total
 

@@ -12,13 +12,14 @@ from torch.nn import functional
 from sartranslate import steps
 from sartranslate.blocks import reflected
 from sartranslate.dropout import dropped
+from sartranslate.radiometry import Float
 from sartranslate.steps import Folded
 
 
 def graph(folded: Folded, precision: str) -> Callable[..., Any]:
     """A call from float32 (N, H, W, bands), and seeds (N,) if it takes any, to float32, on the device they are on."""
     dtype = getattr(torch, precision)
-    constants: dict[tuple[int, Any], tuple[Any, Any]] = {}
+    constants: dict[tuple[int, Any, Any], Any] = {}
 
     def compute(source: Any, seeds: Any = None) -> Any:
         results = _Results(dtype, seeds, constants)
@@ -33,7 +34,7 @@ class _Results:
     As (N, C, H, W) they are what PyTorch calls channels last, which its convolutions keep.
     """
 
-    def __init__(self, dtype: Any, seeds: Any, constants: dict[tuple[int, Any], tuple[Any, Any]]) -> None:
+    def __init__(self, dtype: Any, seeds: Any, constants: dict[tuple[int, Any, Any], Any]) -> None:
         self._dtype, self._seeds, self._constants = dtype, seeds, constants
 
     @singledispatchmethod
@@ -42,7 +43,7 @@ class _Results:
 
     @of.register
     def _(self, step: steps.Convolve, x: Any) -> Any:
-        kernel, bias = self._convolution(step, x.device)
+        kernel, bias = (self._constant(values, self._dtype, x.device) for values in (step.kernel, step.bias))
         before, behind = step.padding
         x = x.permute(0, 3, 1, 2)
         if before != behind:
@@ -66,7 +67,7 @@ class _Results:
     def _(self, step: steps.Standardise, x: Any) -> Any:
         x = x.float()  # sums over a patch overflow in half precision
         variance, mean = torch.var_mean(x, (1, 2), correction=0, keepdim=True)
-        scale, offset = (torch.from_numpy(values).to(x.device) for values in (step.scale, step.offset))
+        scale, offset = (self._constant(values, torch.float32, x.device) for values in (step.scale, step.offset))
         return ((x - mean) * torch.rsqrt(variance + step.epsilon) * scale + offset).to(self._dtype)
 
     @of.register
@@ -89,13 +90,14 @@ class _Results:
     def _(self, step: steps.Tanh, x: Any) -> Any:
         return torch.tanh(x.float())
 
-    def _convolution(self, step: steps.Convolve, device: Any) -> tuple[Any, Any]:
-        """Kernel and bias on the device, brought there once."""
-        key = (id(step.kernel), device)
+    def _constant(self, values: Float, dtype: Any, device: Any) -> Any:
+        """An array on the device, a kernel as PyTorch lays it out; brought there once."""
+        key = (id(values), dtype, device)
         if key not in self._constants:
-            kernel = torch.from_numpy(step.kernel.transpose(3, 2, 0, 1)).to(device, self._dtype)
-            kernel = kernel.contiguous(memory_format=torch.channels_last)
-            self._constants[key] = kernel, torch.from_numpy(step.bias).to(device, self._dtype)
+            constant = torch.from_numpy(values).to(dtype)
+            if values.ndim == 4:
+                constant = constant.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+            self._constants[key] = constant.to(device)
         return self._constants[key]
 
 

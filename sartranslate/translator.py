@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sartranslate import bundle, runtime_choice
+from sartranslate.backend import BACKENDS
 from sartranslate.batching import within_memory
-from sartranslate.errors import BackendError
+from sartranslate.errors import BackendError, OptionError
 from sartranslate.folding import fold
 from sartranslate.radiometry import Float
-from sartranslate.runtime import AUTO, FRAMEWORK, load
+from sartranslate.runtime import AUTO, FRAMEWORK, INT8, installed, load
 from sartranslate.sliding import Generator
 from sartranslate.uncertainty import Spread
 
@@ -47,10 +48,9 @@ def load_translator(
     """
     description, tensors = bundle.read(path)
     folded = fold(description.generator, tensors)
-    dropping = samples is not None or folded.dropout > 0
-    if dropping and runtime not in (AUTO, FRAMEWORK):
-        raise BackendError(f"runtime {runtime!r} can not drop values as samples need it: expected {FRAMEWORK!r}")
-    runtime = FRAMEWORK if dropping else runtime
+    if samples is not None or folded.dropout > 0:
+        _check_can_drop(runtime, precision)
+        runtime = FRAMEWORK
     if runtime == AUTO:
         engine = runtime_choice.load_fastest(folded, precision, tell, calibration)
     else:
@@ -68,3 +68,13 @@ def load_translator(
         runtime=engine.runtime,
         spread=spread,
     )
+
+
+def _check_can_drop(runtime: str, precision: str) -> None:
+    """Samples for an uncertainty, and models in test mode "own", drop values, which one runtime can."""
+    if runtime not in (AUTO, FRAMEWORK):
+        raise BackendError(f"runtime {runtime!r} can not drop values as samples need it: expected {FRAMEWORK!r}")
+    if precision == INT8:
+        raise OptionError(f"precision {INT8!r} can not drop values as samples need it: expected another precision")
+    if not installed(FRAMEWORK):
+        raise BackendError(f"samples need values dropped, which only {FRAMEWORK!r} does: pip install {BACKENDS[0]}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rio_cogeo.cogeo import cog_validate
@@ -50,6 +51,17 @@ def test_lossless_compressions_keep_every_valid_value(tmp_path: Path, compress: 
     write(tmp_path / "out.tif", compress)
     with rasterio.open(tmp_path / "out.tif") as dataset:
         assert np.array_equal(np.moveaxis(dataset.read(), 0, -1), np.where(MASK[..., None], RGB, 0))
+
+
+def test_a_grid_in_degrees_and_numbers_of_numpy_stay_where_they_are(tmp_path: Path) -> None:
+    path, step = tmp_path / "out.tif", np.float64(1e-4)
+    transform = Affine(step, np.float64(0), np.float64(11.5), np.float64(0), -step, np.float64(48.25))
+    with cog_writers({path: CogProfile(HEIGHT, WIDTH, CRS.from_epsg(4326), transform)}) as (writer,):
+        writer.write(0, RGB, MASK)
+    with rasterio.open(path) as dataset:
+        assert dataset.crs == CRS.from_epsg(4326)
+        assert dataset.transform.almost_equals(transform)
+        assert dataset.bounds.left == pytest.approx(11.5)
 
 
 def test_the_bytes_do_not_depend_on_the_strips(tmp_path: Path) -> None:

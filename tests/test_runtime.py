@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import rasterio
 from click.testing import Result
 from numpy.typing import NDArray
 
-from sartranslate import bundle, runtime
+from sartranslate import bundle, runtime, translator
 from sartranslate.backend import BACKENDS
 from sartranslate.errors import BackendError, OptionError
 from sartranslate.folding import fold
@@ -72,12 +73,14 @@ def test_lower_precision_is_within_two_grey_levels_at_the_999th_of_1000(
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
-def test_the_last_batch_is_like_any_other(name: str, tiny_model: Path, noise: NDArray[np.float32]) -> None:
+def test_a_patch_is_the_same_whatever_else_is_in_its_batch(
+    name: str, tiny_model: Path, noise: NDArray[np.float32]
+) -> None:
     generator = load_translator(tiny_model, "float32", runtime=name).generator
-    np.testing.assert_array_equal(generator(noise), generator(noise))
-    for size in (256, 512):
-        patch = np.resize(noise, (1, size, size, 1))
-        assert generator(patch).shape == (1, size, size, 3)
+    filled_up = noise[[0, 0, 0, 0]]
+    np.testing.assert_array_equal(generator(noise)[0], generator(filled_up)[3])
+    large = generator(np.resize(noise, (2, 512, 256, 1)))
+    assert large.shape == (2, 512, 256, 3)
 
 
 @pytest.fixture
@@ -93,8 +96,8 @@ def test_an_unknown_runtime_is_refused_with_the_names_there_are() -> None:
 @pytest.mark.parametrize(
     ("name", "absent", "hint"),
     [
-        ("onnxruntime", "onnxruntime", r"pip install 'sartranslate\[onnxruntime\]'"),
-        ("openvino", "onnx", r"pip install 'sartranslate\[openvino\]'"),
+        ("onnxruntime", "onnxruntime", "pip install onnx onnxruntime"),
+        ("openvino", "onnx", "pip install onnx openvino"),
         ("keras", "keras", "pip install tensorflow"),
     ],
 )
@@ -170,6 +173,50 @@ def test_a_runtime_that_can_not_draw_samples_is_refused(tmp_path: Path, sartrans
     assert done.exit_code == 1
     assert done.output == "Error: runtime 'openvino' can not drop values as samples need it: expected 'keras'\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_eight_bits_draw_no_samples(tmp_path: Path, sartranslate: Run) -> None:
+    options = ("--precision", "int8", "--uncertainty", tmp_path / "spread.tif")
+    done = sartranslate("infer", SCENE, tmp_path / "out.tif", *options)
+    assert done.exit_code == 2
+    assert "precision 'int8' can not drop values as samples need it" in done.output
+
+
+def test_what_needs_keras_says_so_where_it_is_absent(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translator, "installed", lambda name: False)
+    with pytest.raises(BackendError, match="samples need values dropped, which only 'keras' does: pip install"):
+        load_translator(tiny_model, samples=2)
+
+
+def test_the_environment_yields_to_options(
+    tiny_model: Path, tmp_path: Path, sartranslate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SARTRANSLATE_RUNTIME", "onnxruntime")
+    arguments = ("infer", SCENE, tmp_path / "out.tif", "--model", tiny_model, "--overwrite", "--json")
+    runtimes = [
+        json.loads(sartranslate(*arguments, *more).stdout)["runtime"].split()[0]
+        for more in (
+            [],
+            ["--backend", "tensorflow"],
+            ["--uncertainty", tmp_path / "spread.tif"],
+            ["--runtime", "openvino"],
+        )
+    ]
+    assert runtimes == ["onnxruntime", "tensorflow", "tensorflow", "openvino"]
+
+
+def test_a_broken_package_is_one_line(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sartranslate.openvino_runtime", None)  # what Python does with a failed import
+    monkeypatch.delattr("sartranslate.openvino_runtime", raising=False)
+    with pytest.raises(BackendError, match="runtime 'openvino' can not be loaded: "):
+        load_translator(tiny_model, runtime="openvino")
+
+
+def test_the_output_says_what_it_was_computed_by(tiny_model: Path, tmp_path: Path, sartranslate: Run) -> None:
+    options = ("--model", tiny_model, "--runtime", "onnxruntime")
+    assert sartranslate("infer", SCENE, tmp_path / "out.tif", *options).exit_code == 0
+    with rasterio.open(tmp_path / "out.tif") as dataset:
+        assert re.fullmatch(r"by onnxruntime [\d.]+ on CPU in float32", dataset.tags()["SARTRANSLATE_COMPUTED"])
 
 
 def test_a_backend_of_another_runtime_is_wrong_usage(tmp_path: Path, sartranslate: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from sartranslate import bundle, runtime_choice
-from sartranslate.errors import BackendError, OptionError
+from sartranslate.errors import BackendError, DeviceMemoryError, OptionError
 from sartranslate.folding import fold
 from sartranslate.runtime import Engine
 from sartranslate.runtime_choice import load_fastest
@@ -48,7 +49,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     clock = Clock()
 
-    def load(name: str, folded: Folded, precision: str, calibration: object) -> Engine:
+    def load(name: str, folded: Folded, precision: str, calibration: object = None) -> Engine:
         names.append(name)
         if precision == "float16" and name != "keras":
             raise OptionError(f"precision 'float16': {name} has float32 on this processor")
@@ -145,12 +146,48 @@ def test_a_single_runtime_is_not_measured(
     assert not file.exists()
 
 
+def test_what_fails_is_left_out_and_the_reason_told(
+    file: Path, loaded: list[str], folded: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(batch: Any) -> Any:
+        raise DeviceMemoryError("the generator failed: out of memory")
+
+    load = runtime_choice.load
+
+    def failing(name: str, *given: Any) -> Engine:
+        engine = load(name, *given)
+        return replace(engine, generator=broken) if name == "openvino" else engine
+
+    monkeypatch.setattr(runtime_choice, "load", failing)
+    told: list[str] = []
+    assert load_fastest(folded, "auto", told.append).runtime == "keras"
+    assert "openvino left out: the generator failed: out of memory" in told
+
+
+def test_eight_bits_are_not_measured(file: Path, loaded: list[str], folded: Folded) -> None:
+    assert load_fastest(folded, "int8").runtime == "openvino"
+    assert loaded == ["openvino"]
+    assert not file.exists()
+
+
+def test_another_backend_is_another_question(
+    file: Path, loaded: list[str], folded: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tensorflow", "torch"):
+        loaded.clear()
+        monkeypatch.setattr(runtime_choice, "preferred", lambda name=name: name)
+        load_fastest(folded, "auto")
+        assert loaded == list(SECONDS)
+
+
 def test_where_nothing_is_left_that_is_said(
     file: Path, loaded: list[str], folded: Folded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime_choice, "installed", lambda name: name != "keras")
-    with pytest.raises(BackendError, match="precision 'float16': expected one that onnxruntime or openvino has here"):
-        load_fastest(folded, "float16")
+    told: list[str] = []
+    with pytest.raises(BackendError, match="precision 'float16': none of onnxruntime, openvino can run this generator"):
+        load_fastest(folded, "float16", told.append)
+    assert told[1] == "onnxruntime left out: precision 'float16': onnxruntime has float32 on this processor"
     monkeypatch.setattr(runtime_choice, "installed", lambda name: False)
     with pytest.raises(BackendError, match="no runtime is installed, expected one of keras, onnxruntime, openvino"):
         load_fastest(folded, "auto")

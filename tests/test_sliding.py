@@ -241,6 +241,14 @@ def test_the_tally_counts_no_window_before_its_batch_is_done() -> None:
     assert seen == [(5, True), (10, True), (12, True)]
 
 
+def test_long_stretches_without_values_are_reported_as_they_go_by() -> None:
+    grid, tally, seen = WindowGrid(501, 32, SIZE, 8), Tally(), []
+    patches = [patch._replace(mask=np.zeros_like(patch.mask)) for patch in cut(noise_scene(501, 32), grid)]
+    list(slide(patches, identity, grid, batch_size=4, tally=tally, watch=lambda: seen.append(tally.windows)))
+    assert seen == [4, 8, 12, 16, 20, 21]
+    assert tally.skipped == 21
+
+
 def test_the_generator_is_a_batch_or_two_ahead_of_blending() -> None:
     grid, generated = WindowGrid(501, 67, SIZE, 8), []
 
