@@ -37,6 +37,7 @@ def test_a_backend_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPa
     with pytest.raises(BackendError, match="backend 'torch' is not installed: pip install"):
         backend.select("torch")
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
     with pytest.raises(BackendError, match="no backend is installed"):
         backend.select()
 

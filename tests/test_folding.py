@@ -78,7 +78,7 @@ def test_every_runtime_computes_what_keras_does(architecture: str, norm: str, up
         np.testing.assert_allclose(engine.generator(source), expected, atol=TOLERANCE, err_msg=name)
 
 
-@pytest.mark.parametrize("architecture", ["unet_128", "resnet_6blocks"])
+@pytest.mark.parametrize("architecture", ["unet_128", pytest.param("resnet_6blocks", marks=pytest.mark.long)])
 @pytest.mark.parametrize("test_mode", ["stored", "own"])
 def test_samples_drop_what_keras_drops(architecture: str, test_mode: str) -> None:
     config = GeneratorConfig(architecture, filters=2, test_mode=test_mode)

@@ -240,7 +240,7 @@ def test_a_watcher_sees_the_windows_go_by_up_to_the_last(
     translate(planned, Translator(grey, batch_size=4), lambda tally, windows: seen.append((tally.windows, windows)))
     assert seen[-1] == (15, 15)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    assert len(seen) == 3
+    assert len(seen) == 4  # one more for so many empty windows in a row
 
 
 def test_windows_must_fit_the_model(write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_precision_that_a_runtime_lacks_is_refused_with_those_it_has(name: str
         runtime.load(name, fold(description.generator, tensors), "float16")
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", [pytest.param("onnxruntime", marks=pytest.mark.long), "openvino"])
 def test_eight_bits_are_within_three_grey_levels_for_99_of_100_values(
     name: str, exact: NDArray[np.int64], tmp_path: Path, sartranslate: Run
 ) -> None:
@@ -188,6 +188,7 @@ def test_what_needs_keras_says_so_where_it_is_absent(tiny_model: Path, monkeypat
         load_translator(tiny_model, samples=2)
 
 
+@pytest.mark.long
 def test_the_environment_yields_to_options(
     tiny_model: Path, tmp_path: Path, sartranslate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,7 +251,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", [pytest.param("onnxruntime", marks=pytest.mark.long), "openvino"])
 def test_they_need_neither_tensorflow_nor_keras(name: str, tmp_path: Path) -> None:
     simulate(tmp_path, SimulationOptions(pairs=0, scene=(300, 280)))
     command = [sys.executable, "-c", BLOCKED, "infer", tmp_path / "scene.tif", tmp_path / "out.tif", "--runtime", name]
