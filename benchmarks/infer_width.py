@@ -61,6 +61,7 @@ def _print(rounds: Sequence[Mapping[int, tuple[float, float]]], widths: Sequence
         print(
             f"{width} px: {statistics.median(seconds):.3f} s per megapixel ({min(seconds):.3f} to {max(seconds):.3f}), "
             f"{rounds[0][width][1]:.1f} windows per megapixel, "
+            f"{1000 * statistics.median(seconds) / rounds[0][width][1]:.2f} ms per window, "
             f"{statistics.median(ratios):.3f} of that at {first} px ({min(ratios):.3f} to {max(ratios):.3f})"
         )
 

@@ -32,14 +32,16 @@ np.savez(sys.argv[3], **{name: ops.convert_to_numpy(value) for name, value in fo
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 
 
-def assert_alike(folder: Path, script: str, count: int, rtol: float, **given: NDArray[Any]) -> None:
+def assert_alike(
+    folder: Path, script: str, count: int, rtol: float, *, atol: float = 1e-6, **given: NDArray[Any]
+) -> None:
     """The script makes as many arrays, called `found`, of those `given` to it, and they agree between backends."""
     np.savez(folder / "given.npz", **given)
     one, other = (_found(folder, f"{BEGINNING}{script}{END}", name) for name in BACKENDS)
     assert len(one) == count
     assert one.keys() == other.keys()
     for name, values in one.items():
-        np.testing.assert_allclose(values, other[name], rtol=rtol, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(values, other[name], rtol=rtol, atol=atol, err_msg=name)
 
 
 def _found(folder: Path, script: str, name: str) -> dict[str, NDArray[Any]]:

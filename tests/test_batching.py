@@ -101,7 +101,7 @@ generator = load_translator(bundle.DEFAULT_MODEL, "float32", runtime=runtime, te
 batch = np.random.default_rng(0).uniform(-1, 1, (64, 256, 256, 1)).astype(np.float32)
 expected = generator(batch[:1])
 held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (held + 500 * 2**20,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (held + 250 * 2**20,) * 2)
 np.testing.assert_allclose(generator(batch)[:1], expected, atol=1e-4)
 """
 
