@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +10,6 @@ import pytest
 from sartranslate import backend
 from sartranslate.batching import within_memory
 from sartranslate.errors import BackendError, DeviceMemoryError
-from tests.conftest import user_environment
-
-ROOT = Path(__file__).parents[1]
 
 
 class Device:
@@ -84,35 +78,6 @@ def test_the_texts_of_the_frameworks_are_known(text: str) -> None:
     error = backend.failure(RuntimeError(text))
     assert isinstance(error, DeviceMemoryError)
     assert str(error) == f"the generator failed: {text.splitlines()[0]}"
-
-
-LIMITED = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-from sartranslate import backend, bundle
-from sartranslate.translator import load_translator
-
-runtime = sys.argv[1]
-if runtime == "torch":
-    backend.select("torch")
-runtime = "keras" if runtime == "torch" else runtime
-generator = load_translator(bundle.DEFAULT_MODEL, "float32", runtime=runtime, tell=print).generator
-batch = np.random.default_rng(0).uniform(-1, 1, (64, 256, 256, 1)).astype(np.float32)
-expected = generator(batch[:1])
-held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (held + int(sys.argv[2]) * 2**20,) * 2)
-np.testing.assert_allclose(generator(batch)[:1], expected, atol=1e-4)
-"""
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("runtime", "megabytes"), [("torch", 250), ("onnxruntime", 500)])
-def test_a_process_that_runs_out_of_memory_goes_on_with_half_a_batch(runtime: str, megabytes: int) -> None:
-    command = [sys.executable, "-c", LIMITED, runtime, str(megabytes)]
-    done = subprocess.run(command, capture_output=True, text=True, env=user_environment(), cwd=ROOT)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Out of memory: a batch of 64 does not fit, going on with 32 at a time\n")
 
 
 def test_another_text_is_another_failure() -> None:
