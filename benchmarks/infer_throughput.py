@@ -31,13 +31,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from throughput_sides import OVERLAP, WINDOW, Given, Ours, Peer, side
 
-from sartranslate.runtime import BATCH_SIZE
+from sartranslate.backend import CPU_BATCH, GPU_BATCH
 
 RUNTIMES = ("keras", "onnxruntime", "openvino")
 PEER = "PyTorch"
 WITH = {"bfloat16": ("keras", "openvino", PEER), "int8": ("onnxruntime", "openvino")}  # float32: all
 BATCHES = (8, 16, 32)
-GPU_BATCH = 32  # as `backend.default_batch_size` has it
 SECONDS = 3.0  # of bare calls in a turn, about
 Ask = Callable[..., Any]
 
@@ -62,7 +61,7 @@ def main() -> None:
         names = RUNTIMES if arguments.device == "cpu" else RUNTIMES[:1]
         sides = {name: stack.enter_context(side(Ours, given, name)) for name in names}
         sides[PEER] = stack.enter_context(side(Peer, given))
-        our_batch = BATCH_SIZE if arguments.device == "cpu" else GPU_BATCH
+        our_batch = CPU_BATCH if arguments.device == "cpu" else GPU_BATCH
         contest = Contest(sides, *_work(model, arguments.size), arguments.rounds, folder, our_batch)
         print(f"{contest.operations / 1e9:.2f} GFLOP a window, {contest.windows} windows", flush=True)
         results = {precision: _compared(contest, precision) for precision in arguments.precisions}

@@ -30,6 +30,7 @@ OUT_OF_MEMORY = (
     "alloc_failed",
 )
 PLACE = "Exception from "  # OpenVINO's first lines say where in its source
+CPU_BATCH, GPU_BATCH = 8, 32  # windows
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
@@ -175,7 +176,7 @@ def failure(error: Exception) -> BackendError:
 
 def default_batch_size() -> int:
     """Windows that are worth one call of a generator on this device."""
-    return 8 if device() == "CPU" else 32
+    return CPU_BATCH if device() == "CPU" else GPU_BATCH
 
 
 @contextmanager

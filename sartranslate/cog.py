@@ -10,62 +10,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
 import rasterio.shutil
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 
 from sartranslate.atomic import replaced_when_whole
-from sartranslate.errors import OptionError, OutputError
+from sartranslate.cog_profile import COMPRESSIONS, CogProfile
+from sartranslate.errors import OutputError
 from sartranslate.geotiff import write_errors
 from sartranslate.radiometry import Mask
 from sartranslate.raster import quiet_georeference
-from sartranslate.strips import Form, StripWriter
+from sartranslate.strips import StripWriter
 
 BLOCK_SIZE = 512
 COPY_CACHE = 8 * 2**20  # bytes of GDAL's block cache beyond one row of blocks: the copy reads each block once
 SIDE_FILES = (".aux.xml", ".ovr", ".msk")  # GDAL reads them with a raster, whoever wrote them
-COMPRESSIONS: Mapping[str, Mapping[str, Any]] = {
-    "zstd": {"compress": "ZSTD", "level": 1, "predictor": "YES"},  # 9 saves 2 % of the file in five times the time
-    "deflate": {"compress": "DEFLATE", "level": 6, "predictor": "YES"},
-    "lzw": {"compress": "LZW", "predictor": "YES"},
-    "webp": {"compress": "WEBP", "quality": 90},
-    "jpeg": {"compress": "JPEG", "quality": 90},
-    "none": {"compress": "NONE"},
-}
-LOSSY = ("webp", "jpeg")
-
-
-def lossless(compress: str) -> str:
-    """The same compression, or zstd in the place of one that loses detail."""
-    return "zstd" if compress in LOSSY else compress
-
-
-@dataclass(frozen=True)
-class CogProfile:
-    """Size, place and form of an output."""
-
-    height: int
-    width: int
-    crs: CRS | None
-    transform: Affine
-    compress: str = "zstd"
-    tags: Mapping[str, str] = field(default_factory=dict)  # default domain: others do not survive the copy
-    bands: int = 3  # RGB; 1: grey
-
-    @property
-    def form(self) -> Form:
-        return Form(self.height, self.width, self.bands, self.crs, self.transform, self.tags)
-
-    def __post_init__(self) -> None:
-        if self.compress not in COMPRESSIONS:
-            raise OptionError(f"compress {self.compress!r}: expected one of {', '.join(COMPRESSIONS)}")
 
 
 class CogWriter:
@@ -105,7 +67,7 @@ def _writer(path: Path, finished: Path, profile: CogProfile) -> Iterator[CogWrit
     folder = finished.with_name(f"{finished.name}.strips")
     with write_errors(path):
         folder.mkdir()
-        strips = StripWriter(folder, profile.form, BLOCK_SIZE)
+        strips = StripWriter(folder, profile, BLOCK_SIZE)
     try:
         yield CogWriter(path, strips)
     finally:

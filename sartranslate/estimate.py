@@ -9,6 +9,7 @@ import numpy as np
 
 from sartranslate import topology
 from sartranslate.architecture import GeneratorConfig
+from sartranslate.backend import CPU_BATCH
 from sartranslate.reader import cache_bytes
 from sartranslate.scene import Scene
 from sartranslate.windows import WindowGrid
@@ -16,7 +17,6 @@ from sartranslate.windows import WindowGrid
 FRAMEWORK_BYTES = 750 * 2**20  # of a process with TensorFlow and the embedded model
 ACTIVATIONS = 4.5  # float32 arrays of window x window x filters that are alive at once, for each window of a batch
 BLEND_BYTES = 3 * 4 + 1  # of a pixel: three channels' sums and a mask
-BATCH = 8
 EFFICIENCY = 0.6  # of the processor's rate in large matrix products; see docs/measurements.md
 MATRIX = 1024
 TRIALS = 3
@@ -35,7 +35,7 @@ def estimate(scene: Scene, grid: WindowGrid, generator: GeneratorConfig) -> Esti
     """Measure how fast matrices are multiplied here, and count what there is to do; windows without data count too."""
     operations = len(grid) * topology.operations(generator, grid.size, folded=True)
     blend = min(grid.size, scene.height) * scene.width * BLEND_BYTES
-    activations = int(BATCH * grid.size**2 * generator.filters * 4 * ACTIVATIONS)
+    activations = int(CPU_BATCH * grid.size**2 * generator.filters * 4 * ACTIVATIONS)
     memory = FRAMEWORK_BYTES + activations + blend + cache_bytes(scene, grid.size)
     return Estimate(operations, operations / (EFFICIENCY * _matrix_rate()), memory)
 

@@ -16,7 +16,7 @@ from sartranslate import __version__
 from sartranslate.aoi import AreaOnGrid, area_on_grid
 from sartranslate.area_file import Area
 from sartranslate.blend import STRIP_HEIGHT, Strip
-from sartranslate.cog import CogProfile, lossless
+from sartranslate.cog_profile import CogProfile, lossless
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.output import check_distinct, check_output

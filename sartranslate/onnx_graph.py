@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import singledispatchmethod
 from typing import Any
 
 import numpy as np
@@ -25,9 +24,9 @@ def onnx_model(folded: Folded) -> bytes:
     Raises `BackendError` for a generator that drops values: ONNX has no dropout that can be drawn again.
     """
     nodes = _Nodes()
-    first = nodes.add("Transpose", SOURCE, perm=TO_CHANNELS_FIRST)
-    last = steps.evaluate(folded, first, nodes.of)
-    nodes.add("Transpose", last, output=TARGET, perm=TO_CHANNELS_LAST)
+    first = nodes.node("Transpose", SOURCE, perm=TO_CHANNELS_FIRST)
+    last = steps.evaluate(folded, first, nodes)
+    nodes.node("Transpose", last, output=TARGET, perm=TO_CHANNELS_LAST)
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["count", "height", "width", bands])
         for name, bands in ((SOURCE, folded.source_bands), (TARGET, folded.target_bands))
@@ -42,74 +41,57 @@ def onnx_model(folded: Folded) -> bytes:
         raise BackendError(f"the generator is no ONNX model: {str(error).splitlines()[0]}") from error
 
 
-class _Nodes:
+class _Nodes(steps.Results):
     """Each method appends nodes of (N, C, H, W) and returns the name of the last one's output."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+    def node(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         output = output or f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [output], output, **attributes))
         return output
 
-    @singledispatchmethod
-    def of(self, step: steps.Step, *inputs: str) -> str:
-        raise NotImplementedError(step)
-
-    @of.register
-    def _(self, step: steps.Convolve, x: str) -> str:
+    def convolve(self, step: steps.Convolve, x: str) -> str:
         before, behind = step.padding
         kernel, bias = self._constant(step.kernel.transpose(3, 2, 0, 1)), self._constant(step.bias)
         pads = (before, before, behind, behind)
-        return self._rectified(
-            self.add("Conv", x, kernel, bias, strides=(step.stride, step.stride), pads=pads), step.slope
-        )
+        return self.node("Conv", x, kernel, bias, strides=(step.stride, step.stride), pads=pads)
 
-    @of.register
-    def _(self, step: steps.Shuffle, x: str) -> str:
+    def shuffle(self, step: steps.Shuffle, x: str) -> str:
         before, behind = step.border
-        x = self.add("DepthToSpace", x, blocksize=2, mode="DCR")
+        x = self.node("DepthToSpace", x, blocksize=2, mode="DCR")
         if not behind:
             return x
         ends = (np.array(values, np.int64) for values in ([before, before], [-behind, -behind], [2, 3]))
-        return self.add("Slice", x, *(self._constant(values) for values in ends))
+        return self.node("Slice", x, *(self._constant(values) for values in ends))
 
-    @of.register
-    def _(self, step: steps.Rectify, x: str) -> str:
-        return self._rectified(x, step.slope)
-
-    @of.register
-    def _(self, step: steps.Standardise, x: str) -> str:
+    def standardise(self, step: steps.Standardise, x: str) -> str:
         scale, offset = self._constant(step.scale), self._constant(step.offset)
-        return self.add("InstanceNormalization", x, scale, offset, epsilon=step.epsilon)
+        return self.node("InstanceNormalization", x, scale, offset, epsilon=step.epsilon)
 
-    @of.register
-    def _(self, step: steps.Drop, x: str) -> str:
+    def drop(self, step: steps.Drop, x: str) -> str:
         raise BackendError("ONNX can not hold a generator that drops values, expected one without dropout in use")
 
-    @of.register
-    def _(self, step: steps.Mirror, x: str) -> str:
+    def mirror(self, step: steps.Mirror, x: str) -> str:
         pads = np.array([0, 0, step.pixels, step.pixels] * 2, np.int64)
-        return self.add("Pad", x, self._constant(pads), mode="reflect")
+        return self.node("Pad", x, self._constant(pads), mode="reflect")
 
-    @of.register
-    def _(self, step: steps.Join, first: str, second: str) -> str:
-        return self.add("Concat", first, second, axis=1)
+    def join(self, first: str, second: str) -> str:
+        return self.node("Concat", first, second, axis=1)
 
-    @of.register
-    def _(self, step: steps.Add, first: str, second: str) -> str:
-        return self.add("Add", first, second)
+    def add(self, first: str, second: str) -> str:
+        return self.node("Add", first, second)
 
-    @of.register
-    def _(self, step: steps.Tanh, x: str) -> str:
-        return self.add("Tanh", x)
+    def tanh(self, x: str) -> str:
+        return self.node("Tanh", x)
 
-    def _rectified(self, x: str, slope: float) -> str:
-        if slope == 1:
-            return x
-        return self.add("LeakyRelu", x, alpha=slope) if slope else self.add("Relu", x)
+    def relu(self, x: str) -> str:
+        return self.node("Relu", x)
+
+    def leaky_relu(self, x: str, slope: float) -> str:
+        return self.node("LeakyRelu", x, alpha=slope)
 
     def _constant(self, values: NDArray[Any]) -> str:
         name = f"constant_{len(self.constants)}"

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.cog import CogProfile, cog_writers
+from sartranslate.cog import cog_writers
+from sartranslate.cog_profile import CogProfile
 from sartranslate.radiometry import Float, Mask
 from sartranslate.sliding import Generator
 

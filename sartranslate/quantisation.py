@@ -1,8 +1,7 @@
 """An ONNX model in eight bits: weights and activations as whole numbers, with ranges measured on patches of a scene.
 
 The arithmetic that processors with VNNI or AMX do fastest (Jacob et al. 2018, arXiv 1712.05877). The last two
-convolutions stay in floating point: what they round is seen in the picture at once, and they are a small part of
-the work.
+convolutions, a fifth of the work of a U-Net, stay in floating point: what they round is seen in the picture at once.
 """
 
 from __future__ import annotations

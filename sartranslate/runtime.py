@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sartranslate import backend
-from sartranslate.backend import BACKENDS
+from sartranslate.backend import BACKENDS, CPU_BATCH
 from sartranslate.errors import BackendError, OptionError
 from sartranslate.radiometry import Float
 from sartranslate.steps import Folded
@@ -26,7 +26,6 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # by name, the packages that each n
 }
 AUTO = "auto"
 INT8 = "int8"  # the one precision that is never chosen by itself
-BATCH_SIZE = 8  # windows that are worth one call on a processor
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def load(name: str, folded: Folded, precision: str = "auto", calibration: Callab
         generator = _in_eight_bits(model, module.generator, calibration)
     else:
         generator = module.generator(model, precision)
-    return Engine(generator, BATCH_SIZE, "CPU", precision, f"{name} {_version(name)}".strip())
+    return Engine(generator, CPU_BATCH, "CPU", precision, f"{name} {_version(name)}".strip())
 
 
 def versions() -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sartranslate.radiometry import Float
@@ -94,16 +95,77 @@ class Folded(NamedTuple):
         return max((step.rate for step in self.steps if isinstance(step, Drop)), default=0.0)
 
 
-def evaluate(folded: Folded, source: Any, compute: Callable[..., Any]) -> Any:
-    """The last result, where `compute` has that of a step from those that it uses; none is kept longer than needed."""
+class Results(ABC):
+    """What each step comes to in some arithmetic, from the results of those that it uses."""
+
+    def of(self, step: Step, *inputs: Any) -> Any:
+        match step:
+            case Convolve():
+                return self._rectified(self.convolve(step, *inputs), step.slope)
+            case Rectify():
+                return self._rectified(inputs[0], step.slope)
+            case Shuffle():
+                return self.shuffle(step, *inputs)
+            case Standardise():
+                return self.standardise(step, *inputs)
+            case Drop():
+                return self.drop(step, *inputs)
+            case Mirror():
+                return self.mirror(step, *inputs)
+            case Join():
+                return self.join(*inputs)
+            case Add():
+                return self.add(*inputs)
+            case Tanh():
+                return self.tanh(*inputs)
+
+    def _rectified(self, x: Any, slope: float) -> Any:
+        if slope == 1:
+            return x
+        return self.leaky_relu(x, slope) if slope else self.relu(x)
+
+    @abstractmethod
+    def convolve(self, step: Convolve, x: Any) -> Any:
+        """Without the slope for negative values."""
+
+    @abstractmethod
+    def shuffle(self, step: Shuffle, x: Any) -> Any: ...
+
+    @abstractmethod
+    def standardise(self, step: Standardise, x: Any) -> Any: ...
+
+    @abstractmethod
+    def drop(self, step: Drop, x: Any) -> Any: ...
+
+    @abstractmethod
+    def mirror(self, step: Mirror, x: Any) -> Any: ...
+
+    @abstractmethod
+    def join(self, first: Any, second: Any) -> Any: ...
+
+    @abstractmethod
+    def add(self, first: Any, second: Any) -> Any: ...
+
+    @abstractmethod
+    def tanh(self, x: Any) -> Any: ...
+
+    @abstractmethod
+    def relu(self, x: Any) -> Any: ...
+
+    @abstractmethod
+    def leaky_relu(self, x: Any, slope: float) -> Any: ...
+
+
+def evaluate(folded: Folded, source: Any, results: Results) -> Any:
+    """The result of the last step; none before it is kept longer than needed."""
     uses = [inputs(step) for step in folded.steps]
     last = {place: number for number, places in enumerate(uses) for place in places}
-    results = {0: source}
+    known = {0: source}
     for number, (step, places) in enumerate(zip(folded.steps, uses, strict=True)):
-        results[number + 1] = compute(step, *(results[place] for place in places))
+        known[number + 1] = results.of(step, *(known[place] for place in places))
         for place in {place for place in places if last[place] == number}:
-            del results[place]
-    return results[len(folded.steps)]
+            del known[place]
+    return known[len(folded.steps)]
 
 
 def inputs(step: Step) -> tuple[int, ...]:

@@ -5,37 +5,24 @@ The files have strips as high as those that are written, so hardly any is touche
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring  # builds only, parses nothing
 
 import numpy as np
 import rasterio
-from affine import Affine
-from rasterio.crs import CRS
 from rasterio.windows import Window as RasterioWindow
 
 from sartranslate.blend import STRIP_HEIGHT
+from sartranslate.cog_profile import CogProfile
 from sartranslate.overviews import Bytes, Halving, Rows, level_sizes
 from sartranslate.radiometry import Mask
 from sartranslate.raster import quiet_georeference
+from sartranslate.vrt import add_text, transform_text
 
 COLOURS = {1: ("Gray",), 3: ("Red", "Green", "Blue")}  # by number of bands, as GDAL calls them
-
-
-@dataclass(frozen=True)
-class Form:
-    """Size, place and description of a raster of bytes."""
-
-    height: int
-    width: int
-    bands: int  # 1 or 3
-    crs: CRS | None
-    transform: Affine
-    tags: Mapping[str, str]  # default domain
 
 
 class StripWriter:
@@ -44,14 +31,14 @@ class StripWriter:
     Overviews end with the first one that has no side longer than `least_side`.
     """
 
-    def __init__(self, folder: Path, form: Form, least_side: int) -> None:
-        self._form = form
-        sizes = [(form.height, form.width), *level_sizes(form.height, form.width, least_side)]
+    def __init__(self, folder: Path, profile: CogProfile, least_side: int) -> None:
+        self._profile = profile
+        sizes = [(profile.height, profile.width), *level_sizes(profile.height, profile.width, least_side)]
         self._halvings = [Halving(height, STRIP_HEIGHT) for height, _ in sizes[:-1]]
         self._files = [folder / f"{level}.tif" for level in range(len(sizes))]
         with ExitStack() as opened, quiet_georeference():
             self._datasets = [
-                opened.enter_context(_created(file, size, form.bands))
+                opened.enter_context(_created(file, size, profile.bands))
                 for file, size in zip(self._files, sizes, strict=True)
             ]
             self._opened = opened.pop_all()
@@ -63,7 +50,7 @@ class StripWriter:
     def raster(self) -> Path:
         """What the closed files are as one raster."""
         path = self._files[0].with_suffix(".vrt")
-        path.write_bytes(_virtual(self._form, self._files))
+        path.write_bytes(_virtual(self._profile, self._files))
         return path
 
     def write(self, row_off: int, values: Bytes, mask: Mask) -> None:
@@ -98,18 +85,18 @@ def _created(path: Path, size: tuple[int, int], bands: int) -> Any:
     )
 
 
-def _virtual(form: Form, files: Sequence[Path]) -> bytes:
+def _virtual(profile: CogProfile, files: Sequence[Path]) -> bytes:
     """A VRT of the first file, with the others as its overviews."""
-    root = Element("VRTDataset", rasterXSize=str(form.width), rasterYSize=str(form.height))
-    if form.crs is not None:
-        SubElement(root, "SRS").text = form.crs.to_wkt()
-    SubElement(root, "GeoTransform").text = ", ".join(repr(float(value)) for value in form.transform.to_gdal())
+    root = Element("VRTDataset", rasterXSize=str(profile.width), rasterYSize=str(profile.height))
+    if profile.crs is not None:
+        add_text(root, "SRS", profile.crs.to_wkt())
+    add_text(root, "GeoTransform", transform_text(profile.transform))
     metadata = SubElement(root, "Metadata")
-    for key, value in form.tags.items():
-        SubElement(metadata, "MDI", key=key).text = value
-    for index, colour in enumerate(COLOURS[form.bands], 1):
+    for key, value in profile.tags.items():
+        add_text(metadata, "MDI", value, key=key)
+    for index, colour in enumerate(COLOURS[profile.bands], 1):
         band = SubElement(root, "VRTRasterBand", dataType="Byte", band=str(index))
-        SubElement(band, "ColorInterp").text = colour
+        add_text(band, "ColorInterp", colour)
         _source(SubElement(band, "SimpleSource"), files[0], str(index))
         for file in files[1:]:
             _source(SubElement(band, "Overview"), file, str(index))
@@ -119,5 +106,5 @@ def _virtual(form: Form, files: Sequence[Path]) -> bytes:
 
 
 def _source(parent: Element, file: Path, band: str) -> None:
-    SubElement(parent, "SourceFilename", relativeToVRT="1").text = file.name
-    SubElement(parent, "SourceBand").text = band
+    add_text(parent, "SourceFilename", file.name, relativeToVRT="1")
+    add_text(parent, "SourceBand", band)

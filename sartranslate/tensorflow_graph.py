@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import singledispatchmethod
 from typing import Any
 
 import tensorflow as tf
 
 from sartranslate import steps
-from sartranslate.blocks import reflected
-from sartranslate.dropout import dropped
+from sartranslate.framework_results import FrameworkResults
 from sartranslate.radiometry import Float
 from sartranslate.steps import Folded
 
@@ -24,69 +22,39 @@ def graph(folded: Folded, precision: str) -> Callable[..., Any]:
 
     def compute(source: Any, seeds: Any = None) -> Any:
         results = _Results(dtype, seeds)
-        return tf.cast(steps.evaluate(folded, tf.cast(source, dtype), results.of), tf.float32)
+        return tf.cast(steps.evaluate(folded, tf.cast(source, dtype), results), tf.float32)
 
     return tf.function(compute, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
 
 
-class _Results:
-    """The result of each step, (N, H, W, C) of one dtype, from those that it uses."""
-
-    def __init__(self, dtype: Any, seeds: Any) -> None:
-        self._dtype, self._seeds = dtype, seeds
-
-    @singledispatchmethod
-    def of(self, step: steps.Step, *inputs: Any) -> Any:
-        raise NotImplementedError(step)
-
-    @of.register
-    def _(self, step: steps.Convolve, x: Any) -> Any:
+class _Results(FrameworkResults):
+    def convolve(self, step: steps.Convolve, x: Any) -> Any:
         padding = [[0, 0], step.padding, step.padding, [0, 0]]
         x = tf.nn.conv2d(x, self._constant(step.kernel), step.stride, padding)
-        return _rectified(tf.nn.bias_add(x, self._constant(step.bias)), step.slope)
+        return tf.nn.bias_add(x, self._constant(step.bias))
 
-    @of.register
-    def _(self, step: steps.Shuffle, x: Any) -> Any:
+    def shuffle(self, step: steps.Shuffle, x: Any) -> Any:
         before, behind = step.border
         x = tf.nn.depth_to_space(x, 2)
         return x[:, before:-behind, before:-behind] if behind else x
 
-    @of.register
-    def _(self, step: steps.Rectify, x: Any) -> Any:
-        return _rectified(x, step.slope)
-
-    @of.register
-    def _(self, step: steps.Standardise, x: Any) -> Any:
+    def standardise(self, step: steps.Standardise, x: Any) -> Any:
         x = tf.cast(x, tf.float32)  # sums over a patch overflow in half precision
         mean, variance = tf.nn.moments(x, (1, 2), keepdims=True)
         x = tf.nn.batch_normalization(x, mean, variance, step.offset, step.scale, step.epsilon)
         return tf.cast(x, self._dtype)
 
-    @of.register
-    def _(self, step: steps.Drop, x: Any) -> Any:
-        return dropped(x, self._seeds, step.name, step.rate)
-
-    @of.register
-    def _(self, step: steps.Mirror, x: Any) -> Any:
-        return reflected(x, step.pixels)
-
-    @of.register
-    def _(self, step: steps.Join, first: Any, second: Any) -> Any:
+    def join(self, first: Any, second: Any) -> Any:
         return tf.concat([first, second], -1)
 
-    @of.register
-    def _(self, step: steps.Add, first: Any, second: Any) -> Any:
-        return first + second
-
-    @of.register
-    def _(self, step: steps.Tanh, x: Any) -> Any:
+    def tanh(self, x: Any) -> Any:
         return tf.tanh(tf.cast(x, tf.float32))
+
+    def relu(self, x: Any) -> Any:
+        return tf.nn.relu(x)
+
+    def leaky_relu(self, x: Any, slope: float) -> Any:
+        return tf.nn.leaky_relu(x, slope)
 
     def _constant(self, values: Float) -> Any:
         return tf.constant(values.astype(self._dtype.as_numpy_dtype))
-
-
-def _rectified(x: Any, slope: float) -> Any:
-    if slope == 1:
-        return x
-    return tf.nn.leaky_relu(x, slope) if slope else tf.nn.relu(x)

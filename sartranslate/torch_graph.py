@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import singledispatchmethod
 from typing import Any
 
 import torch
 from torch.nn import functional
 
 from sartranslate import steps
-from sartranslate.blocks import reflected
-from sartranslate.dropout import dropped
+from sartranslate.framework_results import FrameworkResults
 from sartranslate.radiometry import Float
 from sartranslate.steps import Folded
 
@@ -23,72 +21,51 @@ def graph(folded: Folded, precision: str) -> Callable[..., Any]:
 
     def compute(source: Any, seeds: Any = None) -> Any:
         results = _Results(dtype, seeds, constants)
-        return steps.evaluate(folded, source.to(dtype), results.of).float()
+        return steps.evaluate(folded, source.to(dtype), results).float()
 
     return torch.inference_mode()(compute)  # type: ignore[no-any-return]
 
 
-class _Results:
-    """The result of each step, (N, H, W, C) of one dtype, from those that it uses.
-
-    As (N, C, H, W) they are what PyTorch calls channels last, which its convolutions keep.
-    """
+class _Results(FrameworkResults):
+    """As (N, C, H, W) they are what PyTorch calls channels last, which its convolutions keep."""
 
     def __init__(self, dtype: Any, seeds: Any, constants: dict[tuple[int, Any, Any], Any]) -> None:
-        self._dtype, self._seeds, self._constants = dtype, seeds, constants
+        super().__init__(dtype, seeds)
+        self._constants = constants
 
-    @singledispatchmethod
-    def of(self, step: steps.Step, *inputs: Any) -> Any:
-        raise NotImplementedError(step)
-
-    @of.register
-    def _(self, step: steps.Convolve, x: Any) -> Any:
+    def convolve(self, step: steps.Convolve, x: Any) -> Any:
         kernel, bias = (self._constant(values, self._dtype, x.device) for values in (step.kernel, step.bias))
         before, behind = step.padding
         x = x.permute(0, 3, 1, 2)
         if before != behind:
             x = functional.pad(x, (before, behind, before, behind))
             before = 0
-        return _rectified(functional.conv2d(x, kernel, bias, step.stride, before).permute(0, 2, 3, 1), step.slope)
+        return functional.conv2d(x, kernel, bias, step.stride, before).permute(0, 2, 3, 1)
 
-    @of.register
-    def _(self, step: steps.Shuffle, x: Any) -> Any:
+    def shuffle(self, step: steps.Shuffle, x: Any) -> Any:
         before, behind = step.border
         count, height, width, channels = x.shape
         x = x.reshape(count, height, width, 2, 2, channels // 4).permute(0, 1, 3, 2, 4, 5)
         x = x.reshape(count, 2 * height, 2 * width, channels // 4)
         return x[:, before : 2 * height - behind, before : 2 * width - behind]
 
-    @of.register
-    def _(self, step: steps.Rectify, x: Any) -> Any:
-        return _rectified(x, step.slope)
-
-    @of.register
-    def _(self, step: steps.Standardise, x: Any) -> Any:
+    def standardise(self, step: steps.Standardise, x: Any) -> Any:
         x = x.float()  # sums over a patch overflow in half precision
         variance, mean = torch.var_mean(x, (1, 2), correction=0, keepdim=True)
         scale, offset = (self._constant(values, torch.float32, x.device) for values in (step.scale, step.offset))
         return ((x - mean) * torch.rsqrt(variance + step.epsilon) * scale + offset).to(self._dtype)
 
-    @of.register
-    def _(self, step: steps.Drop, x: Any) -> Any:
-        return dropped(x, self._seeds, step.name, step.rate)
-
-    @of.register
-    def _(self, step: steps.Mirror, x: Any) -> Any:
-        return reflected(x, step.pixels)
-
-    @of.register
-    def _(self, step: steps.Join, first: Any, second: Any) -> Any:
+    def join(self, first: Any, second: Any) -> Any:
         return torch.cat([first, second], -1)
 
-    @of.register
-    def _(self, step: steps.Add, first: Any, second: Any) -> Any:
-        return first + second
-
-    @of.register
-    def _(self, step: steps.Tanh, x: Any) -> Any:
+    def tanh(self, x: Any) -> Any:
         return torch.tanh(x.float())
+
+    def relu(self, x: Any) -> Any:
+        return functional.relu(x)
+
+    def leaky_relu(self, x: Any, slope: float) -> Any:
+        return functional.leaky_relu(x, slope)
 
     def _constant(self, values: Float, dtype: Any, device: Any) -> Any:
         """An array on the device, a kernel as PyTorch lays it out; brought there once."""
@@ -99,9 +76,3 @@ class _Results:
                 constant = constant.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
             self._constants[key] = constant.to(device)
         return self._constants[key]
-
-
-def _rectified(x: Any, slope: float) -> Any:
-    if slope == 1:
-        return x
-    return functional.leaky_relu(x, slope) if slope else functional.relu(x)

@@ -8,11 +8,11 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring  # builds only, parses nothing
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
 from sartranslate.groundcontrol import ORDER, MapGrid
 from sartranslate.raster import read_window
+from sartranslate.vrt import add_text, number_text, transform_text
 from sartranslate.windows import Window
 
 BLOCK = (512, 128)  # pixels across and down
@@ -43,22 +43,22 @@ def warped_vrt(
     """
     root = Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
     root.set("subClass", "VRTWarpedDataset")
-    _text(root, "SRS", grid.points.crs.to_wkt(), dataAxisToSRSAxisMapping="1,2")
-    _text(root, "GeoTransform", _numbers(grid.transform))
+    add_text(root, "SRS", grid.points.crs.to_wkt(), dataAxisToSRSAxisMapping="1,2")
+    add_text(root, "GeoTransform", transform_text(grid.transform))
     for index, (dtype, fill) in enumerate(zip(dtypes, fills, strict=True), 1):
         band = SubElement(root, "VRTRasterBand", dataType=TYPES[dtype], band=str(index))
         band.set("subClass", "VRTWarpedRasterBand")
-        _text(band, "NoDataValue", _number(fill))
-    _text(root, "BlockXSize", str(BLOCK[0]))
-    _text(root, "BlockYSize", str(BLOCK[1]))
+        add_text(band, "NoDataValue", number_text(fill))
+    add_text(root, "BlockXSize", str(BLOCK[0]))
+    add_text(root, "BlockYSize", str(BLOCK[1]))
     options = SubElement(root, "GDALWarpOptions")
-    _text(options, "ResampleAlg", "Average" if grid.averaged else "Bilinear")
-    _text(options, "WorkingDataType", TYPES[np.result_type(*dtypes).name])
+    add_text(options, "ResampleAlg", "Average" if grid.averaged else "Bilinear")
+    add_text(options, "WorkingDataType", TYPES[np.result_type(*dtypes).name])
     for name, value in {"UNIFIED_SRC_NODATA": "NO", "XSCALE": "1", "YSCALE": "1", "INIT_DEST": "NO_DATA"}.items():
-        _text(options, "Option", value, name=name)
-    _text(options, "SourceDataset", os.fspath(path), relativeToVRT="0")
+        add_text(options, "Option", value, name=name)
+    add_text(options, "SourceDataset", os.fspath(path), relativeToVRT="0")
     approximation = SubElement(SubElement(options, "Transformer"), "ApproxTransformer")
-    _text(approximation, "MaxError", _number(TOLERANCE))
+    add_text(approximation, "MaxError", number_text(TOLERANCE))
     _add_transformer(SubElement(approximation, "BaseTransformer"), grid)
     mapping = SubElement(options, "BandList")
     for index, (source, fill) in enumerate(zip(bands, fills, strict=True), 1):
@@ -99,35 +99,23 @@ def _add_transformer(parent: Element, grid: MapGrid) -> None:
     transformer = SubElement(parent, "GenImgProjTransformer")
     if grid.method == "polynomial":
         points = SubElement(SubElement(transformer, "SrcGCPTransformer"), "GCPTransformer")
-        _text(points, "Order", str(ORDER))
+        add_text(points, "Order", str(ORDER))
     else:
         points = SubElement(SubElement(transformer, "SrcTPSTransformer"), "TPSTransformer")
-    _text(points, "Reversed", "0")
+    add_text(points, "Reversed", "0")
     _add_points(SubElement(points, "GCPList"), grid)
-    _text(transformer, "DstGeoTransform", _numbers(grid.transform))
-    _text(transformer, "DstInvGeoTransform", _numbers(~grid.transform))
+    add_text(transformer, "DstGeoTransform", transform_text(grid.transform))
+    add_text(transformer, "DstInvGeoTransform", transform_text(~grid.transform))
 
 
 def _add_points(parent: Element, grid: MapGrid) -> None:
     for number, (pixel, place) in enumerate(zip(grid.points.pixels, grid.points.ground, strict=True), 1):
         names = ("Pixel", "Line", "X", "Y")
-        values = {name: _number(value) for name, value in zip(names, (*pixel, *place), strict=True)}
+        values = {name: number_text(value) for name, value in zip(names, (*pixel, *place), strict=True)}
         SubElement(parent, "GCP", {"Id": str(number), **values})
 
 
 def _add_band(mapping: Element, fill: float) -> None:
     for side in ("Src", "Dst"):
-        _text(mapping, f"{side}NoDataReal", _number(fill))
-        _text(mapping, f"{side}NoDataImag", "0")
-
-
-def _text(parent: Element, tag: str, text: str, **attributes: Any) -> None:
-    SubElement(parent, tag, **attributes).text = text
-
-
-def _numbers(transform: Affine) -> str:
-    return ",".join(_number(value) for value in transform.to_gdal())
-
-
-def _number(value: float) -> str:
-    return repr(float(value))
+        add_text(mapping, f"{side}NoDataReal", number_text(fill))
+        add_text(mapping, f"{side}NoDataImag", "0")

@@ -12,7 +12,8 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rio_cogeo.cogeo import cog_validate
 
-from sartranslate.cog import COMPRESSIONS, CogProfile, cog_writers, lossless
+from sartranslate.cog import cog_writers
+from sartranslate.cog_profile import COMPRESSIONS, CogProfile, lossless
 from sartranslate.errors import OptionError, OutputError
 from sartranslate.overviews import halved
 from tests.conftest import TRANSFORM, UTM

@@ -155,10 +155,31 @@ def test_eight_bits_of_a_scene_smaller_than_a_window(tmp_path: Path, sartranslat
     assert (done.exit_code, read(tmp_path / "out.tif").shape[1:]) == (0, (100, 90))
 
 
-def test_keras_has_no_eight_bits(tmp_path: Path, sartranslate: Run) -> None:
-    done = sartranslate("infer", SCENE, tmp_path / "out.tif", "--runtime", "keras", "--precision", "int8")
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            ["--runtime", "keras", "--precision", "int8"],
+            "precision 'int8': keras has it not, expected runtime onnxruntime or openvino",
+        ),
+        (
+            ["--precision", "int8", "--uncertainty", "spread.tif"],
+            "precision 'int8' can not drop values as samples need it",
+        ),
+        (
+            ["--runtime", "openvino", "--backend", "torch"],
+            "--backend torch with --runtime openvino, expected keras or auto",
+        ),
+    ],
+)
+def test_options_that_exclude_each_other_are_wrong_usage(
+    options: list[str], text: str, tmp_path: Path, sartranslate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = sartranslate("infer", SCENE, "out.tif", *options)
     assert done.exit_code == 2
-    assert "precision 'int8': keras has it not, expected runtime onnxruntime or openvino" in done.output
+    assert text in done.output
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -173,13 +194,6 @@ def test_a_runtime_that_can_not_draw_samples_is_refused(tmp_path: Path, sartrans
     assert done.exit_code == 1
     assert done.output == "Error: runtime 'openvino' can not drop values as samples need it: expected 'keras'\n"
     assert list(tmp_path.iterdir()) == []
-
-
-def test_eight_bits_draw_no_samples(tmp_path: Path, sartranslate: Run) -> None:
-    options = ("--precision", "int8", "--uncertainty", tmp_path / "spread.tif")
-    done = sartranslate("infer", SCENE, tmp_path / "out.tif", *options)
-    assert done.exit_code == 2
-    assert "precision 'int8' can not drop values as samples need it" in done.output
 
 
 def test_what_needs_keras_says_so_where_it_is_absent(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,12 +232,6 @@ def test_the_output_says_what_it_was_computed_by(tiny_model: Path, tmp_path: Pat
     assert sartranslate("infer", SCENE, tmp_path / "out.tif", *options).exit_code == 0
     with rasterio.open(tmp_path / "out.tif") as dataset:
         assert re.fullmatch(r"by onnxruntime [\d.]+ on CPU in float32", dataset.tags()["SARTRANSLATE_COMPUTED"])
-
-
-def test_a_backend_of_another_runtime_is_wrong_usage(tmp_path: Path, sartranslate: Run) -> None:
-    done = sartranslate("infer", SCENE, tmp_path / "out.tif", "--runtime", "openvino", "--backend", "torch")
-    assert done.exit_code == 2
-    assert "--backend torch with --runtime openvino, expected keras or auto" in done.output
 
 
 @pytest.mark.parametrize("name", OTHERS)
