@@ -30,6 +30,7 @@ setup(
     install_requires=[
         "affine>=2.4",
         "click>=8.1",
+        "filelock>=3.12",
         "keras>=3.12",
         "numpy>=1.26",
         "platformdirs>=4.0",

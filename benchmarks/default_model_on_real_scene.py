@@ -17,7 +17,8 @@ import rasterio
 from numpy.typing import NDArray
 
 from sartranslate import backend, bundle
-from sartranslate.inference import plan, translate
+from sartranslate.inference import translate
+from sartranslate.planning import plan
 from sartranslate.translator import load_translator
 
 HELD_OUT = (slice(None), slice(0, 2048), slice(0, 2048))

@@ -22,7 +22,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from sartranslate import backend, bundle
 from sartranslate.fill import fill_mirrored
-from sartranslate.inference import plan
+from sartranslate.planning import plan
 from sartranslate.radiometry import Float, Mask, to_rgb
 from sartranslate.raster import quiet_georeference
 from sartranslate.reader import scene_reader

@@ -98,7 +98,8 @@ def _measure(scene: Path) -> dict[str, float]:
     import numpy as np
     import psutil
 
-    from sartranslate.inference import InferenceOptions, plan, translate
+    from sartranslate.inference import translate
+    from sartranslate.planning import InferenceOptions, plan
     from sartranslate.radiometry import Radiometry
     from sartranslate.translator import Translator
 

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sartranslate import bundle
-from sartranslate.inference import InferenceOptions, plan, translate
+from sartranslate.inference import translate
+from sartranslate.planning import InferenceOptions, plan
 from sartranslate.simulation import SimulationOptions, simulate
 from sartranslate.translator import Translator, load_translator
 

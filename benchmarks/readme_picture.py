@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from sartranslate import backend
 from sartranslate.bundle import DEFAULT_MODEL, describe
-from sartranslate.inference import plan, translate
+from sartranslate.inference import translate
+from sartranslate.planning import plan
 from sartranslate.radiometry import to_rgb
 from sartranslate.raster import quiet_georeference
 from sartranslate.simulation import SimulationOptions, simulate

@@ -50,7 +50,8 @@ class Ours:
     def translate(self, precision: str, batch: int) -> float:
         """Seconds from the first read of the scene to the finished file."""
         from sartranslate import bundle
-        from sartranslate.inference import InferenceOptions, plan, translate
+        from sartranslate.inference import translate
+        from sartranslate.planning import InferenceOptions, plan
 
         translator = self._translator(precision)
         radiometry = bundle.describe(self._given.model).radiometry
@@ -76,7 +77,8 @@ class Ours:
 
     def _calibration(self) -> Any:
         from sartranslate import bundle
-        from sartranslate.inference import calibration_patches, plan
+        from sartranslate.inference import calibration_patches
+        from sartranslate.planning import plan
 
         radiometry = bundle.describe(self._given.model).radiometry
         return calibration_patches(plan(self._given.scene, self.out.with_name("none.tif"), radiometry))
@@ -118,7 +120,7 @@ class Peer:
         from monai.inferers import sliding_window_inference
 
         from sartranslate import bundle
-        from sartranslate.inference import plan
+        from sartranslate.planning import plan
         from sartranslate.radiometry import to_rgb
 
         network, radiometry = self._network(precision), bundle.describe(self._given.model).radiometry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING
 import click
 
 from . import options
+from .interrupt import Interrupt
 from .progress import progress_bar
 
 if TYPE_CHECKING:
     from sartranslate.inference_summary import InferenceSummary
+    from sartranslate.planning import Plan
     from sartranslate.sliding import Tally
     from sartranslate.source import SceneOptions
+    from sartranslate.translator import Translator
 
 
 def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
@@ -91,6 +95,12 @@ def _runtime(runtime: str, backend: str | None, samples: int | None) -> str:
     metavar="N",
     help="Samples for it; each takes as long as the picture.  [default: 8]",
 )
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    show_default=True,
+    help="Go on with what an interrupted run of the same command has left.",
+)
 @options.unit
 @options.scene
 @options.overwrite
@@ -114,42 +124,67 @@ def infer(
     SCENE is any raster that GDAL reads, or a Sentinel-1 SAFE folder or zip. It is left out where --band
     names a file for each polarisation.
     """
-    from sartranslate import backend as framework
-    from sartranslate import bundle, inference
-    from sartranslate.layout import slow_layout
-    from sartranslate.translator import load_translator
+    from sartranslate import bundle, planning
 
     source, out = options.split_paths(paths, bool(scene.files), "SCENE", "OUT")
     model = model or bundle.DEFAULT_MODEL
     samples = _samples(samples, uncertainty)
     runtime = _runtime(runtime, backend, samples)
-    chosen = inference.InferenceOptions(scene=scene, keep=(model,), uncertainty=uncertainty, **settings)  # type: ignore[arg-type]
-    wanted = bundle.describe(model)
-    size_multiple = wanted.generator.size_multiple
-    plan = inference.plan(source, Path(str(out)), wanted.radiometry, chosen, size_multiple=size_multiple)
-    if not quiet and (warning := slow_layout(plan.scene)):
-        click.echo(f"Warning: {plan.scene.path} is {warning}", err=True)
-    if backend:
-        framework.select(backend)
-    translator = load_translator(
-        model,
-        precision,
-        samples,
-        runtime=runtime,
-        tell=partial(_tell, quiet),
-        calibration=partial(inference.calibration_patches, plan),
-    )
-    with progress_bar("windows", quiet=quiet) as bar:
-
-        def watch(tally: Tally, windows: int) -> None:
-            bar.total = windows
-            bar.update(tally.windows - bar.n)
-
-        summary = inference.translate(plan, translator, watch)
+    chosen = planning.InferenceOptions(scene=scene, keep=(model,), uncertainty=uncertainty, **settings)  # type: ignore[arg-type]
+    with Interrupt() as interrupt:
+        wanted = bundle.describe(model)
+        size_multiple = wanted.generator.size_multiple
+        plan = planning.plan(source, Path(str(out)), wanted.radiometry, chosen, size_multiple=size_multiple)
+        interrupt.check()
+        tell = partial(_tell, quiet)
+        _warn(plan, tell)
+        _select(backend)
+        translator = _translator(plan, model, precision, samples, runtime, tell)
+        interrupt.check()
+        summary = _translated(plan, translator, interrupt, tell, quiet=quiet)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:
         click.echo(_one_line(summary))
+
+
+def _warn(plan: Plan, tell: Callable[[str], None]) -> None:
+    from sartranslate.layout import slow_layout
+
+    if warning := slow_layout(plan.scene):
+        tell(f"Warning: {plan.scene.path} is {warning}")
+
+
+def _select(backend: str | None) -> None:
+    from sartranslate import backend as framework
+
+    if backend:
+        framework.select(backend)
+
+
+def _translator(
+    plan: Plan, model: Path, precision: str, samples: int | None, runtime: str, tell: Callable[[str], None]
+) -> Translator:
+    from sartranslate.inference import calibration_patches
+    from sartranslate.translator import load_translator
+
+    calibration = partial(calibration_patches, plan)
+    return load_translator(model, precision, samples, runtime=runtime, tell=tell, calibration=calibration)
+
+
+def _translated(
+    plan: Plan, translator: Translator, interrupt: Interrupt, tell: Callable[[str], None], *, quiet: bool
+) -> InferenceSummary:
+    from sartranslate import inference
+
+    with progress_bar("windows", quiet=quiet) as bar:
+
+        def watch(tally: Tally, windows: int) -> None:
+            interrupt.check()
+            bar.total = windows
+            bar.update(tally.windows - bar.n)
+
+        return inference.translate(plan, translator, watch, tell)
 
 
 def _tell(quiet: bool, line: str) -> None:
@@ -163,6 +198,7 @@ def _one_line(summary: InferenceSummary) -> str:
         f" ({summary.skipped_windows} empty) in {summary.seconds:.1f} s,"
         f" {summary.megapixels_per_second:.1f} Mpx/s by {summary.runtime} on {summary.device} in {summary.precision};"
         f" band {', '.join(summary.bands)} read as {summary.scaling_text}"
+        + (f"; the first {summary.resumed_rows} rows by an earlier run" if summary.resumed_rows else "")
         + (f"; placed by {summary.placed}" if summary.placed else "")
         + (f"; uncertainty in {summary.uncertainty}: {summary.spread}" if summary.uncertainty else "")
     )

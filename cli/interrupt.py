@@ -40,6 +40,11 @@ class Interrupt:
     def received(self) -> bool:
         return self._received is not None
 
+    def check(self) -> None:
+        """Raise `SystemExit` where a signal was received."""
+        if self.received():
+            raise SystemExit(self.exit_code)
+
     @property
     def exit_code(self) -> int:
         """As shells expect it of a program that a signal has ended; 0 where there was none."""

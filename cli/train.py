@@ -157,8 +157,7 @@ def _hooks(bar: Any, interrupt: Interrupt) -> Hooks:
         bar.update(progress.images)
 
     def checked(done: int, planned: int) -> None:
-        if interrupt.received():  # nothing is worth keeping yet
-            raise SystemExit(interrupt.exit_code)
+        interrupt.check()  # nothing is worth keeping yet
         bar.set_description(f"checking pairs {done}/{planned}" if done < planned else "")
 
     return Hooks(watch, checked, interrupt.received)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,16 @@ def digest(*arrays: NDArray[Any], text: str = "") -> str:
         state.update(f"|{plain.dtype.str}{plain.shape}".encode())
         state.update(plain.data.cast("B") if plain.size else b"")
     return state.hexdigest()
+
+
+def text_digest(value: object) -> str:
+    """The same of what prints itself, as plain data classes and numbers do."""
+    return digest(text=repr(value))
+
+
+def file_digest(path: Path) -> str:
+    """The same of the bytes of a file."""
+    return digest(np.memmap(path, np.uint8, "r"))
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -4,134 +4,79 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from sartranslate import __version__
-from sartranslate.aoi import AreaOnGrid, area_on_grid
-from sartranslate.area_file import Area
-from sartranslate.blend import STRIP_HEIGHT, Strip
+from sartranslate.blend import Strip
 from sartranslate.cog_profile import CogProfile, lossless
 from sartranslate.errors import OptionError, SceneError
+from sartranslate.file_state import check_unchanged
 from sartranslate.inference_summary import InferenceSummary
-from sartranslate.output import check_distinct, check_output
+from sartranslate.job import job
+from sartranslate.journal import Resumption
+from sartranslate.planning import Plan
 from sartranslate.prefetch import BackgroundWriter, prefetch
 from sartranslate.product import Product, product_writer
-from sartranslate.radiometry import Float, Mask, Radiometry, to_rgb
-from sartranslate.raster import moved, named_errors
+from sartranslate.radiometry import Float, Mask, to_rgb
+from sartranslate.raster import moved
 from sartranslate.reader import block_cache, scene_reader
-from sartranslate.sampling import sample_scene
-from sartranslate.scaling import SceneScaling, resolve_scaling
-from sartranslate.scene import Scene, open_scene
 from sartranslate.seams import WINDOW_TAG, TranslatedRegion
 from sartranslate.sliding import Patch, Tally, padded, side_by_side, slide
-from sartranslate.source import SceneOptions
 from sartranslate.translator import Translator
 from sartranslate.uncertainty import to_levels
-from sartranslate.windows import Window, WindowGrid, check_multiple
+from sartranslate.windows import Window
 
 CALIBRATED_PIXELS = 16 * 256**2  # at most; what int8 measures on them is all held at once
 SYNTHETIC = "Synthetic RGB generated from SAR backscatter; not an optical observation"
 SPREAD = "Spread of samples of a synthetic RGB in grey levels, root mean square over its colours; not its error"
 
 
-@dataclass(frozen=True)
-class InferenceOptions:
-    """How a scene is cut, read and written. Batch size, prefetch depth and strip height change no pixel."""
-
-    window: int = 256  # pixels, both sides
-    overlap: int = 64  # pixels shared by neighbouring windows
-    batch_size: int | None = None  # windows in a call of the generator; None: the translator's
-    compress: str = "zstd"
-    overwrite: bool = False
-    uncertainty: Path | None = None  # raster of the translator's spread, always lossless; None: there is none
-    keep: tuple[Path, ...] = ()  # files that must never be an output: the model
-    unit: str | None = None  # of the scene's values; None: guessed
-    scene: SceneOptions = field(default_factory=SceneOptions)
-    area: Area | None = None  # the output's; None: the whole scene
-    prefetch: int = 16  # patches read ahead
-    strip_height: int = STRIP_HEIGHT  # rows handed to the writer at once; more rows, more memory
-
-    def __post_init__(self) -> None:
-        if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(f"batch size {self.batch_size}: expected at least 1")
-        if self.prefetch < 1 or self.strip_height < 1:
-            raise OptionError(f"prefetch {self.prefetch}, strip height {self.strip_height}: expected at least 1")
-        WindowGrid(1, 1, self.window, self.overlap)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A checked translation: all that is decided before the network is needed."""
-
-    scene: Scene
-    scaling: SceneScaling
-    grid: WindowGrid
-    region: Window  # rows and columns of the output
-    area: AreaOnGrid | None  # what is valid of them; None: all
-    windows: tuple[Window, ...]  # of the grid, those that the output needs
-    out: Path
-    options: InferenceOptions
-
-
-def plan(
-    scene_path: str | os.PathLike[str] | None,
-    out: Path,
-    radiometry: Radiometry,
-    options: InferenceOptions | None = None,
-    *,
-    size_multiple: int = 1,
-) -> Plan:
-    """Check scene, output and options against each other and what a model wants, and resolve the scaling.
-
-    Windows must be a multiple of `size_multiple` pixels. Raises `SceneError`, `OptionError` or
-    `OutputError`; nothing is written.
-    """
-    options = options or InferenceOptions()
-    check_multiple(options.window, size_multiple)
-    scene = open_scene(scene_path, radiometry.bands, options.scene)
-    _check_outputs(out, scene, options)
-    grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
-    region, area = Window(0, 0, scene.height, scene.width), None
-    if options.area:
-        with named_errors(scene.path):
-            area = area_on_grid(options.area, scene.crs, scene.transform, scene.height, scene.width)
-        region = area.window
-    windows = tuple(w for w in grid if w.overlaps(region) and (area is None or area.touches(w)))
-    with block_cache(scene, options.window):
-        sample = sample_scene(scene)
-    with named_errors(scene.path):
-        scaling = resolve_scaling(radiometry, sample, options.unit)
-    return Plan(scene, scaling, grid, region, area, windows, out, options)
-
-
 def translate(
-    plan: Plan, translator: Translator, watch: Callable[[Tally, int], None] = lambda tally, windows: None
+    plan: Plan,
+    translator: Translator,
+    watch: Callable[[Tally, int], None] = lambda tally, windows: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> InferenceSummary:
     """Write the planned translation: uint8 RGB with a mask on the scene's pixels, as a COG.
 
     So is the spread of the translator's samples, uint8 grey levels, where it is asked for; the translation is
-    the same with and without it. `watch` is told windows done and in all after each batch. Raises `OptionError`
-    for a translator that knows no spread, `SceneError`, `BackendError` or `OutputError`; outputs are then
-    what they were before, and no thread is left.
+    the same with and without it. `watch` is told windows done and in all after each batch; it may raise to stop.
+    Raises `OptionError` for a translator that knows no spread, `SceneError`, `BackendError` or `OutputError`; outputs
+    are then what they were before, and no thread is left. What was finished by then is kept beside them if it has
+    taken long, for the next run to go on with; `tell` is told so.
     """
     started = time.monotonic()
-    tally, products = Tally(), _products(plan, translator)
-    with ExitStack() as stack:
-        stack.enter_context(block_cache(plan.scene, plan.options.window))
-        write = stack.enter_context(product_writer(products, overwrite=plan.options.overwrite))
-        pending = stack.enter_context(
+    products, options = _products(plan, translator), plan.options
+    resumption = Resumption(job(plan, translator), options.resume, options.note_seconds, tell)
+    with (
+        block_cache(plan.scene, options.window),
+        product_writer(products, overwrite=options.overwrite, resumption=resumption) as writer,
+    ):
+        rest = plan.below(writer.first_row)
+        tally = Tally(windows=len(plan.windows) - len(rest.windows))
+        with (
             BackgroundWriter[Strip](
-                lambda strip: write(strip.row_off - plan.region.row_off, strip.values, _mask(plan, strip))
-            )
-        )
-        patches = stack.enter_context(closing(prefetch(_patches(plan), plan.options.prefetch)))
-        strips = slide(
+                lambda strip: writer.write(strip.row_off - plan.region.row_off, strip.values, _mask(plan, strip))
+            ) as pending,
+            closing(_strips(rest, translator, products, tally, lambda: watch(tally, len(plan.windows)))) as strips,
+        ):
+            for strip in strips:
+                pending.put(strip)
+        check_unchanged(plan.scene.path, plan.files)
+    return _summary(plan, rest, translator, tally, time.monotonic() - started)
+
+
+def _strips(
+    plan: Plan, translator: Translator, products: Sequence[Product], tally: Tally, watch: Callable[[], None]
+) -> Generator[Strip, None, None]:
+    """Blended strips of the plan's region, with the channels of all products side by side."""
+    with closing(prefetch(_patches(plan), plan.options.prefetch)) as patches:
+        yield from slide(
             patches,
             side_by_side([(product.generator, product.profile.bands) for product in products]),
             plan.grid,
@@ -140,11 +85,8 @@ def translate(
             strip_height=plan.options.strip_height,
             tally=tally,
             region=plan.region,
-            watch=lambda: watch(tally, len(plan.windows)),
+            watch=watch,
         )
-        for strip in stack.enter_context(closing(strips)):
-            pending.put(strip)
-    return _summary(plan, translator, tally, time.monotonic() - started)
 
 
 def calibration_patches(plan: Plan) -> Float:
@@ -157,14 +99,6 @@ def calibration_patches(plan: Plan) -> Float:
     if not kept:
         raise SceneError(f"{plan.scene.path}: no valid pixel in the area, so nothing to measure int8 on")
     return np.stack(kept)
-
-
-def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
-    keep = (*options.keep, Path(options.area.source)) if options.area else options.keep
-    for path in filter(None, (out, options.uncertainty)):
-        check_output(path, scene, keep=keep, overwrite=options.overwrite)
-    if options.uncertainty:
-        check_distinct(out, options.uncertainty)
 
 
 def _patches(plan: Plan) -> Generator[Patch, None, None]:
@@ -213,7 +147,7 @@ def _profile(plan: Plan, bands: int, compress: str, tags: Mapping[str, str]) -> 
     return CogProfile(plan.region.height, plan.region.width, plan.scene.crs, transform, compress, tags, bands)
 
 
-def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -> InferenceSummary:
+def _summary(plan: Plan, rest: Plan, translator: Translator, tally: Tally, seconds: float) -> InferenceSummary:
     scene = plan.scene
     return InferenceSummary(
         scene=scene.path,
@@ -225,7 +159,8 @@ def _summary(plan: Plan, translator: Translator, tally: Tally, seconds: float) -
         windows=tally.windows,
         skipped_windows=tally.skipped,
         seconds=round(seconds, 3),
-        megapixels_per_second=round(plan.region.height * plan.region.width / 1e6 / seconds, 3),
+        megapixels_per_second=round(rest.region.height * rest.region.width / 1e6 / seconds, 3),
+        resumed_rows=plan.region.height - rest.region.height,
         runtime=translator.runtime,
         device=translator.device,
         precision=translator.precision,

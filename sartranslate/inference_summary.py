@@ -20,6 +20,7 @@ class InferenceSummary:
     skipped_windows: int  # without a valid pixel
     seconds: float  # from the first read to the finished file, without loading the model
     megapixels_per_second: float
+    resumed_rows: int  # that an interrupted run had finished
     runtime: str  # what computed the generator
     device: str
     precision: str

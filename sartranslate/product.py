@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.cog import cog_writers
+from sartranslate.cog import CogWriter, cog_writer
 from sartranslate.cog_profile import CogProfile
+from sartranslate.journal import Resumption
 from sartranslate.radiometry import Float, Mask
 from sartranslate.sliding import Generator
-
-Write = Callable[[int, Float, Mask], None]
 
 
 class Product(NamedTuple):
@@ -27,19 +26,25 @@ class Product(NamedTuple):
     to_bytes: Callable[[Float], NDArray[np.uint8]]  # values of the blended channels, pixel by pixel
 
 
+class ProductWriter:
+    """Takes finished rows of all products, from `first_row` on."""
+
+    def __init__(self, products: Sequence[Product], writer: CogWriter) -> None:
+        self._products, self._writer = products, writer
+        self._ends = np.cumsum([product.profile.bands for product in products])[:-1]
+        self.first_row = writer.first_row
+
+    def write(self, row_off: int, values: Float, mask: Mask) -> None:
+        """Write values (rows, width, channels) of the products side by side, and the mask that they share."""
+        parts = zip(self._products, np.split(values, self._ends, axis=-1), strict=True)
+        self._writer.write(row_off, [product.to_bytes(part) for product, part in parts], mask)
+
+
 @contextmanager
-def product_writer(products: Sequence[Product], *, overwrite: bool = True) -> Iterator[Write]:
-    """Yield a function that writes finished rows of all products; they appear together, whole, or not at all.
-
-    It takes the first row, values (rows, width, channels) of the products side by side, and the mask that they
-    share. Raises `OutputError`.
-    """
-    ends = np.cumsum([product.profile.bands for product in products])[:-1]
-    with cog_writers({product.path: product.profile for product in products}, overwrite=overwrite) as writers:
-
-        def write(row_off: int, values: Float, mask: Mask) -> None:
-            parts = np.split(values, ends, axis=-1)
-            for product, writer, part in zip(products, writers, parts, strict=True):
-                writer.write(row_off, product.to_bytes(part), mask)
-
-        yield write
+def product_writer(
+    products: Sequence[Product], *, overwrite: bool = True, resumption: Resumption | None = None
+) -> Iterator[ProductWriter]:
+    """Open all products for rows; they appear together, whole, or not at all. Raises `OutputError`."""
+    profiles = {product.path: product.profile for product in products}
+    with cog_writer(profiles, overwrite=overwrite, resumption=resumption) as writer:
+        yield ProductWriter(products, writer)

@@ -1,110 +1,163 @@
-"""A raster and its overviews, written strip by strip into uncompressed files that GDAL then reads as one raster.
+"""A raster and its overviews, written strip by strip into plain files that GDAL then reads as one raster.
 
-The files have strips as high as those that are written, so hardly any is touched twice, whatever else is cached.
+The files hold bytes in scan order and no header, so that those of a run that was killed are whole up to their ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 from xml.etree.ElementTree import Element, SubElement, tostring  # builds only, parses nothing
 
 import numpy as np
-import rasterio
-from rasterio.windows import Window as RasterioWindow
 
 from sartranslate.blend import STRIP_HEIGHT
 from sartranslate.cog_profile import CogProfile
 from sartranslate.overviews import Bytes, Halving, Rows, level_sizes
 from sartranslate.radiometry import Mask
-from sartranslate.raster import quiet_georeference
 from sartranslate.vrt import add_text, transform_text
 
 COLOURS = {1: ("Gray",), 3: ("Red", "Green", "Blue")}  # by number of bands, as GDAL calls them
+VALID = np.uint8(255)  # in a mask
+READ_AGAIN = 16 * STRIP_HEIGHT  # rows at once, to make overviews of those of an earlier run
 
 
 class StripWriter:
     """Takes strips from the top to the bottom and writes them and their overviews into files in `folder`.
 
-    Overviews end with the first one that has no side longer than `least_side`.
+    Overviews end with the first one that has no side longer than `least_side`. Of the rows that are there already, up
+    to `rows` are kept.
     """
 
-    def __init__(self, folder: Path, profile: CogProfile, least_side: int) -> None:
+    def __init__(self, folder: Path, profile: CogProfile, least_side: int, rows: int = 0) -> None:
         self._profile = profile
         sizes = [(profile.height, profile.width), *level_sizes(profile.height, profile.width, least_side)]
+        self._levels = [_Level(folder, number, *size, profile.bands) for number, size in enumerate(sizes)]
         self._halvings = [Halving(height, STRIP_HEIGHT) for height, _ in sizes[:-1]]
-        self._files = [folder / f"{level}.tif" for level in range(len(sizes))]
-        with ExitStack() as opened, quiet_georeference():
-            self._datasets = [
-                opened.enter_context(_created(file, size, profile.bands))
-                for file, size in zip(self._files, sizes, strict=True)
+        with ExitStack() as opened:
+            self._files = [
+                tuple(opened.enter_context(file) for file in level.opened(rows if level.number == 0 else 0))
+                for level in self._levels
             ]
             self._opened = opened.pop_all()
+        for strip in self._levels[0].read(rows):
+            self._write_overview(0, strip)
 
     def close(self) -> None:
         """Bring all that is written into the files."""
         self._opened.close()
 
+    def sync(self) -> None:
+        """Bring all rows that are written onto the disk; overviews can be made again."""
+        for file in self._files[0]:
+            file.flush()
+            os.fsync(file.fileno())
+
     def raster(self) -> Path:
         """What the closed files are as one raster."""
-        path = self._files[0].with_suffix(".vrt")
-        path.write_bytes(_virtual(self._profile, self._files))
-        return path
+        first, *overviews = self._levels
+        for overview in overviews:
+            overview.virtual.write_bytes(_described(Element("VRTDataset"), overview, []))
+        first.virtual.write_bytes(_described(_placed(self._profile), first, overviews))
+        return first.virtual
 
     def write(self, row_off: int, values: Bytes, mask: Mask) -> None:
         """Write (rows, width, bands) and their validity (rows, width); invalid pixels become 0."""
         self._write(0, Rows(row_off, values if mask.all() else np.where(mask[..., None], values, 0), mask))
 
     def _write(self, level: int, rows: Rows) -> None:
-        dataset = self._datasets[level]
-        count, width = rows.mask.shape
-        window = RasterioWindow(0, rows.row_off, width, count)
-        dataset.write(np.moveaxis(rows.values, -1, 0), window=window)
-        # Set here and not around the dataset, because the setting belongs to the thread that writes.
-        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
-            dataset.write_mask(rows.mask.astype(np.uint8) * 255, window=window)
+        for file, part in zip(self._files[level], (rows.values, rows.mask * VALID), strict=True):
+            file.write(np.ascontiguousarray(part).data)
+        self._write_overview(level, rows)
+
+    def _write_overview(self, level: int, rows: Rows) -> None:
         if level < len(self._halvings):
             for smaller in self._halvings[level].add(rows):
                 self._write(level + 1, smaller)
 
 
-def _created(path: Path, size: tuple[int, int], bands: int) -> Any:
-    return rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=size[0],
-        width=size[1],
-        count=bands,
-        dtype="uint8",
-        interleave="pixel",
-        blockysize=STRIP_HEIGHT,
-        bigtiff="IF_SAFER",
-    )
+def rows_in(folder: Path, profile: CogProfile) -> int:
+    """How many rows of the raster are there from the top on without a gap."""
+    return _Level(folder, 0, profile.height, profile.width, profile.bands).rows
 
 
-def _virtual(profile: CogProfile, files: Sequence[Path]) -> bytes:
-    """A VRT of the first file, with the others as its overviews."""
-    root = Element("VRTDataset", rasterXSize=str(profile.width), rasterYSize=str(profile.height))
+@dataclass(frozen=True)
+class _Level:
+    """The raster, number 0, or an overview, as a file of values and one of masks."""
+
+    folder: Path
+    number: int
+    height: int
+    width: int
+    bands: int
+
+    @property
+    def virtual(self) -> Path:
+        return self.folder / f"{self.number}.vrt"
+
+    @property
+    def files(self) -> tuple[tuple[Path, int], ...]:
+        """Both, each with the bytes of a row."""
+        values, mask = (self.folder / f"{self.number}.{kind}" for kind in ("values", "mask"))
+        return (values, self.width * self.bands), (mask, self.width)
+
+    @property
+    def rows(self) -> int:
+        """Those that both files hold whole."""
+        return min(path.stat().st_size // row if path.exists() else 0 for path, row in self.files)
+
+    def opened(self, rows: int) -> Iterator[BinaryIO]:
+        """Both files, to be written from this row on."""
+        for path, row in self.files:
+            file = path.open("r+b" if path.exists() else "w+b")
+            file.truncate(rows * row)
+            file.seek(rows * row)
+            yield file
+
+    def read(self, rows: int) -> Iterator[Rows]:
+        """The rows before this one."""
+        parts = [np.memmap(path, np.uint8, "r").reshape(-1, row) for path, row in self.files if rows]
+        for first in range(0, rows, READ_AGAIN):
+            values, mask = (part[first : min(first + READ_AGAIN, rows)] for part in parts)
+            yield Rows(first, np.reshape(values, (len(mask), self.width, self.bands)), mask > 0)
+
+
+def _placed(profile: CogProfile) -> Element:
+    """The place and the tags of a raster."""
+    root = Element("VRTDataset")
     if profile.crs is not None:
         add_text(root, "SRS", profile.crs.to_wkt())
     add_text(root, "GeoTransform", transform_text(profile.transform))
     metadata = SubElement(root, "Metadata")
     for key, value in profile.tags.items():
         add_text(metadata, "MDI", value, key=key)
-    for index, colour in enumerate(COLOURS[profile.bands], 1):
-        band = SubElement(root, "VRTRasterBand", dataType="Byte", band=str(index))
+    return root
+
+
+def _described(root: Element, level: _Level, overviews: Sequence[_Level]) -> bytes:
+    """As a VRT of its plain files."""
+    root.attrib.update(rasterXSize=str(level.width), rasterYSize=str(level.height))
+    (values, row), (mask, _) = level.files
+    for index, colour in enumerate(COLOURS[level.bands], 1):
+        band = _plain_band(root, values, index - 1, level.bands, row)
+        band.set("band", str(index))
         add_text(band, "ColorInterp", colour)
-        _source(SubElement(band, "SimpleSource"), files[0], str(index))
-        for file in files[1:]:
-            _source(SubElement(band, "Overview"), file, str(index))
-    mask = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
-    _source(SubElement(mask, "SimpleSource"), files[0], "mask,1")
+        for overview in overviews:
+            source = SubElement(band, "Overview")
+            add_text(source, "SourceFilename", overview.virtual.name, relativeToVRT="1")
+            add_text(source, "SourceBand", str(index))
+    _plain_band(SubElement(root, "MaskBand"), mask, 0, 1, level.width)
     return bytes(tostring(root, encoding="utf-8"))
 
 
-def _source(parent: Element, file: Path, band: str) -> None:
-    add_text(parent, "SourceFilename", file.name, relativeToVRT="1")
-    add_text(parent, "SourceBand", band)
+def _plain_band(parent: Element, file: Path, first: int, pixel: int, row: int) -> Element:
+    """Every so manieth byte of a file: where the first one is, and how many there are to a pixel and to a row."""
+    band = SubElement(parent, "VRTRasterBand", dataType="Byte", subClass="VRTRawRasterBand")
+    add_text(band, "SourceFilename", file.name, relativeToVRT="1")
+    for name, count in (("ImageOffset", first), ("PixelOffset", pixel), ("LineOffset", row)):
+        add_text(band, name, str(count))
+    return band

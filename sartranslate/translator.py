@@ -9,6 +9,7 @@ from pathlib import Path
 from sartranslate import bundle, runtime_choice
 from sartranslate.backend import BACKENDS
 from sartranslate.batching import within_memory
+from sartranslate.digest import file_digest
 from sartranslate.errors import BackendError, OptionError
 from sartranslate.folding import fold
 from sartranslate.radiometry import Float
@@ -28,6 +29,7 @@ class Translator:
     precision: str = "float32"
     runtime: str = "callable"
     spread: Spread | None = None  # of samples of the generator; None: it can not be told
+    digest: str | None = None  # of all that is stored of the generator; None: unknown
 
 
 def load_translator(
@@ -67,6 +69,7 @@ def load_translator(
         precision=engine.precision,
         runtime=engine.runtime,
         spread=spread,
+        digest=file_digest(path),
     )
 
 

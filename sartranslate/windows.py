@@ -31,6 +31,10 @@ class Window(NamedTuple):
         bottom, right = min(self.rows.stop + margin, height), min(self.cols.stop + margin, width)
         return Window(top, left, bottom - top, right - left)
 
+    def below(self, row: int) -> Window:
+        """Its rows from this one on, counted from its first."""
+        return self._replace(row_off=self.row_off + row, height=self.height - row)
+
     def relative(self, row_off: int, col_off: int) -> Window:
         """The same pixels, counted from another origin."""
         return Window(self.row_off - row_off, self.col_off - col_off, self.height, self.width)

@@ -25,8 +25,9 @@ from rio_cogeo.cogeo import cog_validate
 
 from sartranslate.area_file import Area, bbox_area, read_area
 from sartranslate.bundle import DEFAULT_MODEL
-from sartranslate.inference import InferenceOptions, plan, translate
+from sartranslate.inference import translate
 from sartranslate.inference_summary import InferenceSummary
+from sartranslate.planning import InferenceOptions, plan
 from sartranslate.radiometry import Float, Mask, Radiometry
 from sartranslate.seams import WINDOW_TAG, TranslatedRegion
 from sartranslate.sliding import Generator

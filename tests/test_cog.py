@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rio_cogeo.cogeo import cog_validate
 
-from sartranslate.cog import cog_writers
+from sartranslate.cog import cog_writer
 from sartranslate.cog_profile import COMPRESSIONS, CogProfile, lossless
 from sartranslate.errors import OptionError, OutputError
 from sartranslate.overviews import halved
@@ -26,9 +26,9 @@ ROTATED_POLE = CRS.from_string("+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_
 
 
 def write(path: Path, compress: str = "zstd", rows: int = 192) -> None:
-    with cog_writers({path: CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM, compress, {"SYNTHETIC": "YES"})}) as (writer,):
+    with cog_writer({path: CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM, compress, {"SYNTHETIC": "YES"})}) as writer:
         for row_off in range(0, HEIGHT, rows):
-            writer.write(row_off, RGB[row_off : row_off + rows], MASK[row_off : row_off + rows])
+            writer.write(row_off, [RGB[row_off : row_off + rows]], MASK[row_off : row_off + rows])
 
 
 @pytest.mark.parametrize("compress", COMPRESSIONS)
@@ -57,8 +57,8 @@ def test_lossless_compressions_keep_every_valid_value(tmp_path: Path, compress: 
 def test_a_grid_in_degrees_and_numbers_of_numpy_stay_where_they_are(tmp_path: Path) -> None:
     path, step = tmp_path / "out.tif", np.float64(1e-4)
     transform = Affine(step, np.float64(0), np.float64(11.5), np.float64(0), -step, np.float64(48.25))
-    with cog_writers({path: CogProfile(HEIGHT, WIDTH, CRS.from_epsg(4326), transform)}) as (writer,):
-        writer.write(0, RGB, MASK)
+    with cog_writer({path: CogProfile(HEIGHT, WIDTH, CRS.from_epsg(4326), transform)}) as writer:
+        writer.write(0, [RGB], MASK)
     with rasterio.open(path) as dataset:
         assert dataset.crs == CRS.from_epsg(4326)
         assert dataset.transform.almost_equals(transform)
@@ -89,8 +89,8 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> N
     path.write_text("precious")
 
     def fail_half_way() -> None:
-        with cog_writers({path: CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM)}) as (writer,):
-            writer.write(0, RGB[:100], MASK[:100])
+        with cog_writer({path: CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM)}) as writer:
+            writer.write(0, [RGB[:100]], MASK[:100])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -112,9 +112,9 @@ def test_an_unknown_compression_is_refused() -> None:
 @pytest.mark.parametrize("compress", COMPRESSIONS)
 def test_one_band_is_grey_and_keeps_every_valid_value(tmp_path: Path, compress: str) -> None:
     path = tmp_path / "grey.tif"
-    with cog_writers({path: CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM, lossless(compress), bands=1)}) as (writer,):
+    with cog_writer({path: CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM, lossless(compress), bands=1)}) as writer:
         for row_off in range(0, HEIGHT, 100):
-            writer.write(row_off, RGB[row_off : row_off + 100, :, :1], MASK[row_off : row_off + 100])
+            writer.write(row_off, [RGB[row_off : row_off + 100, :, :1]], MASK[row_off : row_off + 100])
     assert cog_validate(path) == (True, [], [])
     with rasterio.open(path) as dataset:
         assert dataset.colorinterp == (ColorInterp.gray,)
@@ -130,9 +130,8 @@ def test_where_one_of_two_can_not_be_finished_neither_appears(tmp_path: Path) ->
     unholdable = CogProfile(HEIGHT, WIDTH, ROTATED_POLE, TRANSFORM)
 
     def write_both(profiles: dict[Path, CogProfile]) -> None:
-        with cog_writers(profiles) as writers:
-            for writer in writers:
-                writer.write(0, RGB, MASK)
+        with cog_writer(profiles) as writer:
+            writer.write(0, [RGB, RGB], MASK)
 
     for profiles in ({first: profile, second: unholdable}, {first: unholdable, second: profile}):
         with pytest.raises(OutputError, match="GeoTIFF can not hold the scene's CRS"):

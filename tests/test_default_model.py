@@ -11,9 +11,10 @@ import rasterio
 from numpy.typing import NDArray
 
 from sartranslate import bundle
-from sartranslate.inference import plan, translate
+from sartranslate.inference import translate
 from sartranslate.landcover import METRES_PER_PIXEL
 from sartranslate.materials import Cover
+from sartranslate.planning import plan
 from sartranslate.simulation import EASTING, NORTHING
 from sartranslate.simulator import Landscape
 from sartranslate.translator import load_translator

@@ -21,7 +21,8 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from sartranslate.bundle import DEFAULT_MODEL, describe
 from sartranslate.errors import SceneError
-from sartranslate.inference import InferenceOptions, plan, translate
+from sartranslate.inference import translate
+from sartranslate.planning import InferenceOptions, plan
 from sartranslate.radiometry import Float, Mask, Radiometry
 from sartranslate.simulator import Landscape
 from sartranslate.source import SceneOptions

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from sartranslate import inference
 from sartranslate.errors import BackendError, OptionError, OutputError, SceneError
-from sartranslate.inference import InferenceOptions, plan, translate
+from sartranslate.inference import translate
+from sartranslate.planning import InferenceOptions, Plan, plan
 from sartranslate.radiometry import Radiometry, to_rgb
 from sartranslate.sliding import Generator
 from sartranslate.source import SceneOptions
@@ -155,7 +156,7 @@ def test_skipping_empty_windows_changes_no_valid_pixel(
     scene = write_scene("scene.tif", noise, nodata=-99)
     skipping, mask, _ = run(scene, tmp_path / "skipping.tif")
 
-    def unskipped(planned: inference.Plan) -> Any:
+    def unskipped(planned: Plan) -> Any:
         for patch in original(planned):
             yield patch._replace(mask=np.ones_like(patch.mask))
 

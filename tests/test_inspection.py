@@ -17,8 +17,8 @@ from rasterio.crs import CRS
 
 from sartranslate.architecture import GeneratorConfig
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.inference import plan
 from sartranslate.inspection import SceneReport, inspect_scene
+from sartranslate.planning import plan
 from sartranslate.radiometry import Radiometry
 from sartranslate.source import SceneOptions
 from tests.conftest import WriteScene

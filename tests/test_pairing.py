@@ -26,9 +26,9 @@ from sartranslate.coregistration import CLEAR
 from sartranslate.cutting import CuttingOptions
 from sartranslate.dataset import open_pairs
 from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
-from sartranslate.inference import InferenceOptions, plan
 from sartranslate.pair_check import PairOptions
 from sartranslate.pairing import INDEX_NAME, PairingOptions, make_pairs
+from sartranslate.planning import InferenceOptions, plan
 from sartranslate.radiometry import Radiometry
 from sartranslate.raster import moved
 from sartranslate.reader import scene_reader

@@ -21,8 +21,9 @@ from rio_cogeo.cogeo import cog_validate
 
 from sartranslate.area_file import read_area
 from sartranslate.errors import BackendError, OptionError, OutputError
-from sartranslate.inference import InferenceOptions, plan, translate
+from sartranslate.inference import translate
 from sartranslate.inference_summary import InferenceSummary
+from sartranslate.planning import InferenceOptions, plan
 from sartranslate.radiometry import Radiometry
 from sartranslate.translator import Translator, load_translator
 from sartranslate.uncertainty import Sampler, Spread
@@ -256,7 +257,7 @@ def sampler_of_half_size(folder: Path) -> Iterator[Sampler]:
 
 @contextmanager
 def full_disk(folder: Path) -> Iterator[Sampler]:
-    """No file may grow beyond 14 kB: the flat picture fits, the spread does not."""
+    """No file may grow beyond 14 kB."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (14_000, before[1]))
     try:
@@ -271,7 +272,7 @@ def full_disk(folder: Path) -> Iterator[Sampler]:
         (failing_sampler, BackendError, "provoked"),
         (sampler_of_no_numbers, BackendError, "not finite"),
         (sampler_of_half_size, BackendError, r"returned an array of \(5, 32, 32, 1\), expected \(5, 64, 64, 1\)"),
-        (full_disk, OutputError, "spread.tif"),
+        (full_disk, OutputError, "can not be written"),
     ],
 )
 def test_a_fault_of_the_spread_leaves_neither_file_and_no_thread(

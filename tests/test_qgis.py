@@ -17,8 +17,9 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from sartranslate.cutting import CuttingOptions
-from sartranslate.inference import InferenceOptions, plan, translate
+from sartranslate.inference import translate
 from sartranslate.pairing import PairingOptions, make_pairs
+from sartranslate.planning import InferenceOptions, plan
 from sartranslate.radiometry import Float, Radiometry
 from sartranslate.raster import quiet_georeference
 from sartranslate.simulation import SimulationOptions, simulate

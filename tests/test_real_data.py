@@ -22,7 +22,8 @@ from sartranslate import inference
 from sartranslate.bundle import DEFAULT_MODEL
 from sartranslate.coregistration import CLEAR
 from sartranslate.errors import SceneError
-from sartranslate.inference import InferenceOptions, InferenceSummary, Plan, plan, translate
+from sartranslate.inference import InferenceSummary, translate
+from sartranslate.planning import InferenceOptions, Plan, plan
 from sartranslate.radiometry import Float, Radiometry
 from sartranslate.raster import quiet_georeference
 from sartranslate.sampling import sample_scene

@@ -24,7 +24,8 @@ from rasterio.enums import Resampling
 
 from sartranslate.area_file import bbox_area
 from sartranslate.errors import SceneError
-from sartranslate.inference import InferenceOptions, plan, translate
+from sartranslate.inference import translate
+from sartranslate.planning import InferenceOptions, plan
 from sartranslate.radiometry import Float, Radiometry
 from sartranslate.translator import Translator
 from tests.conftest import TRANSFORM, UTM, WriteScene

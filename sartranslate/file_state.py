@@ -1,0 +1,42 @@
+"""Whether files are still what they were."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from sartranslate.digest import differences
+from sartranslate.errors import SceneError
+
+VIRTUAL = re.compile(r"^(/vsi\w+/)+")  # how GDAL's names of what lies in archives and elsewhere begin
+
+
+def file_states(files: Iterable[str]) -> dict[str, str]:
+    """Size and time of the latest change of each; of a member of an archive, those of the archive.
+
+    They are empty for what is not on this machine.
+    """
+    return {file: _state(file) for file in files}
+
+
+def check_unchanged(name: str, before: Mapping[str, str]) -> None:
+    """Raise `SceneError` where a file has another state than before."""
+    if changed := differences(before, file_states(before)):
+        raise SceneError(f"{name}: has changed while it was read ({', '.join(changed)}), so nothing of it can be used")
+
+
+def _state(file: str) -> str:
+    for path in _places(file):
+        with suppress(OSError):
+            if path.is_file():
+                found = path.stat()
+                return f"{found.st_size} bytes, {found.st_mtime_ns} ns"
+    return ""
+
+
+def _places(file: str) -> list[Path]:
+    """The file, and the folders it is in: of /vsizip//data/a.zip/b.tif one is the archive."""
+    path = Path(VIRTUAL.sub("", file))
+    return [path, *path.parents]

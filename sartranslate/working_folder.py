@@ -1,0 +1,104 @@
+"""The hidden folder beside an output in which it comes into being, used by one process at a time.
+
+Its name follows from that of the output, so that a run finds there what an interrupted one has left.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sartranslate.atomic import tidied
+from sartranslate.errors import OutputError
+
+
+class WorkingFolder:
+    """Names of what lies in the folder for `out`. It is removed in the end unless `kept` is set."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out.resolve()  # of a symbolic link, what it points to
+        self.path = self.out.parent / f".{self.out.name}.part"
+        self.kept = False
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def strips(self) -> Path:
+        """Where the output grows."""
+        return self.path / "strips"
+
+    @property
+    def finished(self) -> Path:
+        """The output, whole, until it has its own name."""
+        return self.path / self.out.name
+
+    @property
+    def ended(self) -> Path:
+        """Is there once the finished output is about to get its name."""
+        return self.path / "ended"
+
+    def clear(self) -> None:
+        """Drop what an earlier run has left."""
+        for path in (self.ended, self.finished):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.strips, ignore_errors=True)
+
+    def publish(self) -> None:
+        """Give the finished output its name. Raises `OutputError`."""
+        try:
+            self.ended.touch()
+            self.finished.replace(self.out)
+        except OSError as error:
+            raise OutputError(f"{self.out}: can not be replaced: {error.strerror}") from error
+        self.kept = False
+
+    def leave(self) -> None:
+        """Remove the folder unless it is kept; may be called twice."""
+        if not self.kept:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def working_folder(out: Path) -> Iterator[WorkingFolder]:
+    """The folder for `out`, which nobody else uses inside; what is in it is what an earlier run has left.
+
+    Raises `OutputError` where it is in use, or the folder of `out` is missing or can not be written.
+    """
+    folder = WorkingFolder(out)
+    if not folder.out.parent.is_dir():
+        raise OutputError(f"{out}: the folder {folder.out.parent} does not exist")
+    with _locked(folder, out), tidied(folder.leave):
+        yield folder
+
+
+def sweep(out: Path) -> None:
+    """Remove the folder that a process has left which was killed after it had given `out` its name."""
+    folder = WorkingFolder(out)
+    if folder.ended.exists() and not folder.finished.exists():
+        with suppress(OutputError), working_folder(out):
+            pass
+
+
+@contextmanager
+def _locked(folder: WorkingFolder, out: Path) -> Iterator[None]:
+    in_use = OutputError(f"{out}: is being written by another process; try again when it has ended")
+    lock = FileLock(folder.lock)
+    try:
+        folder.path.mkdir(exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise in_use from None
+    except OSError as error:
+        raise OutputError(f"{out}: can not write into {folder.out.parent}: {error.strerror}") from error
+    try:
+        if not folder.lock.exists():  # the other process has just ended, and removed it
+            raise in_use
+        yield
+    finally:
+        lock.release()
