@@ -25,7 +25,7 @@ class Resumption:
 
     job: Mapping[str, str] | None = None  # None: unknown, and no note is taken
     resume: bool = True  # go on with what an earlier run of the same job has left
-    seconds: float = 5.0  # between two notes at least; what took less is done again
+    seconds: float = 2.0  # between two notes at least; what took less is done again
     tell: Callable[[str], None] = lambda line: None
 
 

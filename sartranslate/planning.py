@@ -41,7 +41,7 @@ class InferenceOptions:
     prefetch: int = 16  # patches read ahead
     strip_height: int = STRIP_HEIGHT  # rows handed to the writer at once; more rows, more memory
     resume: bool = True  # go on with what an interrupted run of the same job has left
-    note_seconds: float = 5.0  # between two notes of what is finished, at least; work of less is done again
+    note_seconds: float = 2.0  # between two notes of what is finished, at least; work of less is done again
 
     def __post_init__(self) -> None:
         if self.batch_size is not None and self.batch_size < 1:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sartranslate.atomic import tidied
 from sartranslate.board import PREFIX
 from sartranslate.errors import OutputError
+from sartranslate.lock import locked
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """All that it takes to go on."""
         return self.path / "checkpoint.safetensors"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / ".lock"
 
     @property
     def recipe(self) -> Path:
@@ -74,18 +79,35 @@ class RunFolder:
     def begun(self) -> Iterator[None]:
         """The folder exists inside, without what an earlier run left; what leaves no checkpoint goes again.
 
-        Raises `OutputError` where the folder can not be made.
+        Raises `OutputError` where the folder can not be made, or is in use.
         """
-        try:
+        with self._errors():
             self.path.mkdir(parents=True, exist_ok=True)
-            for file in self._files():
-                file.unlink()
-        except OSError as error:
-            raise OutputError(f"{self.path}: can not make the folder: {error.strerror}") from error
-        with tidied(self._tidy):
+        with self.held(), tidied(self._tidy):
+            with self._errors():
+                for file in self._files():
+                    file.unlink()
             yield
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No other process trains in the folder inside. Raises `OutputError` where one does."""
+        with ExitStack() as entered:
+            with self._errors():
+                entered.enter_context(locked(self.lock, self.path))
+            yield
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OutputError:
+            raise
+        except OSError as error:
+            raise OutputError(f"{self.path}: can not make the folder: {error.strerror}") from error
+
     def _tidy(self) -> None:
+        self.lock.unlink(missing_ok=True)
         if not self.checkpoint.exists():
             for file in self._files():
                 file.unlink()

@@ -101,7 +101,8 @@ def resume(
     _refuse(run, "other pairs", differences(settings["digests"], data.digests))
     trainer = _trainer(settings, data, options.devices)
     trainer.load_state(arrays)
-    return _session(folder, trainer, data, settings, hooks).run(course, options.checkpoints)
+    with folder.held():
+        return _session(folder, trainer, data, settings, hooks).run(course, options.checkpoints)
 
 
 @dataclass(frozen=True)

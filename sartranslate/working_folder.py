@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from sartranslate.atomic import tidied
 from sartranslate.errors import OutputError
+from sartranslate.lock import locked
 
 
 class WorkingFolder:
@@ -73,7 +72,15 @@ def working_folder(out: Path) -> Iterator[WorkingFolder]:
     folder = WorkingFolder(out)
     if not folder.out.parent.is_dir():
         raise OutputError(f"{out}: the folder {folder.out.parent} does not exist")
-    with _locked(folder, out), tidied(folder.leave):
+    with ExitStack() as entered:
+        try:
+            folder.path.mkdir(exist_ok=True)
+            entered.enter_context(locked(folder.lock, out))
+        except OutputError:
+            raise
+        except OSError as error:
+            raise OutputError(f"{out}: can not write into {folder.out.parent}: {error.strerror}") from error
+        entered.enter_context(tidied(folder.leave))
         yield folder
 
 
@@ -83,22 +90,3 @@ def sweep(out: Path) -> None:
     if folder.ended.exists() and not folder.finished.exists():
         with suppress(OutputError), working_folder(out):
             pass
-
-
-@contextmanager
-def _locked(folder: WorkingFolder, out: Path) -> Iterator[None]:
-    in_use = OutputError(f"{out}: is being written by another process; try again when it has ended")
-    lock = FileLock(folder.lock)
-    try:
-        folder.path.mkdir(exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise in_use from None
-    except OSError as error:
-        raise OutputError(f"{out}: can not write into {folder.out.parent}: {error.strerror}") from error
-    try:
-        if not folder.lock.exists():  # the other process has just ended, and removed it
-            raise in_use
-        yield
-    finally:
-        lock.release()

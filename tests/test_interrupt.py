@@ -81,11 +81,11 @@ def test_a_process_that_ends_at_once_leaves_no_unfinished_file_and_no_run_withou
             folder.recipe.write_text("recipe")
             for unfinished in (one, other):
                 unfinished.write_text("half")
-            print(len(list(folder.path.iterdir())), flush=True)
+            print(len(list(folder.path.iterdir())), flush=True)  # the lock, too
             raise_signal(SIGINT)
             raise_signal(SIGINT)
     """)
-    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (130, "2\n", "")
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (130, "3\n", "")
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
     assert (tmp_path / "whole").read_text() == "before"
 

@@ -48,6 +48,7 @@ LAYERS = {
             "journal",
             "landcover",
             "limits",
+            "lock",
             "materials",
             "metrics",
             "noise",
@@ -182,13 +183,13 @@ EXTRA_PACKAGES = {
     "perceptual": {"lpips", "pytorch_fid"},
     "onnx_graph": {"onnx"},
     "onnx_runtime": {"onnxruntime"},
+    "lock": {"filelock"},
     "openvino_runtime": {"openvino"},
     "quantisation": {"onnx", "onnxruntime"},
     "recipe_file": {"tomlkit"},
     "runtime_choice": {"platformdirs"},
     "tensorflow_graph": {"tensorflow"},
     "torch_graph": {"torch"},
-    "working_folder": {"filelock"},
 }
 
 LIBRARY = sorted(path.stem for path in (ROOT / "sartranslate").glob("*.py"))

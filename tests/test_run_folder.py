@@ -37,8 +37,9 @@ def leave(path: Path, text: str) -> None:
 
 
 def contents(path: Path) -> dict[str, str]:
-    """Of all files below."""
-    return {file.relative_to(path).as_posix(): file.read_text() for file in path.rglob("*") if file.is_file()}
+    """Of all files below, but for the lock."""
+    files = (file for file in path.rglob("*") if file.is_file() and file.name != ".lock")
+    return {file.relative_to(path).as_posix(): file.read_text() for file in files}
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_a_folder_that_is_absent_or_of_others_is_free(folder: RunFolder) -> None
 def test_the_folder_is_there_inside_with_all_above_it(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "runs" / "today" / "first")
     with folder.begun():
-        assert list(folder.path.iterdir()) == []
+        assert contents(tmp_path) == {}
         folder.model.write_text("model")
         folder.make_sheets()
         folder.sheet(1).write_text("sheet")
@@ -188,3 +189,14 @@ def test_a_folder_that_can_not_be_made_is_an_error(tmp_path: Path, below: str) -
     with pytest.raises(OutputError, match=f"^{folder.path}: can not make the folder: "), folder.begun():
         pytest.fail("entered")
     assert contents(tmp_path) == {"file": "foreign"}
+
+
+def test_two_runs_never_share_a_folder(folder: RunFolder) -> None:
+    leave_run(folder)
+    with folder.held():
+        for second in (folder.begun(), RunFolder(folder.path).held()):
+            with pytest.raises(OutputError, match=r"run: is being written by another process"), second:
+                pass
+        assert {place for place in contents(folder.path) if place in PLACES} == set(PLACES)
+    with folder.begun():
+        pass
