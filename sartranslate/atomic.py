@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sartranslate.errors import OutputError
 
+UNFINISHED = ".part"  # how names of hidden folders end
 _TIDIES: list[Callable[[], None]] = []  # what removes all that is unfinished, the latest last
 
 
@@ -26,7 +27,7 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]
     if not path.parent.is_dir():
         raise OutputError(f"{path}: the folder {path.parent} does not exist")
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent))
     except OSError as error:
         raise OutputError(f"{path}: can not write into {path.parent}: {error.strerror}") from error
     with tidied(partial(shutil.rmtree, folder, ignore_errors=True)):
@@ -38,6 +39,12 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]
             unfinished.replace(path)
         except OSError as error:
             raise OutputError(f"{path}: can not be replaced: {error.strerror}") from error
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes were about to give a name in `folder`, where no other process is writing."""
+    for unfinished in folder.glob(f".*{UNFINISHED}"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sartranslate.atomic import tidied
+from sartranslate.atomic import remove_unfinished, tidied
 from sartranslate.board import PREFIX
 from sartranslate.errors import OutputError
 from sartranslate.lock import locked
@@ -91,10 +91,14 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """No other process trains in the folder inside. Raises `OutputError` where one does."""
+        """No other process trains in the folder inside, and what a killed one was writing is gone.
+
+        Raises `OutputError` where one does.
+        """
         with ExitStack() as entered:
             with self._errors():
                 entered.enter_context(locked(self.lock, self.path))
+            remove_unfinished(self.path)
             yield
 
     @contextmanager

@@ -200,3 +200,10 @@ def test_two_runs_never_share_a_folder(folder: RunFolder) -> None:
         assert {place for place in contents(folder.path) if place in PLACES} == set(PLACES)
     with folder.begun():
         pass
+
+
+def test_what_a_killed_run_was_writing_goes_when_another_one_begins(folder: RunFolder) -> None:
+    leave(folder.path / ".checkpoint.safetensors.x1.part" / "checkpoint.safetensors", "half")
+    leave(folder.path / "notes.part", "foreign")
+    with folder.held():
+        assert contents(folder.path) == {"notes.part": "foreign"}

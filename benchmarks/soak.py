@@ -1,0 +1,71 @@
+"""Many scenes one after the other: memory, open files and temporary files do not grow."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import psutil
+from commands import Outcome, done_well
+
+WARM = 50  # scenes until all that is allocated once is there
+MOST_MB = 20  # growth after that
+SIZES = ((300, 200), (256, 256), (100, 500), (520, 310))  # height and width of the scenes, in turn
+
+
+def soak_library(folder: Path, times: int) -> Outcome:
+    """Through the library in this process, with the default model."""
+    from sartranslate import bundle
+    from sartranslate.inference import translate
+    from sartranslate.planning import InferenceOptions, plan
+    from sartranslate.translator import load_translator
+
+    outcome, process = Outcome(), psutil.Process()
+    scenes = _scenes(folder)
+    translator = load_translator(bundle.DEFAULT_MODEL, runtime="onnxruntime")
+    radiometry = bundle.describe(bundle.DEFAULT_MODEL).radiometry
+    temporary = _names(Path(tempfile.gettempdir()))
+    options = InferenceOptions(overwrite=True, batch_size=2)
+    warm, files = 0, 0
+    for outcome.times in range(1, times + 1):
+        scene = scenes[outcome.times % len(scenes)]
+        translate(plan(scene, folder / "out.tif", radiometry, options), translator)
+        if outcome.times == min(WARM, times):
+            warm, files = process.memory_info().rss, process.num_fds()
+    growth = (process.memory_info().rss - warm) / 1e6
+    outcome.count("MB of growth", round(growth))
+    outcome.check(growth <= MOST_MB, f"{growth:.1f} MB of growth after {WARM} scenes")
+    outcome.check(process.num_fds() <= files, f"{process.num_fds() - files} files more are open")
+    _check_folders(folder, temporary, outcome)
+    return outcome
+
+
+def soak_commands(folder: Path, times: int) -> Outcome:
+    """Through the command line: a process each."""
+    outcome, scenes = Outcome(), _scenes(folder)
+    temporary = _names(Path(tempfile.gettempdir()))
+    for outcome.times in range(1, times + 1):
+        scene = scenes[outcome.times % len(scenes)]
+        done_well(["infer", scene, folder / "out.tif", "--overwrite", "--runtime", "onnxruntime"])
+    _check_folders(folder, temporary, outcome)
+    return outcome
+
+
+def _scenes(folder: Path) -> list[Path]:
+    paths = []
+    for number, (height, width) in enumerate(SIZES):
+        place = folder / str(number)
+        done_well(["simulate", place, "--pairs", 0, "--scene", width, height, "--seed", number])
+        paths.append(place / "scene.tif")
+    return paths
+
+
+def _check_folders(folder: Path, temporary: set[str], outcome: Outcome) -> None:
+    expected = {"out.tif", *(str(number) for number in range(len(SIZES)))}
+    outcome.check(_names(folder) == expected, f"left {_names(folder) - expected}")
+    more = _names(Path(tempfile.gettempdir())) - temporary
+    outcome.check(not more, f"left {more} in the folder for temporary files")
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
