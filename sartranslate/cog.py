@@ -9,7 +9,7 @@ folders is gone on with.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import rasterio
@@ -22,7 +22,7 @@ from sartranslate.journal import Journal, Resumption
 from sartranslate.overviews import Bytes
 from sartranslate.radiometry import Mask
 from sartranslate.raster import quiet_georeference
-from sartranslate.strips import StripWriter, rows_in
+from sartranslate.strips import StripWriter, described, rows_in
 from sartranslate.working_folder import WorkingFolder, working_folder
 
 BLOCK_SIZE = 512
@@ -35,22 +35,29 @@ class CogWriter:
 
     def __init__(self, rasters: Mapping[Path, StripWriter], folders: Sequence[WorkingFolder], journal: Journal) -> None:
         self._rasters, self._folders, self._journal = rasters, folders, journal
-        self.first_row = journal.rows
+        self.first_row = self._rows = journal.rows
 
     def write(self, row_off: int, values: Sequence[Bytes], mask: Mask) -> None:
         """Write (rows, width, bands) uint8 of each raster and their validity (rows, width) at row `row_off`."""
         for (path, strips), part in zip(self._rasters.items(), values, strict=True):
             with write_errors(path):
                 strips.write(row_off, part, mask)
+        self._rows = row_off + len(mask)
         if self._journal.due():
-            self._note(row_off + len(mask))
+            self._note()
 
-    def _note(self, rows: int) -> None:
+    def keep(self) -> None:
+        """Note all that is written, as far as the disk allows, if that has taken long enough."""
+        if self._journal.worthwhile and self._rows > self._journal.rows:
+            with suppress(OutputError):
+                self._note()
+
+    def _note(self) -> None:
         for path, strips in self._rasters.items():
             with write_errors(path):
                 strips.sync()
         with write_errors(next(iter(self._rasters))):
-            self._journal.note(rows)
+            self._journal.note(self._rows)
         for folder in self._folders:
             folder.kept = True
 
@@ -70,23 +77,47 @@ def cog_writer(
     with ExitStack() as opened:
         folders = {path: opened.enter_context(working_folder(path)) for path in profiles}
         journal = Journal(next(iter(folders.values())).path, resumption)
-        try:
-            _begin(journal, folders, profiles)
-            with ExitStack() as files:
-                strips = {path: _strips(path, folders[path], profiles[path], journal.rows, files) for path in profiles}
-                yield CogWriter(strips, list(folders.values()), journal)
+        with _told(journal, resumption):
+            with _strips(profiles, folders, journal) as strips:
+                yield strips
             for path, folder in folders.items():
-                _finish(path, folder, profiles[path], strips[path])
+                _finish(path, folder, profiles[path])
             _check_places_are_free(profiles, overwrite)
-        except BaseException:
-            if journal.rows:
-                resumption.tell(f"Kept what is finished, {journal.rows} rows: the same command goes on with them")
-            raise
         for folder in folders.values():
             folder.publish()
     for path in profiles:
         for suffix in SIDE_FILES:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(journal: Journal, resumption: Resumption) -> Iterator[None]:
+    """After a failure, what of it is left."""
+    try:
+        yield
+    except BaseException:
+        if journal.rows:
+            resumption.tell(f"Kept what is finished, {journal.rows} rows: the same command goes on with them")
+        raise
+
+
+@contextmanager
+def _strips(
+    profiles: Mapping[Path, CogProfile], folders: Mapping[Path, WorkingFolder], journal: Journal
+) -> Iterator[CogWriter]:
+    """Strips in the folders, open inside; however that ends, what is written is kept if that has taken long."""
+    _begin(journal, folders, profiles)
+    with ExitStack() as opened:
+        rasters = {}
+        for path, folder in folders.items():
+            with write_errors(path):
+                rasters[path] = StripWriter(folder.strips, profiles[path], BLOCK_SIZE, journal.rows)
+            opened.callback(_close, path, rasters[path])
+        writer = CogWriter(rasters, list(folders.values()), journal)
+        try:
+            yield writer
+        finally:
+            writer.keep()
 
 
 def _begin(journal: Journal, folders: Mapping[Path, WorkingFolder], profiles: Mapping[Path, CogProfile]) -> None:
@@ -102,22 +133,14 @@ def _begin(journal: Journal, folders: Mapping[Path, WorkingFolder], profiles: Ma
             folder.strips.mkdir(exist_ok=True)
 
 
-def _strips(path: Path, folder: WorkingFolder, profile: CogProfile, rows: int, files: ExitStack) -> StripWriter:
-    """Closed with `files`."""
-    with write_errors(path):
-        strips = StripWriter(folder.strips, profile, BLOCK_SIZE, rows)
-    files.callback(_close, path, strips)
-    return strips
-
-
 def _close(path: Path, strips: StripWriter) -> None:
     with write_errors(path):
         strips.close()
 
 
-def _finish(path: Path, folder: WorkingFolder, profile: CogProfile, strips: StripWriter) -> None:
+def _finish(path: Path, folder: WorkingFolder, profile: CogProfile) -> None:
     with write_errors(path):
-        _copy_to_cog(strips.raster(), folder.finished, profile)
+        _copy_to_cog(described(folder.strips, profile, BLOCK_SIZE), folder.finished, profile)
         _check_place(path, folder.finished, profile)
 
 

@@ -35,7 +35,7 @@ class Journal:
     def __init__(self, folder: Path, resumption: Resumption) -> None:
         self._file = folder / FILE_NAME
         self._resumption = resumption
-        self._noted = time.monotonic()
+        self._begun = self._noted = time.monotonic()
         self.rows = 0  # finished, as noted
 
     def resumed(self) -> int:
@@ -51,6 +51,11 @@ class Journal:
     def due(self) -> bool:
         """Whether it is time for a note."""
         return self._resumption.job is not None and time.monotonic() - self._noted >= self._resumption.seconds
+
+    @property
+    def worthwhile(self) -> bool:
+        """Whether what was done so far took long enough to be kept."""
+        return self._resumption.job is not None and time.monotonic() - self._begun >= self._resumption.seconds
 
     def note(self, rows: int) -> None:
         """So many rows are finished and on the disk. The note before survives a failure."""

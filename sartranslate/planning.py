@@ -21,7 +21,7 @@ from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions
 from sartranslate.windows import Window, WindowGrid, check_multiple
-from sartranslate.working_folder import sweep
+from sartranslate.working_folder import check_free
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def plan(
 def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
     keep = (*options.keep, Path(options.area.source)) if options.area else options.keep
     for path in filter(None, (out, options.uncertainty)):
-        sweep(path)
+        check_free(path)
         check_output(path, scene, keep=keep, overwrite=options.overwrite)
     if options.uncertainty:
         check_distinct(out, options.uncertainty)

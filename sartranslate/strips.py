@@ -34,17 +34,15 @@ class StripWriter:
     """
 
     def __init__(self, folder: Path, profile: CogProfile, least_side: int, rows: int = 0) -> None:
-        self._profile = profile
-        sizes = [(profile.height, profile.width), *level_sizes(profile.height, profile.width, least_side)]
-        self._levels = [_Level(folder, number, *size, profile.bands) for number, size in enumerate(sizes)]
-        self._halvings = [Halving(height, STRIP_HEIGHT) for height, _ in sizes[:-1]]
+        levels = _levels(folder, profile, least_side)
+        self._halvings = [Halving(level.height, STRIP_HEIGHT) for level in levels[:-1]]
         with ExitStack() as opened:
             self._files = [
                 tuple(opened.enter_context(file) for file in level.opened(rows if level.number == 0 else 0))
-                for level in self._levels
+                for level in levels
             ]
             self._opened = opened.pop_all()
-        for strip in self._levels[0].read(rows):
+        for strip in levels[0].read(rows):
             self._write_overview(0, strip)
 
     def close(self) -> None:
@@ -56,14 +54,6 @@ class StripWriter:
         for file in self._files[0]:
             file.flush()
             os.fsync(file.fileno())
-
-    def raster(self) -> Path:
-        """What the closed files are as one raster."""
-        first, *overviews = self._levels
-        for overview in overviews:
-            overview.virtual.write_bytes(_described(Element("VRTDataset"), overview, []))
-        first.virtual.write_bytes(_described(_placed(self._profile), first, overviews))
-        return first.virtual
 
     def write(self, row_off: int, values: Bytes, mask: Mask) -> None:
         """Write (rows, width, bands) and their validity (rows, width); invalid pixels become 0."""
@@ -83,6 +73,15 @@ class StripWriter:
 def rows_in(folder: Path, profile: CogProfile) -> int:
     """How many rows of the raster are there from the top on without a gap."""
     return _Level(folder, 0, profile.height, profile.width, profile.bands).rows
+
+
+def described(folder: Path, profile: CogProfile, least_side: int) -> Path:
+    """What a closed writer has left in its folder, as one raster."""
+    first, *overviews = _levels(folder, profile, least_side)
+    for overview in overviews:
+        overview.virtual.write_bytes(_as_vrt(Element("VRTDataset"), overview, []))
+    first.virtual.write_bytes(_as_vrt(_placed(profile), first, overviews))
+    return first.virtual
 
 
 @dataclass(frozen=True)
@@ -126,6 +125,11 @@ class _Level:
             yield Rows(first, np.reshape(values, (len(mask), self.width, self.bands)), mask > 0)
 
 
+def _levels(folder: Path, profile: CogProfile, least_side: int) -> list[_Level]:
+    sizes = [(profile.height, profile.width), *level_sizes(profile.height, profile.width, least_side)]
+    return [_Level(folder, number, *size, profile.bands) for number, size in enumerate(sizes)]
+
+
 def _placed(profile: CogProfile) -> Element:
     """The place and the tags of a raster."""
     root = Element("VRTDataset")
@@ -138,7 +142,7 @@ def _placed(profile: CogProfile) -> Element:
     return root
 
 
-def _described(root: Element, level: _Level, overviews: Sequence[_Level]) -> bytes:
+def _as_vrt(root: Element, level: _Level, overviews: Sequence[_Level]) -> bytes:
     """As a VRT of its plain files."""
     root.attrib.update(rasterXSize=str(level.width), rasterYSize=str(level.height))
     (values, row), (mask, _) = level.files

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sartranslate.atomic import tidied
@@ -84,9 +84,11 @@ def working_folder(out: Path) -> Iterator[WorkingFolder]:
         yield folder
 
 
-def sweep(out: Path) -> None:
-    """Remove the folder that a process has left which was killed after it had given `out` its name."""
-    folder = WorkingFolder(out)
-    if folder.ended.exists() and not folder.finished.exists():
-        with suppress(OutputError), working_folder(out):
-            pass
+def check_free(out: Path) -> None:
+    """Raise `OutputError` where another process is writing `out`.
+
+    A folder that was left by a process that was killed once `out` had its name is removed.
+    """
+    if WorkingFolder(out).path.is_dir():
+        with working_folder(out) as folder:
+            folder.kept = folder.finished.exists() or not folder.ended.exists()
