@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -280,3 +282,29 @@ def test_a_scene_that_changes_while_it_is_read_gives_no_picture(scene: Path, tmp
     told: list[str] = []
     run(scene, tmp_path / "out.tif", told=told)
     assert told == ["Starting over, for the interrupted run was another one: scene changed"]
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """As on a disk that gets full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(("size", "rows"), [(300 * WIDTH * 3, 300), (HEIGHT * WIDTH * 3, HEIGHT)])
+def test_a_disk_that_gets_full_costs_nothing_that_was_written(
+    scene: Path, tmp_path: Path, size: int, rows: int
+) -> None:
+    """Amid the strips, and amid the copy of all of them: noise is larger when compressed, with its overviews."""
+    run(scene, tmp_path / "whole.tif")
+    assert (tmp_path / "whole.tif").stat().st_size > size
+    with no_file_beyond(size), pytest.raises(OutputError, match=r"out\.tif: can not be written"):
+        run(scene, tmp_path / "out.tif")
+    assert left(tmp_path) == [".out.tif.part", "scene.tif", "whole.tif"]
+    summary = run(scene, tmp_path / "out.tif")
+    assert rows - 16 <= summary.resumed_rows <= rows
+    assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
