@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 from commands import Outcome, done_well
 
 WARM = 50  # scenes until all that is allocated once is there
+TEMPORARY = "temporary"
 MOST_MB = 20  # growth after that
 SIZES = ((300, 200), (256, 256), (100, 500), (520, 310))  # height and width of the scenes, in turn
 
@@ -24,7 +26,6 @@ def soak_library(folder: Path, times: int) -> Outcome:
     scenes = _scenes(folder)
     translator = load_translator(bundle.DEFAULT_MODEL, runtime="onnxruntime")
     radiometry = bundle.describe(bundle.DEFAULT_MODEL).radiometry
-    temporary = _names(Path(tempfile.gettempdir()))
     options = InferenceOptions(overwrite=True, batch_size=2)
     warm, files = 0, 0
     for outcome.times in range(1, times + 1):
@@ -36,22 +37,24 @@ def soak_library(folder: Path, times: int) -> Outcome:
     outcome.count("MB of growth", round(growth))
     outcome.check(growth <= MOST_MB, f"{growth:.1f} MB of growth after {WARM} scenes")
     outcome.check(process.num_fds() <= files, f"{process.num_fds() - files} files more are open")
-    _check_folders(folder, temporary, outcome)
+    _check_folders(folder, outcome)
     return outcome
 
 
 def soak_commands(folder: Path, times: int) -> Outcome:
     """Through the command line: a process each."""
     outcome, scenes = Outcome(), _scenes(folder)
-    temporary = _names(Path(tempfile.gettempdir()))
     for outcome.times in range(1, times + 1):
         scene = scenes[outcome.times % len(scenes)]
         done_well(["infer", scene, folder / "out.tif", "--overwrite", "--runtime", "onnxruntime"])
-    _check_folders(folder, temporary, outcome)
+    _check_folders(folder, outcome)
     return outcome
 
 
 def _scenes(folder: Path) -> list[Path]:
+    """Made once temporary files of this process and of its children go to a folder of their own."""
+    (folder / TEMPORARY).mkdir()
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder / TEMPORARY)
     paths = []
     for number, (height, width) in enumerate(SIZES):
         place = folder / str(number)
@@ -60,12 +63,9 @@ def _scenes(folder: Path) -> list[Path]:
     return paths
 
 
-def _check_folders(folder: Path, temporary: set[str], outcome: Outcome) -> None:
-    expected = {"out.tif", *(str(number) for number in range(len(SIZES)))}
-    outcome.check(_names(folder) == expected, f"left {_names(folder) - expected}")
-    more = _names(Path(tempfile.gettempdir())) - temporary
-    outcome.check(not more, f"left {more} in the folder for temporary files")
-
-
-def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+def _check_folders(folder: Path, outcome: Outcome) -> None:
+    found = {path.name for path in folder.iterdir()}
+    left = found - {"out.tif", TEMPORARY, *(str(number) for number in range(len(SIZES)))}
+    outcome.check(not left, f"left {left}")
+    temporary = [path.name for path in (folder / TEMPORARY).iterdir()]
+    outcome.check(not temporary, f"left {temporary} in the folder for temporary files")

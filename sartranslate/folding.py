@@ -68,7 +68,7 @@ def dense_kernel(kernel: Float) -> Float:
     """(2, 2, in, 4 out) of the dense convolution that equals a transposed one by (3 or 4, same, in, out), stride 2.
 
     Its windows reach from the pixel before to the pixel itself. Output channels are ordered by row and column of the
-    2 x 2 pixels, then channel. By 4 pixels, those are one row and column further up and left.
+    2 x 2 pixels, then channel; those are one row and column further up and left.
     """
     size, _, inputs, outputs = kernel.shape
     whole = np.zeros((4, 4, inputs, outputs), np.float32)
@@ -126,9 +126,8 @@ class _Folding:
         return self._append(Convolve(x, kernel, bias, operation.stride, padding))
 
     def _transposed(self, x: int, kernel: Float, bias: Float) -> int:
-        border = (1, 1) if len(kernel) == 4 else (0, 0)
-        dense = Convolve(x, dense_kernel(kernel), np.tile(bias, 4), padding=(1, border[0]))
-        return self._append(Shuffle(self._append(dense), border))
+        dense = Convolve(x, dense_kernel(kernel), np.tile(bias, 4), padding=(1, 1))
+        return self._append(Shuffle(self._append(dense), border=(1, 1)))
 
     @_fold.register
     def _(self, operation: topology.Normalise, name: str, x: int) -> int:

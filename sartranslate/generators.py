@@ -60,20 +60,13 @@ class _KerasLayers:
 
     @output.register
     def _(self, operation: topology.Convolution, name: str, x: Any) -> Any:
-        kind, stride = layers.Conv2D, operation.stride
+        form = {"use_bias": operation.bias, "kernel_initializer": normal(), "name": name}
         if operation.upsampling == "transpose":
-            kind, stride = layers.Conv2DTranspose, 2
-        elif operation.upsampling == "resize":
+            return _transposed(operation, form, x)
+        if operation.upsampling == "resize":
             x = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_nearest")(x)
-        return kind(
-            operation.filters,
-            operation.size,
-            stride,
-            padding="same" if operation.padded else "valid",
-            use_bias=operation.bias,
-            kernel_initializer=normal(),
-            name=name,
-        )(x)
+        padding = "same" if operation.padded else "valid"
+        return layers.Conv2D(operation.filters, operation.size, operation.stride, padding=padding, **form)(x)
 
     @output.register
     def _(self, operation: topology.Normalise, name: str, x: Any) -> Any:
@@ -109,3 +102,11 @@ class _KerasLayers:
     @output.register
     def _(self, operation: topology.Add, name: str, *inputs: Any) -> Any:
         return layers.Add(name=name)(list(inputs))
+
+
+def _transposed(operation: topology.Convolution, form: dict[str, Any], x: Any) -> Any:
+    """Placed as by Torch with padding 1 and, of 3 pixels, output padding 1: Keras' "same" lies elsewhere then."""
+    if operation.size == topology.UNET_KERNEL:
+        return layers.Conv2DTranspose(operation.filters, operation.size, 2, padding="same", **form)(x)
+    x = layers.Conv2DTranspose(operation.filters, operation.size, 2, padding="valid", **form)(x)
+    return layers.Cropping2D(((1, 0), (1, 0)), name=f"{form['name']}_crop")(x)
