@@ -16,6 +16,7 @@ from pyproj.exceptions import CRSError
 from shapely.errors import ShapelyError
 
 from sartranslate.errors import AreaError
+from sartranslate.remote import be_patient
 
 LONGITUDE_LATITUDE = CRS.from_authority("OGC", "CRS84")
 EXPECTED = "expected a file of polygons, or WKT"
@@ -172,6 +173,7 @@ def _quietly(what: str, path: str, **options: Any) -> Any:
     from pyogrio import list_layers, raw
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
+    be_patient()
     read = {"layers": list_layers, "features": raw.read}[what]
     try:
         with warnings.catch_warnings():

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from sartranslate.errors import AreaError, SceneError
+from sartranslate.remote import be_patient
 from sartranslate.windows import Window
 
 
@@ -29,6 +30,7 @@ def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | N
     `name` is what the user calls it, where `path` is the text of a virtual raster.
     """
     called = os.fspath(name or path)
+    be_patient()
     with named_errors(called):
         try:
             with quiet_georeference():
@@ -36,11 +38,9 @@ def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | N
             with dataset:
                 yield dataset
         except (RasterioError, UnicodeError) as error:
-            # rasterio's own text often only points to GDAL's, which is its cause.
-            reason = first_line(error.__cause__ or error).removeprefix(f"{called}: ")
             if Path(called).is_dir():
                 raise SceneError("is a folder, expected a raster or a Sentinel-1 SAFE folder") from error
-            raise SceneError(f"can not be read: {reason}") from error
+            raise SceneError(f"can not be read: {_reason(error).removeprefix(f'{called}: ')}") from error
 
 
 @contextmanager
@@ -53,9 +53,25 @@ def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def read_window(dataset: Any, window: Window, bands: Sequence[int] | None = None) -> NDArray[Any]:
-    """(height, width, bands) of an open dataset, channels last."""
+    """(height, width, bands) of an open dataset, channels last. Raises `SceneError`, naming the rows."""
     indexes = None if bands is None else list(bands)
-    return np.moveaxis(dataset.read(indexes, window=to_rasterio(window)), 0, -1)
+    with _named_rows(window):
+        return np.moveaxis(dataset.read(indexes, window=to_rasterio(window)), 0, -1)
+
+
+def read_masks(dataset: Any, window: Window, bands: Sequence[int]) -> NDArray[np.uint8]:
+    """(height, width, bands) of the masks of bands, 0 where invalid. Raises `SceneError`, naming the rows."""
+    with _named_rows(window):
+        return np.moveaxis(dataset.read_masks(list(bands), window=to_rasterio(window)), 0, -1)
+
+
+@contextmanager
+def _named_rows(window: Window) -> Iterator[None]:
+    try:
+        yield
+    except RasterioError as error:
+        rows = f"rows {window.row_off} to {window.rows.stop - 1}"
+        raise SceneError(f"can not be read in {rows}: {_reason(error)}") from error
 
 
 def to_rasterio(window: Window) -> rasterio.windows.Window:
@@ -92,6 +108,11 @@ def all_files(dataset: Any) -> Iterator[str]:
         if file.lower().endswith(".vrt") and file != dataset.name:
             with quiet_georeference(), rasterio.open(file) as nested:
                 yield from all_files(nested)
+
+
+def _reason(error: BaseException) -> str:
+    """rasterio's own text often only points to GDAL's, which is its cause."""
+    return first_line(error.__cause__ or error)
 
 
 def first_line(error: BaseException) -> str:

@@ -105,6 +105,7 @@ LAYERS = {
             "raster",
             "raster_images",
             "reader",
+            "remote",
             "sampling",
             "scene",
             "sentinel1",
