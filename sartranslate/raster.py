@@ -111,7 +111,7 @@ def all_files(dataset: Any) -> Iterator[str]:
 
 
 def _reason(error: BaseException) -> str:
-    """rasterio's own text often only points to GDAL's, which is its cause."""
+    """What GDAL says: the text of rasterio often only points to it, its cause."""
     return first_line(error.__cause__ or error)
 
 
