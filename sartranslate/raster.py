@@ -17,8 +17,10 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
 
 from sartranslate.errors import AreaError, SceneError
+from sartranslate.local_only import drivers_for
 from sartranslate.remote import be_patient
 from sartranslate.windows import Window
 
@@ -27,20 +29,29 @@ from sartranslate.windows import Window
 def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> Iterator[Any]:
     """Open a raster for reading; errors of reading it inside are raised as `SceneError`, naming it.
 
-    `name` is what the user calls it, where `path` is the text of a virtual raster.
+    `name` is what the user calls it, where `path` is the text of a virtual raster that was made of it.
     """
     called = os.fspath(name or path)
     be_patient()
     with named_errors(called):
+        drivers = drivers_for(path) if called == os.fspath(path) else None
         try:
             with quiet_georeference():
-                dataset = rasterio.open(path)
+                dataset = _opened(path, drivers)
             with dataset:
                 yield dataset
         except (RasterioError, UnicodeError) as error:
             if Path(called).is_dir():
                 raise SceneError("is a folder, expected a raster or a Sentinel-1 SAFE folder") from error
-            raise SceneError(f"can not be read: {_reason(error).removeprefix(f'{called}: ')}") from error
+            formats = f"; --local-only opens {', '.join(drivers)}" if drivers else ""
+            raise SceneError(f"can not be read: {_reason(error).removeprefix(f'{called}: ')}{formats}") from error
+
+
+def _opened(path: str | os.PathLike[str], drivers: list[str] | None) -> Any:
+    if drivers is None:
+        return rasterio.open(path)
+    with rasterio.Env():  # which rasterio.open enters itself, but it takes one driver only
+        return DatasetReader(path, driver=drivers)
 
 
 @contextmanager

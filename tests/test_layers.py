@@ -96,6 +96,7 @@ LAYERS = {
             "ground_check",
             "groundcontrol",
             "layout",
+            "local_only",
             "optical",
             "output",
             "pair_check",
