@@ -181,7 +181,6 @@ def test_nothing_is_asked_of_a_server_and_what_would_have_been_is_named(folder: 
     other = {
         "optical image": ["pairs", near, server.scene, folder / "pairs", "--local-only"],
         "prediction": ["evaluate", "--prediction", server.scene, "--truth", near, "--local-only"],
-        "truth": ["evaluate", "--prediction", near, "--truth", server.scene, "--local-only"],
     }
     done = runs({**inspect, **aoi, **said, **other}, AWS_NO_SIGN_REQUEST="YES", AWS_S3_ENDPOINT=server.address[7:],
                 AWS_HTTPS="NO", AWS_VIRTUAL_HOSTING="FALSE", SWIFT_STORAGE_URL=server.address,
