@@ -79,6 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer(b"")
 
+    do_CONNECT = do_HEAD
+
     def do_GET(self) -> None:
         self._answer(self.data)
 

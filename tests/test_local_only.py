@@ -10,30 +10,18 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio.shutil
 
-from tests.conftest import save_gcp_scene, save_scene, user_environment
+from tests.command_process import ROOT, runs
+from tests.conftest import save_gcp_scene, save_scene
 from tests.faulty_server import Served, served
 
-ROOT = Path(__file__).parents[1]
 REFUSED = "is no file of this machine; --local-only allows no other"
 UNKNOWN = "; --local-only opens GTiff, VRT, PNG, JPEG, ENVI, EHdr, HFA"
-
-# One process for many cases: GDAL is restricted for good. It takes lists of arguments and gives what is said to each.
-SCRIPT = """
-import json, sys
-from click.testing import CliRunner
-from cli import main
-results = {}
-for name, arguments in json.load(sys.stdin).items():
-    done = CliRunner().invoke(main, arguments)
-    results[name] = [done.exit_code, done.stdout, done.stderr, repr(done.exception)]
-print(json.dumps(results))
-"""
 
 WMS = """<GDAL_WMS><Service name="TMS"><ServerUrl>{}/${{z}}/${{x}}/${{y}}.png</ServerUrl></Service><DataWindow>
 <UpperLeftX>-20037508.34</UpperLeftX><UpperLeftY>20037508.34</UpperLeftY><LowerRightX>20037508.34</LowerRightX>
@@ -47,28 +35,6 @@ IS_MASK = '<Metadata><MDI key="INTERNAL_MASK_FLAGS_1">2</MDI></Metadata>'
 OGR_VRT = """<OGRVRTDataSource><OGRVRTLayer name="area"><SrcDataSource>{}</SrcDataSource></OGRVRTLayer>
 </OGRVRTDataSource>"""
 OVERVIEW = """<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">{}</MDI></Metadata></PAMDataset>"""
-
-
-class Run(NamedTuple):
-    """What one command came to."""
-
-    code: int
-    out: str
-    error: str
-    exception: str
-
-
-def runs(cases: dict[str, list[Any]], **environment: str) -> dict[str, Run]:
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        input=json.dumps({name: [str(argument) for argument in arguments] for name, arguments in cases.items()}),
-        env={**user_environment(), "SARTRANSLATE_RUNTIME": "keras", **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return {name: Run(*result) for name, result in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
 def speckle() -> Any:

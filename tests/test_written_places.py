@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +16,9 @@ from click.testing import Result
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
-from tests.conftest import save_gcp_scene, save_scene, user_environment
+from tests.command_process import obey_permissions, runs
+from tests.conftest import save_gcp_scene, save_scene
 
-ROOT = Path(__file__).parents[1]
 GEOJSON = '{"type": "Polygon", "coordinates": [[[9, 47.82], [9.04, 47.82], [9.04, 47.85], [9, 47.85], [9, 47.82]]]}'
 NAME = "S1A_IW_GRDH_1SDV_20201107T052605_20201107T052630_035143_0419E4_3A2C.SAFE"
 MANIFEST = """<xfdu:XFDU xmlns:xfdu="urn:ccsds:schema:xfdu:1"><dataObjectSection><dataObject><byteStream>
@@ -133,14 +130,6 @@ def test_an_area_of_interest_is_read_without_a_trace(
     assert listing(tmp_path).keys() - before.keys() == {"rgb.tif"}
 
 
-def without_override() -> None:
-    """Let permissions hold for root too: what a program of this process writes to must allow it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-        if libc.prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
-            raise OSError(ctypes.get_errno(), "prctl")
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
 def test_a_scene_in_a_folder_that_can_not_be_written_is_translated(tiny_model: Path, tmp_path: Path) -> None:
     scene = with_side_files(tmp_path)
@@ -149,23 +138,11 @@ def test_a_scene_in_a_folder_that_can_not_be_written_is_translated(tiny_model: P
         shutil.move(file, tmp_path / "locked")
     scene = tmp_path / "locked" / "scene.tif"
     scene.parent.chmod(0o555)
-    script = f"""
-import os, sys
-from pathlib import Path
-assert not os.access({str(scene.parent)!r}, os.W_OK)
-from cli import main
-main(["infer", {str(scene)!r}, {str(tmp_path / "rgb.tif")!r}, "--model", {str(tiny_model)!r}])
-"""
+    command = {"infer": ["infer", scene, tmp_path / "rgb.tif", "--model", tiny_model]}
+    first = f"import os; assert not os.access({str(scene.parent)!r}, os.W_OK)"
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=ROOT,
-            env={**user_environment(), "SARTRANSLATE_RUNTIME": "keras"},
-            preexec_fn=without_override if os.geteuid() == 0 else None,
-            capture_output=True,
-            text=True,
-        )
+        done = runs(command, first=first, prepared=obey_permissions)["infer"]
     finally:
         scene.parent.chmod(0o755)
-    assert done.returncode == 0, done.stderr
+    assert (done.code, done.exception) == (0, "None")
     assert (tmp_path / "rgb.tif").exists()
