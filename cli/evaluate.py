@@ -40,6 +40,7 @@ WIDTH = 13  # characters of a column
 @options.direction
 @options.skip_bad
 @options.unit
+@options.local_only
 @options.precision("float32", "bfloat16", "float16")
 @options.backend
 @click.option("--json", "json_file", type=options.FILE, metavar="FILE", help="Write all scores as JSON; - prints them.")

@@ -66,6 +66,25 @@ stretch: Decorator = click.option(
 )
 
 
+def _keep_local(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from sartranslate.local_only import restrict
+
+        restrict()
+
+
+local_only: Decorator = click.option(
+    "--local-only",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_keep_local,
+    envvar="SARTRANSLATE_LOCAL_ONLY",
+    show_envvar=True,
+    help="Open files of this machine only, whatever a file leads to.",
+)
+
+
 def rgb(image: str) -> Decorator:
     """`--rgb`, the bands of the optical image that an argument or option of that name names."""
     return click.option(
@@ -134,6 +153,7 @@ _SCENE_OPTIONS: list[Decorator] = [
         help="How ground control points place a scene: third order, or thin-plate spline.  [default: by fit]",
     ),
     click.option("--allow-ungeoreferenced", is_flag=True, help="Go ahead in pixel coordinates if there is no CRS."),
+    local_only,
 ]
 _AREA_OPTIONS: list[Decorator] = [
     click.option("--aoi", metavar="FILE|WKT", help="Polygon that the output is cut to: any vector file, or text."),

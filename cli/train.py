@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--checkpoint-minutes", type=float, default=10.0, show_default=True, help="Between checkpoints.")
 @click.option("--checkpoint-epochs", type=int, default=0, show_default=True, help="Between checkpoints; 0: by time.")
 @options.unit
+@options.local_only
 @options.precision("float32", "bfloat16")
 @options.backend
 @options.overwrite

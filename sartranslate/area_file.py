@@ -15,7 +15,9 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from shapely.errors import ShapelyError
 
-from sartranslate.errors import AreaError
+from sartranslate.errors import AreaError, SceneError
+from sartranslate.local_only import check_file
+from sartranslate.remote import be_patient
 
 LONGITUDE_LATITUDE = CRS.from_authority("OGC", "CRS84")
 EXPECTED = "expected a file of polygons, or WKT"
@@ -46,6 +48,10 @@ def read_area(spec: str, crs: str | None = None) -> Area:
     if wkt and not os.path.exists(spec):
         source = spec if len(spec) <= SHOWN_WKT else f"{spec[:SHOWN_WKT]}..."
         return _area([_from_wkt(wkt["text"], source)], wkt["srid"] and f"EPSG:{wkt['srid']}", crs, source)
+    try:
+        check_file(spec)
+    except SceneError as error:
+        raise AreaError(f"{spec}: {error}") from error
     layer = _polygon_layer(spec)
     geometries, found = _read_layer(spec, layer)
     return _area(geometries, found, crs, spec)
@@ -172,6 +178,7 @@ def _quietly(what: str, path: str, **options: Any) -> Any:
     from pyogrio import list_layers, raw
     from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 
+    be_patient()
     read = {"layers": list_layers, "features": raw.read}[what]
     try:
         with warnings.catch_warnings():

@@ -22,6 +22,7 @@ from safetensors.numpy import save as serialize
 from sartranslate import __version__
 from sartranslate.architecture import GeneratorConfig
 from sartranslate.atomic import replaced_when_whole
+from sartranslate.digest import checksum
 from sartranslate.errors import BundleError, OptionError, OutputError
 from sartranslate.radiometry import Radiometry
 from sartranslate.topology import variables
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 METADATA_KEY = "sartranslate"
+CHECKSUM_KEY = "sha256"  # of the tensors; files of earlier versions have none
 STORAGES = ("float16", "float32")
 FLOATS = ("F16", "F32", "F64")  # as safetensors calls what NumPy reads
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default.safetensors"
@@ -62,10 +64,11 @@ def save(path: Path, bundle: Bundle, storage: str = "float16") -> None:
     """
     if storage not in STORAGES:
         raise OptionError(f"storage {storage!r}: expected one of {', '.join(STORAGES)}")
-    metadata = {METADATA_KEY: json.dumps(_to_json(bundle.description), sort_keys=True)}
+    tensors = _tensors(bundle.model, storage)
+    content = {**_to_json(bundle.description), CHECKSUM_KEY: checksum(tensors)}
     with replaced_when_whole(path) as unfinished:
         try:
-            unfinished.write_bytes(serialize(_tensors(bundle.model, storage), metadata))
+            unfinished.write_bytes(serialize(tensors, {METADATA_KEY: json.dumps(content, sort_keys=True)}))
         except OSError as error:
             raise OutputError(f"{path}: can not write the model: {error}") from error
 
@@ -74,7 +77,7 @@ def load(path: Path, precision: str = "float32", *, sampling: bool = False) -> B
     """Rebuild the generator stored in `path`, computing in `precision`; for `sampling`, it takes source and seeds.
 
     Raises `BundleError` if the file is absent, broken, foreign or of another format version, or its
-    tensors do not fit the architecture it declares.
+    tensors do not fit the architecture it declares or are not those that were saved.
     """
     from sartranslate import backend
     from sartranslate.generators import build_generator
@@ -103,7 +106,9 @@ def read(path: Path) -> tuple[Description, dict[str, NDArray[np.float32]]]:
         expected = variables(description.generator)
         if missing := sorted(expected.keys() ^ set(file.keys())):
             raise BundleError(f"{path}: tensor {missing[0]!r} does not fit the declared architecture")
-        return description, {name: _tensor(path, file, name, shape) for name, shape in expected.items()}
+        stored = {name: _tensor(path, file, name, shape) for name, shape in expected.items()}
+        _check_sum(path, file, stored)
+        return description, {name: np.asarray(stored.pop(name), np.float32) for name in expected}
 
 
 @contextmanager
@@ -117,13 +122,19 @@ def _opened(path: Path) -> Iterator[Any]:
         raise BundleError(f"{path}: not a readable safetensors file: {error}") from error
 
 
-def _tensor(path: Path, file: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _check_sum(path: Path, file: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
+    told = json.loads(file.metadata()[METADATA_KEY]).get(CHECKSUM_KEY)
+    if told is not None and told != checksum(tensors):
+        raise BundleError(f"{path}: the tensors have changed since they were saved (SHA-256), expected {told}")
+
+
+def _tensor(path: Path, file: Any, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     declared = file.get_slice(name)
     found, kind = tuple(declared.get_shape()), declared.get_dtype()
     if found != shape or kind not in FLOATS:
         raise BundleError(f"{path}: tensor {name!r} is {kind} {found}, expected float {shape}")
-    array = np.asarray(file.get_tensor(name), np.float32)
-    if not np.isfinite(array).all():
+    array: NDArray[Any] = file.get_tensor(name)
+    if not np.isfinite(np.asarray(array, np.float32)).all():
         raise BundleError(f"{path}: tensor {name!r} holds values that are not finite")
     return array
 

@@ -17,8 +17,11 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
 
 from sartranslate.errors import AreaError, SceneError
+from sartranslate.local_only import drivers_for
+from sartranslate.remote import be_patient
 from sartranslate.windows import Window
 
 
@@ -26,21 +29,29 @@ from sartranslate.windows import Window
 def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> Iterator[Any]:
     """Open a raster for reading; errors of reading it inside are raised as `SceneError`, naming it.
 
-    `name` is what the user calls it, where `path` is the text of a virtual raster.
+    `name` is what the user calls it, where `path` is the text of a virtual raster that was made of it.
     """
     called = os.fspath(name or path)
+    be_patient()
     with named_errors(called):
+        drivers = drivers_for(path) if called == os.fspath(path) else None
         try:
             with quiet_georeference():
-                dataset = rasterio.open(path)
+                dataset = _opened(path, drivers)
             with dataset:
                 yield dataset
         except (RasterioError, UnicodeError) as error:
-            # rasterio's own text often only points to GDAL's, which is its cause.
-            reason = first_line(error.__cause__ or error).removeprefix(f"{called}: ")
             if Path(called).is_dir():
                 raise SceneError("is a folder, expected a raster or a Sentinel-1 SAFE folder") from error
-            raise SceneError(f"can not be read: {reason}") from error
+            formats = f"; --local-only opens {', '.join(drivers)}" if drivers else ""
+            raise SceneError(f"can not be read: {_reason(error).removeprefix(f'{called}: ')}{formats}") from error
+
+
+def _opened(path: str | os.PathLike[str], drivers: list[str] | None) -> Any:
+    if drivers is None:
+        return rasterio.open(path)
+    with rasterio.Env():  # which rasterio.open enters itself, but it takes one driver only
+        return DatasetReader(path, driver=drivers)
 
 
 @contextmanager
@@ -53,9 +64,25 @@ def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def read_window(dataset: Any, window: Window, bands: Sequence[int] | None = None) -> NDArray[Any]:
-    """(height, width, bands) of an open dataset, channels last."""
+    """(height, width, bands) of an open dataset, channels last. Raises `SceneError`, naming the rows."""
     indexes = None if bands is None else list(bands)
-    return np.moveaxis(dataset.read(indexes, window=to_rasterio(window)), 0, -1)
+    with _named_rows(window):
+        return np.moveaxis(dataset.read(indexes, window=to_rasterio(window)), 0, -1)
+
+
+def read_masks(dataset: Any, window: Window, bands: Sequence[int]) -> NDArray[np.uint8]:
+    """(height, width, bands) of the masks of bands, 0 where invalid. Raises `SceneError`, naming the rows."""
+    with _named_rows(window):
+        return np.moveaxis(dataset.read_masks(list(bands), window=to_rasterio(window)), 0, -1)
+
+
+@contextmanager
+def _named_rows(window: Window) -> Iterator[None]:
+    try:
+        yield
+    except RasterioError as error:
+        rows = f"rows {window.row_off} to {window.rows.stop - 1}"
+        raise SceneError(f"can not be read in {rows}: {_reason(error)}") from error
 
 
 def to_rasterio(window: Window) -> rasterio.windows.Window:
@@ -92,6 +119,11 @@ def all_files(dataset: Any) -> Iterator[str]:
         if file.lower().endswith(".vrt") and file != dataset.name:
             with quiet_georeference(), rasterio.open(file) as nested:
                 yield from all_files(nested)
+
+
+def _reason(error: BaseException) -> str:
+    """What GDAL says: the text of rasterio often only points to it, its cause."""
+    return first_line(error.__cause__ or error)
 
 
 def first_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from sartranslate.radiometry import Mask, valid_mask
-from sartranslate.raster import opened_raster, read_window, to_rasterio
+from sartranslate.raster import opened_raster, read_masks, read_window
 from sartranslate.scene import Scene
 from sartranslate.source import Band
 from sartranslate.warped import read_blocks
@@ -52,8 +52,7 @@ class SceneReader:
         values = read(dataset, window, indexes)
         mask = valid_mask(values, [band.nodata for band in bands])
         if any(band.has_mask for band in bands):
-            masks = dataset.read_masks(indexes, window=to_rasterio(window))
-            mask &= (masks != 0).all(axis=0)
+            mask &= (read_masks(dataset, window, indexes) != 0).all(axis=-1)
         if bands[0].alpha:
             mask &= (read_window(dataset, window, bands[0].alpha) != 0).all(axis=-1)
         if (padded := [band.index for band in bands if band.zero_fill]) and (values == 0).any():

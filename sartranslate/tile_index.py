@@ -6,6 +6,7 @@ The audit measures distances itself and knows nothing of how the splits were dra
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ LAYER = "tiles"
 CRS = "EPSG:4326"
 DATE = "2000-01-01T00:00:00.000Z"  # written into every index, so that the same tiles make the same bytes
 DTYPES = {"str": np.dtype(object), "int": np.dtype(np.int64), "float": np.dtype(float), "float | None": np.dtype(float)}
+STEM = re.compile(r"[\w-][\w.-]*")  # of a file that is not hidden and lies in no other folder
 OGR_ERRORS = (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeWarning, OSError)
 
 EQUATOR, POLAR = 6_378_137.0, 6_356_752.314245  # metres, half axes of WGS 84
@@ -224,6 +226,8 @@ def _record(path: str | os.PathLike[str], row: tuple[Any, ...]) -> TileRecord:
     if shape is None or shape.is_empty or {part.geom_type for part in parts} != {"Polygon"}:
         raise PairsError(f"{path}: tile {values[0]} has no outline, expected a polygon")
     record = TileRecord(*[*values, parts[0] if len(parts) == 1 else shape])
+    if not STEM.fullmatch(record.name):
+        raise PairsError(f"{path}: tile {record.name!r}: expected a name of letters, digits, _, - and dots")
     if record.split not in SPLITS:
         raise PairsError(f"{path}: tile {record.name} is of split {record.split}, expected one of {', '.join(SPLITS)}")
     return record

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from sartranslate import bundle
+from sartranslate.digest import checksum
 from sartranslate.errors import BundleError, OutputError
 
 SOURCE = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 1)).astype(np.float32)
@@ -24,7 +25,10 @@ def contents(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def rewritten(tiny_model: Path, folder: Path, tensors: dict[str, Any], description: object) -> Path:
+    """The bundle with other content, and the checksum that goes with it where the description has one."""
     path = folder / "changed.safetensors"
+    if isinstance(description, dict) and "sha256" in description:
+        description = {**description, "sha256": checksum(tensors)}
     save_file(tensors, path, {"sartranslate": json.dumps(description)})
     return path
 
@@ -134,6 +138,28 @@ def test_bands_must_agree_with_the_network(tiny_model: Path, tmp_path: Path) -> 
     description["radiometry"]["bands"] = [["VV"], ["VH"]]
     with pytest.raises(BundleError, match="1 source bands, but polarisations for 2"):
         bundle.load(rewritten(tiny_model, tmp_path, tensors, description))
+
+
+def test_a_changed_byte_in_the_tensors_is_one_clear_line(tiny_model: Path, tmp_path: Path) -> None:
+    stored = bytearray(tiny_model.read_bytes())
+    stored[-3] ^= 1
+    path = tmp_path / "changed.safetensors"
+    path.write_bytes(stored)
+    with pytest.raises(BundleError, match=r"changed\.safetensors: the tensors have changed .*[0-9a-f]{64}$"):
+        bundle.load(path)
+
+
+def test_a_bundle_from_before_there_were_checksums_is_read(tiny_model: Path, tmp_path: Path) -> None:
+    tensors, description = contents(tiny_model)
+    del description["sha256"]
+    first, before = bundle.read(tiny_model), bundle.read(rewritten(tiny_model, tmp_path, tensors, description))
+    assert before[0] == first[0]
+    assert all(np.array_equal(before[1][name], first[1][name]) for name in first[1])
+
+
+def test_the_checksum_of_the_default_model_is_that_of_its_tensors() -> None:
+    tensors, description = contents(bundle.DEFAULT_MODEL)
+    assert description["sha256"] == checksum(tensors)
 
 
 def test_a_failed_save_leaves_nothing(tiny_model: Path, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def scene_that_is(kind: str, write_scene: WriteScene, amplitudes: NDArray[np.uin
         ("absent", "bad.tif: can not be read: "),
         ("text", "bad.tif: can not be read: "),
         ("empty", "bad.tif: can not be read: "),
-        ("truncated", "bad.tif: can not be read: "),
+        ("truncated", "bad.tif: can not be read in rows "),
         ("two bands", "bad.tif: 2 bands (unnamed, unnamed), the model expects 1 (VH or VV); choose with --bidx"),
         ("complex", "bad.tif: complex values (complex64), expected detected amplitude, power or dB"),
         ("all nodata", "bad.tif: no valid pixels"),

@@ -574,6 +574,21 @@ def test_a_broken_index_is_refused_and_kept(sar: Path, optical: Path, folder: Pa
     assert contents(folder) == {INDEX_NAME: b"hello"}
 
 
+@pytest.mark.parametrize("name", ["../../../victim", "../../victim", "{}/victim", "..\\victim", ".", "..", ""])
+def test_an_index_that_names_files_elsewhere_is_refused_and_they_stay(
+    sar: Path, optical: Path, folder: Path, tmp_path: Path, name: str
+) -> None:
+    make_pairs(sar, optical, folder, options(tile=48))
+    victims = [tmp_path / "victim.tif", folder / "victim.tif", folder / "train" / "victim.tif"]
+    for victim in victims:
+        victim.write_bytes(b"kept")
+    write_index(folder / INDEX_NAME, [replace(records(folder)[0], name=name.format(tmp_path))])
+    before = contents(tmp_path)
+    with pytest.raises(PairsError, match=r"index\.gpkg: tile '.*': expected a name of letters, digits"):
+        make_pairs(sar, optical, folder, replace(options(tile=48), overwrite=True))
+    assert contents(tmp_path) == before
+
+
 # The command line.
 
 

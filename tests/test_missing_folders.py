@@ -1,0 +1,61 @@
+"""A scene is translated where there is no home, no cache folder and no room for temporary files."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command_process import ROOT, obey_permissions, runs
+
+SCENE = ROOT / "sample_tiles" / "scene.tif"
+NOWHERE = "/dev/null/folder"  # which can neither be there nor be made
+ALL_NOWHERE = {
+    **dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), NOWHERE),
+    **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), NOWHERE),
+}
+MOUNT = ("unshare", "--map-root-user", "--mount", "sh", "-c")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+
+
+def test_a_scene_is_translated_without_home_cache_and_temporary_folder(tiny_model: Path, tmp_path: Path) -> None:
+    command = {"infer": ["infer", SCENE, tmp_path / "rgb.tif", "--model", tiny_model]}
+    done = runs(command, **ALL_NOWHERE)["infer"]
+    assert (done.code, done.exception, done.error) == (0, "None", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["rgb.tif"]
+
+
+@pytest.mark.long
+def test_a_home_that_can_not_be_written_only_makes_the_choice_of_a_runtime_be_measured_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o555)
+    command = {
+        name: ["infer", SCENE, tmp_path / "rgb.tif", "--runtime", "auto", "--overwrite"] for name in ("one", "two")
+    }
+    done = runs(
+        command, prepared=obey_permissions, HOME=str(home), XDG_CACHE_HOME=str(home / ".cache"), TMPDIR=str(home)
+    )
+    for run in done.values():
+        assert (run.code, run.exception) == (0, "None")
+        assert run.error.startswith("Measuring the speed of ")
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.long
+def test_a_full_temporary_folder_matters_only_to_eight_bits_and_is_said_in_one_line(tmp_path: Path) -> None:
+    if subprocess.run([*MOUNT, "true"], capture_output=True).returncode:
+        pytest.skip("no namespaces")
+    full = tmp_path / "full"
+    full.mkdir()
+    mount = f'mount -t tmpfs -o size=4k none {full} && head -c 4096 /dev/zero >{full}/file && exec "$@"'
+    plain = ["infer", SCENE, tmp_path / "rgb.tif"]
+    eight = ["infer", SCENE, tmp_path / "int8.tif", "--runtime", "openvino", "--precision", "int8"]
+    done = runs({"plain": plain, "int8": eight}, within=[*MOUNT, mount, "sh"], TMPDIR=str(full))
+    assert (done["plain"].code, done["plain"].exception) == (0, "None")
+    assert done["int8"].code == 1
+    assert re.fullmatch(r"Error: .*No space left on device.*\n", done["int8"].error)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "rgb.tif"]
