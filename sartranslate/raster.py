@@ -16,15 +16,19 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # of GDAL, which rasterio does not always make one of its own
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from sartranslate.errors import AreaError, SceneError
+from sartranslate.raster_limits import check_limits
 from sartranslate.windows import Window
 
 
 @contextmanager
 def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> Iterator[Any]:
     """Open a raster for reading; errors of reading it inside are raised as `SceneError`, naming it.
+
+    So are sizes that can not be meant, see `raster_limits`.
 
     `name` is what the user calls it, where `path` is the text of a virtual raster.
     """
@@ -34,8 +38,10 @@ def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | N
             with quiet_georeference():
                 dataset = rasterio.open(path)
             with dataset:
+                if name is None:
+                    check_limits(dataset)
                 yield dataset
-        except (RasterioError, UnicodeError) as error:
+        except (RasterioError, CPLE_BaseError, UnicodeError) as error:
             # rasterio's own text often only points to GDAL's, which is its cause.
             reason = first_line(error.__cause__ or error).removeprefix(f"{called}: ")
             if Path(called).is_dir():
