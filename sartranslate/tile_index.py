@@ -94,9 +94,12 @@ def write_index(path: str | os.PathLike[str], records: Sequence[TileRecord]) -> 
 def read_index(path: str | os.PathLike[str]) -> list[TileRecord]:
     """The records of an index, by name. Raises `PairsError` for a file that is none, or is broken."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)
+        # Not raised where they come up, which may be in a callback that can not hand an error on.
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", RuntimeWarning)
             meta, _, shapes, values = pyogrio.raw.read(os.fspath(path), layer=LAYER)
+        if said:
+            raise RuntimeWarning(said[0].message)
         outlines = shapely.from_wkb(shapes)
     except (*OGR_ERRORS, shapely.errors.ShapelyError) as error:
         reason = str(error).partition("\n")[0].removeprefix(f"{path}: ")

@@ -162,6 +162,7 @@ def test_a_geopackage_of_something_else_is_refused(path: Path) -> None:
         ("scene = NULL", "column scene lacks a value in row 1, expected str"),
         ("block = NULL", "column block lacks a value in row 1, expected float"),
         ("height = NULL", "column height is of type float64, expected int"),
+        ("geom = x'4750000100000000'", "can not be read as an index of tiles"),
         ("geom = NULL", "tile a_0_0 has no outline, expected a polygon"),
     ],
 )
