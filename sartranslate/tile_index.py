@@ -6,6 +6,7 @@ The audit measures distances itself and knows nothing of how the splits were dra
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,9 +25,11 @@ from shapely import MultiPolygon, Polygon
 
 from sartranslate.atomic import replaced_when_whole
 from sartranslate.errors import OutputError, PairsError
+from sartranslate.printable import printable
 from sartranslate.split import SPLITS
 
 LAYER = "tiles"
+LONGEST = 200  # characters of a name
 CRS = "EPSG:4326"
 DATE = "2000-01-01T00:00:00.000Z"  # written into every index, so that the same tiles make the same bytes
 DTYPES = {"str": np.dtype(object), "int": np.dtype(np.int64), "float": np.dtype(float), "float | None": np.dtype(float)}
@@ -223,13 +226,23 @@ def _column(path: str | os.PathLike[str], name: str, values: dict[str, NDArray[A
 
 def _record(path: str | os.PathLike[str], row: tuple[Any, ...]) -> TileRecord:
     *values, shape = row
+    told = dict(zip(COLUMNS, values, strict=True))
+    _check_texts(path, told["name"], told["scene"], told["shares"])
     parts = shapely.get_parts(shape)
     if shape is None or shape.is_empty or {part.geom_type for part in parts} != {"Polygon"}:
         raise PairsError(f"{path}: tile {values[0]} has no outline, expected a polygon")
     record = TileRecord(*[*values, parts[0] if len(parts) == 1 else shape])
     if record.split not in SPLITS:
-        raise PairsError(f"{path}: tile {record.name} is of split {record.split}, expected one of {', '.join(SPLITS)}")
+        found = printable(record.split[:LONGEST])
+        raise PairsError(f"{path}: tile {record.name} is of split {found}, expected one of {', '.join(SPLITS)}")
     return record
+
+
+def _check_texts(path: str | os.PathLike[str], name: str, scene: str, shares: str) -> None:
+    """What errors repeat, and what becomes the name of a file in the folder and must not lead out of it."""
+    for text in (name, scene, shares):
+        if not (text.isprintable() and len(text) <= LONGEST) or (text != shares and re.search(r"[/\\]", text)):
+            raise PairsError(f"{path}: {printable(text[:LONGEST])!r} names no tile, no scene and no shares")
 
 
 @contextmanager
