@@ -106,7 +106,10 @@ def map_grid(
     (left, bottom), (right_end, top) = np.floor(border.min(axis=0) / size), np.ceil(border.max(axis=0) / size)
     rows, cols = float(top - bottom), float(right_end - left)
     if resolution is None and not rows * cols <= MOST_GROWN * max(height, BORDER_STEPS) * max(width, BORDER_STEPS):
-        raise SceneError(f"ground control points spread {height} x {width} pixels over {rows:.3g} x {cols:.3g}")
+        raise SceneError(
+            f"ground control points spread {height} x {width} pixels over {rows:.3g} x {cols:.3g}, "
+            f"expected at most {MOST_GROWN} times as many"
+        )
     if not (max(rows, cols) > 1 and rows <= LONGEST and cols <= LONGEST):
         raise OptionError(f"resolution {size}: makes a grid of {rows:.0f} x {cols:.0f} pixels, expected 2 to {LONGEST}")
     return MapGrid(
