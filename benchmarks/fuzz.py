@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3")
+os.environ["PROJ_DEBUG"] = "0"  # as the command line sets it, but before this process begins with PROJ
 
 import argparse
 import json

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,7 @@ def main() -> None:
     """See a SAR scene: translate it to an RGB GeoTIFF on the same ground, or train the model that does."""
     # GDAL's own messages repeat, less readably, what the error line says.
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    os.environ.setdefault("PROJ_DEBUG", "0")  # and PROJ's, which GDAL's reader of geographic keys lets through
     if (sys.excepthook, sys.unraisablehook) == (sys.__excepthook__, sys.__unraisablehook__):
         sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
     for number in TERMINATING:
