@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import signal
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +21,10 @@ from .interrupt import TERMINATING
 from .pairs import pairs
 from .simulate import simulate
 from .train import train
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+    from types import TracebackType
 
 
 class _WrongUsage(click.ClickException):
@@ -51,9 +57,24 @@ def main() -> None:
     """See a SAR scene: translate it to an RGB GeoTIFF on the same ground, or train the model that does."""
     # GDAL's own messages repeat, less readably, what the error line says.
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    os.environ.setdefault("PROJ_DEBUG", "0")  # and PROJ's, which GDAL's reader of geographic keys lets through
+    if (sys.excepthook, sys.unraisablehook) == (sys.__excepthook__, sys.__unraisablehook__):
+        sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
     for number in TERMINATING:
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _terminate)
+
+
+def _unraisable(unraisable: UnraisableHookArgs) -> None:
+    """Says nothing of what rasterio can not log: GDAL's messages repeat parts of files, which need not be texts."""
+    if not isinstance(unraisable.exc_value, UnicodeError):
+        sys.__unraisablehook__(unraisable)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The same: rasterio's compiled callback hands its error here, too, and alone has no traceback."""
+    if trace is not None or not isinstance(error, UnicodeError):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,7 +102,9 @@ def _check_polygon(geometry: Any, where: str) -> None:
     if not np.isfinite(shapely.get_coordinates(geometry)).all():
         raise AreaError(f"{where}: a coordinate is not finite")
     if not geometry.is_valid:
-        raise AreaError(f"{where}: {shapely.is_valid_reason(geometry)}, expected a valid polygon")
+        with np.errstate(all="ignore"):  # it computes with coordinates of any size
+            reason = shapely.is_valid_reason(geometry)
+        raise AreaError(f"{where}: {reason}, expected a valid polygon")
 
 
 def _check_degrees(area: Area) -> None:
@@ -172,6 +176,18 @@ def _read_layer(path: str, layer: str) -> tuple[Sequence[Any], str | None]:
         raise _unreadable(path, error) from error
 
 
+@contextmanager
+def _no_schema_left(path: str) -> Iterator[None]:
+    """Inside, GDAL may write down what it has learnt of a GML file, beside that."""
+    learnt = Path(path).with_suffix(".gfs")
+    known = learnt.exists()
+    try:
+        yield
+    finally:
+        if not known:
+            learnt.unlink(missing_ok=True)
+
+
 def _quietly(what: str, path: str, **options: Any) -> Any:
     """The layers or the features of a file; what GDAL warns of shows in the geometries, which are checked."""
     # Loaded here, with a GDAL of its own, since few translations need it.
@@ -181,7 +197,7 @@ def _quietly(what: str, path: str, **options: Any) -> Any:
     be_patient()
     read = {"layers": list_layers, "features": raw.read}[what]
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _no_schema_left(path):
             warnings.simplefilter("ignore")
             return read(path, **options)
     except (DataSourceError, DataLayerError, FeatureError, GeometryError, UnicodeError) as error:

@@ -24,6 +24,7 @@ from sartranslate.architecture import GeneratorConfig
 from sartranslate.atomic import replaced_when_whole
 from sartranslate.digest import checksum
 from sartranslate.errors import BundleError, OptionError, OutputError
+from sartranslate.printable import printable
 from sartranslate.radiometry import Radiometry
 from sartranslate.topology import variables
 
@@ -34,6 +35,9 @@ FORMAT_VERSION = 1
 METADATA_KEY = "sartranslate"
 CHECKSUM_KEY = "sha256"  # of the tensors; files of earlier versions have none
 STORAGES = ("float16", "float32")
+LARGEST_HEADER = 4 * 2**20  # bytes; that of a large generator has 30,000
+LONGEST_NAME = 200  # characters
+LONGEST_REASON = 300  # characters of what a file holds that an error repeats
 FLOATS = ("F16", "F32", "F64")  # as safetensors calls what NumPy reads
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default.safetensors"
 
@@ -105,7 +109,7 @@ def read(path: Path) -> tuple[Description, dict[str, NDArray[np.float32]]]:
         description = _from_json(path, file)
         expected = variables(description.generator)
         if missing := sorted(expected.keys() ^ set(file.keys())):
-            raise BundleError(f"{path}: tensor {missing[0]!r} does not fit the declared architecture")
+            raise _refusal(path, f"tensor {missing[0][:LONGEST_NAME]!r} does not fit the declared architecture")
         stored = {name: _tensor(path, file, name, shape) for name, shape in expected.items()}
         _check_sum(path, file, stored)
         return description, {name: np.asarray(stored.pop(name), np.float32) for name in expected}
@@ -116,10 +120,14 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise BundleError(f"{path}: no such model file")
     try:
+        with path.open("rb") as start:
+            header = int.from_bytes(start.read(8), "little")
+        if header > LARGEST_HEADER:
+            raise SafetensorError(f"a header of {header} bytes, expected at most {LARGEST_HEADER}")
         with safe_open(path, framework="numpy") as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise BundleError(f"{path}: not a readable safetensors file: {error}") from error
+        raise _refusal(path, f"not a readable safetensors file: {error}") from error
 
 
 def _check_sum(path: Path, file: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -132,7 +140,7 @@ def _tensor(path: Path, file: Any, name: str, shape: tuple[int, ...]) -> NDArray
     declared = file.get_slice(name)
     found, kind = tuple(declared.get_shape()), declared.get_dtype()
     if found != shape or kind not in FLOATS:
-        raise BundleError(f"{path}: tensor {name!r} is {kind} {found}, expected float {shape}")
+        raise _refusal(path, f"tensor {name!r}: expected float {shape}, found {kind} {found}")
     array: NDArray[Any] = file.get_tensor(name)
     if not np.isfinite(np.asarray(array, np.float32)).all():
         raise BundleError(f"{path}: tensor {name!r} holds values that are not finite")
@@ -147,9 +155,9 @@ def _from_json(path: Path, file: Any) -> Description:
         content = json.loads(text)
         version = content["format_version"]
         if version != FORMAT_VERSION:
-            raise BundleError(f"{path}: model format {version}, this sartranslate reads {FORMAT_VERSION}")
+            raise _refusal(path, f"model format {version!r}, this sartranslate reads {FORMAT_VERSION}")
         description = Description(
-            name=str(content["name"]),
+            name=printable(str(content["name"])[:LONGEST_NAME]),
             generator=GeneratorConfig(**content["generator"]),
             radiometry=Radiometry.from_dict(content["radiometry"]),
             training=dict(content["training"]),
@@ -157,13 +165,18 @@ def _from_json(path: Path, file: Any) -> Description:
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, BundleError):
             raise
-        raise BundleError(f"{path}: broken model description: {error!r}") from error
+        raise _refusal(path, f"broken model description: {error!r}") from error
     if len(description.radiometry.bands) != description.generator.source_bands:
         raise BundleError(
             f"{path}: {description.generator.source_bands} source bands, "
             f"but polarisations for {len(description.radiometry.bands)}"
         )
     return description
+
+
+def _refusal(path: Path, text: str) -> BundleError:
+    """In one line of limited length, whatever the file holds."""
+    return BundleError(f"{path}: {printable(text[:LONGEST_REASON])}")
 
 
 def _to_json(description: Description) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from sartranslate.errors import PairsError, SceneError
 from sartranslate.optical import STRETCH
 from sartranslate.pair_check import CheckedPair, PairOptions, check_pairs
 from sartranslate.pairs import Pair, PairFolder, PairSet, Stretch, scaled
+from sartranslate.printable import printable
 from sartranslate.radiometry import IMAGE, Radiometry
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.sides import is_coloured, open_image
@@ -91,7 +92,7 @@ class _CheckedFolder:
         return "\n".join([first, *(f"  {self._name(fault)}: {fault.text}" for fault in self.faults)])
 
     def _name(self, fault: Fault) -> str:
-        return fault.path.relative_to(self.tiles.root).as_posix()
+        return printable(fault.path.relative_to(self.tiles.root).as_posix())
 
 
 class _Progress:
@@ -141,7 +142,7 @@ def _opened(folder: _CheckedFolder, options: PairOptions, like: PairSet | None) 
         stretch = _stretch(folder.pairs, known.stretch if known else None)
     except SceneError as error:
         raise PairsError(f"{folder.tiles.folder}: {error}") from error
-    skipped = tuple(f"{fault.path}: {fault.text}" for fault in folder.faults)
+    skipped = tuple(f"{printable(str(fault.path))}: {fault.text}" for fault in folder.faults)
     return PairFolder(folder.tiles.folder, tuple(_scaled(folder.pairs, shared, stretch)), shared, stretch, skipped)
 
 

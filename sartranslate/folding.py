@@ -47,15 +47,19 @@ Tensors = Mapping[str, NDArray[Any]]
 def fold(config: GeneratorConfig, tensors: Tensors, *, sampling: bool = False) -> Folded:
     """The generator with these weights in use; with `sampling`, it drops values, as it does in test mode "own".
 
-    Raises `BundleError` where a tensor is absent.
+    Raises `BundleError` where a tensor is absent, or the product of two is no number or beyond float32.
     """
     folding = _Folding(config, tensors, dropping=sampling or config.test_mode == "own")
     try:
-        for layer in topology.layers(config):
-            folding.add(layer)
+        with np.errstate(over="ignore", invalid="ignore"):  # shows in what comes of it
+            for layer in topology.layers(config):
+                folding.add(layer)
     except KeyError as error:
         raise BundleError(f"tensor {error} is missing") from error
-    return Folded(folding.used(), config.source_bands, config.target_bands, sampling)
+    steps = folding.used()
+    if not all(np.isfinite(part).all() for step in steps if isinstance(step, Convolve) for part in step[1:3]):
+        raise BundleError("weights times the factors of batch norm are beyond float32, expected smaller ones")
+    return Folded(steps, config.source_bands, config.target_bands, sampling)
 
 
 def transposed_kernel(kernel: Float) -> Float:

@@ -14,12 +14,15 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
+from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.transform import GCPTransformer
 
 from sartranslate.errors import OptionError, SceneError
+from sartranslate.raster_limits import FARTHEST
+from sartranslate.utm import utm
 
 Points = NDArray[np.float64]  # (N, 2): x and y, or column and row
 
@@ -28,9 +31,10 @@ ORDER = 3
 TERMS = [(i, j) for i in range(ORDER + 1) for j in range(ORDER + 1 - i)]
 FEWEST_POINTS = {"polynomial": len(TERMS), "tps": 4}
 GOOD_FIT = 0.5  # pixels: a polynomial this close to all points is taken, a spline through 210 is far slower
-UTM_LATITUDES = (-80.0, 84.0)  # degrees where UTM ends
 BORDER_STEPS = 64
 LONGEST = 2**31 - 1  # pixels that a side of a raster can have in GDAL
+MOST_GROWN = 100  # times the pixels of the scene that its grid has where nobody tells a resolution; turned, it is 2
+MOST_POINTS = 5000  # a spline takes memory with their square and time with their cube
 DETERMINED = 1e-6  # smallest singular value, relative to the largest, of points that determine a polynomial
 NEAR_ROUND = 0.01  # a spacing this close to two digits is taken for those
 AVERAGED = 1.5  # grid pixels this much larger than the source's are means of several
@@ -49,8 +53,11 @@ class ControlPoints:
         if method == "polynomial":
             return _polynomial(self.pixels, self.ground, pixels)
         points = [GroundControlPoint(r, c, x, y) for (c, r), (x, y) in zip(self.pixels, self.ground, strict=True)]
-        with GCPTransformer(points, tps=True) as transformer:
-            return np.stack(transformer.xy(*pixels.T[::-1], offset="ul"), axis=-1)
+        try:
+            with GCPTransformer(points, tps=True) as transformer:
+                return np.stack(transformer.xy(*pixels.T[::-1], offset="ul"), axis=-1)
+        except CPLE_BaseError as error:
+            raise SceneError(f"{len(points)} ground control points that no spline passes through: {error}") from error
 
     def residual(self) -> float:
         """How far the polynomial passes by the points at most, in pixels."""
@@ -91,23 +98,28 @@ def map_grid(
     around_middle = np.array([width, height]) / 2 + np.array([(0, 0), (1, 0), (0, 1)])
     corner, right, down = points.to_ground(around_middle, method)
     jacobian = np.stack([right - corner, down - corner], axis=1)
-    spacing = float(np.sqrt(abs(np.linalg.det(jacobian))))
+    spacing = _spacing(jacobian)
     if resolution is not None and not (np.isfinite(resolution) and resolution > 0):
         raise OptionError(f"resolution {resolution}: expected above 0, in units of {points.crs.to_string()}")
     size = resolution or _rounded(spacing)
     border = points.to_ground(_border(height, width), method)
     (left, bottom), (right_end, top) = np.floor(border.min(axis=0) / size), np.ceil(border.max(axis=0) / size)
-    height, width = int(top - bottom), int(right_end - left)
-    if not 1 < max(height, width) <= LONGEST:
-        raise OptionError(f"resolution {size}: makes a grid of {height} x {width} pixels, expected 2 to {LONGEST}")
+    rows, cols = float(top - bottom), float(right_end - left)
+    if resolution is None and not rows * cols <= MOST_GROWN * max(height, BORDER_STEPS) * max(width, BORDER_STEPS):
+        raise SceneError(
+            f"ground control points spread {height} x {width} pixels over {rows:.3g} x {cols:.3g}, "
+            f"expected at most {MOST_GROWN} times as many"
+        )
+    if not (max(rows, cols) > 1 and rows <= LONGEST and cols <= LONGEST):
+        raise OptionError(f"resolution {size}: makes a grid of {rows:.0f} x {cols:.0f} pixels, expected 2 to {LONGEST}")
     return MapGrid(
         points,
         method,
-        height=height,
-        width=width,
+        height=int(rows),
+        width=int(cols),
         transform=Affine(size, 0, left * size, 0, -size, top * size),
         averaged=size > AVERAGED * spacing,
-        slant=int(abs(np.linalg.inv(jacobian)[1, 0]) * size * (right_end - left)),
+        slant=int(abs(np.linalg.inv(jacobian)[1, 0]) * size * cols),
     )
 
 
@@ -118,6 +130,10 @@ def control_points(pixels: Points, places: Points, places_crs: CRS | None, crs: 
     """
     if places_crs is None:
         raise SceneError(f"{len(pixels)} ground control points without a CRS, expected one that says where they are")
+    if len(pixels) > MOST_POINTS:
+        raise SceneError(f"{len(pixels)} ground control points, expected at most {MOST_POINTS}")
+    if not (np.abs(np.hstack([pixels, places])) <= FARTHEST).all():
+        raise SceneError(f"a ground control point is no number, or beyond {FARTHEST:g}")
     pixels, places = _distinct(pixels, places)
     target = _known(crs) if crs else utm(*_middle(_project(places, places_crs, CRS.from_epsg(4326))))
     ground = _project(places, places_crs, target)
@@ -134,28 +150,6 @@ def _distinct(pixels: Points, places: Points) -> tuple[Points, Points]:
     if len(np.unique(pixels, axis=0)) < len(pixels):
         raise SceneError("ground control points put one pixel in two places, expected each in one")
     return pixels, places
-
-
-def utm(longitude: float, latitude: float) -> CRS:
-    """The UTM zone (WGS 84) of a place in degrees, with Norway's and Svalbard's; polar stereographic beyond UTM.
-
-    Limits and exceptions: NGA.STND.0037, Universal Grids and Grid Reference Systems, 2014.
-
-    >>> utm(-118.2, 34.0).to_epsg()
-    32611
-    """
-    south, north = UTM_LATITUDES
-    if not south <= latitude < north:
-        return CRS.from_epsg(5041 if latitude > 0 else 5042)
-    return CRS.from_epsg((32600 if latitude >= 0 else 32700) + _utm_zone((longitude + 180) % 360 - 180, latitude))
-
-
-def _utm_zone(longitude: float, latitude: float) -> int:
-    if 56 <= latitude < 64 and 3 <= longitude < 12:
-        return 32
-    if latitude >= 72 and 0 <= longitude < 42:
-        return 31 + 2 * int((longitude + 3) // 12)
-    return int((longitude + 180) // 6) + 1
 
 
 def _known(crs: str) -> CRS:
@@ -218,6 +212,15 @@ def _scaled(points: Points, reference: Points) -> Points:
 
 def _monomials(points: Points, terms: list[tuple[int, int]]) -> NDArray[np.float64]:
     return np.stack([points[:, 0] ** i * points[:, 1] ** j for i, j in terms], axis=-1)
+
+
+def _spacing(jacobian: NDArray[np.float64]) -> float:
+    """Side in map units of a square as large as a pixel."""
+    with np.errstate(invalid="ignore"):  # what is no number is refused with what is no area
+        area = abs(np.linalg.det(jacobian))
+    if not FARTHEST**-2 < area < FARTHEST**2:
+        raise SceneError(f"ground control points make pixels of {area:.3g} square units, expected an area")
+    return float(np.sqrt(area))
 
 
 def _border(height: int, width: int) -> Points:

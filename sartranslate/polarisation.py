@@ -8,6 +8,7 @@ from sartranslate.counts import counted
 from sartranslate.errors import OptionError, SceneError
 
 POLARISATIONS = ("VV", "VH", "HH", "HV")
+MOST_LISTED = 8  # bands that an error names
 
 
 def choose_bands(
@@ -22,7 +23,8 @@ def choose_bands(
     >>> choose_bands(["VV", "VH"], [["VH", "VV"]])
     (2,)
     """
-    found = f"{counted(len(names), 'band')} ({', '.join(name or 'unnamed' for name in names)})"
+    listed = [*(name or "unnamed" for name in names[:MOST_LISTED]), *(["..."] if len(names) > MOST_LISTED else [])]
+    found = f"{counted(len(names), 'band')} ({', '.join(listed)})"
     expected = f"{len(wanted)} ({', '.join(' or '.join(channel) for channel in wanted)})"
     if told:
         if any(not 1 <= band <= len(names) for band in told) or len(told) != len(wanted):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sartranslate.errors import OptionError
+from sartranslate.limits import check_numbers
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -29,6 +30,8 @@ DECIBELS_PER_DECADE = {"power": 10.0, "amplitude": 20.0}
 SCALINGS = ("scene", "fixed", "image")
 FILLS = ("mirror", "mean")
 COLOURS = ("RED", "GREEN", "BLUE")
+MOST_NAMES, LONGEST_NAME = 64, 32  # of channels or of polarisations of one, and characters
+WIDEST = 1000.0  # decibels, beyond what any radar sees
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,15 @@ class Radiometry:
             raise OptionError(f"scaling {self.scaling!r}: expected one of {', '.join(SCALINGS)}")
         if self.fill not in FILLS:
             raise OptionError(f"fill {self.fill!r}: expected one of {', '.join(FILLS)}")
-        if not self.bands or not all(self.bands) or not all(isinstance(n, str) for names in self.bands for n in names):
+        if not self.bands or not all(self.bands):
             raise OptionError("bands: expected at least one polarisation for each channel")
+        if any(len(names) > MOST_NAMES for names in (self.bands, *self.bands)):
+            raise OptionError(f"bands: expected at most {MOST_NAMES} channels, and as many polarisations for each")
+        if not all(_is_name(name) for names in self.bands for name in names):
+            raise OptionError("bands: expected names of letters and digits, such as VV")
         if not self.low < self.high:
             raise OptionError(f"scaling range {self.low} to {self.high}: expected low < high")
+        check_numbers(self, low=(-WIDEST, WIDEST), high=(-WIDEST, WIDEST))
         if self.scaling == "scene" and not (self.low >= 0 and self.high <= 100):
             raise OptionError(f"percentiles {self.low} to {self.high}: expected 0 to 100")
         if self.scaling == "image" and not (self.low >= 0 and self.high <= 255):
@@ -73,6 +81,10 @@ class Radiometry:
     def from_dict(cls, content: Mapping[str, Any]) -> Radiometry:
         """The inverse of `as_dict`, through JSON too. Raises `KeyError`, `TypeError` or `OptionError`."""
         return cls(**{**content, "bands": tuple(tuple(names) for names in content["bands"])})
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isidentifier() and len(name) <= LONGEST_NAME
 
 
 IMAGE = Radiometry(tuple((name,) for name in COLOURS), "image", 0.0, 255.0)  # of a model fed with any picture

@@ -16,11 +16,13 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # of GDAL, which rasterio does not always make one of its own
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from sartranslate.errors import AreaError, SceneError
 from sartranslate.local_only import drivers_for
+from sartranslate.raster_limits import check_limits
 from sartranslate.remote import be_patient
 from sartranslate.windows import Window
 
@@ -28,6 +30,8 @@ from sartranslate.windows import Window
 @contextmanager
 def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> Iterator[Any]:
     """Open a raster for reading; errors of reading it inside are raised as `SceneError`, naming it.
+
+    So are sizes that can not be meant, see `raster_limits`.
 
     `name` is what the user calls it, where `path` is the text of a virtual raster that was made of it.
     """
@@ -39,8 +43,10 @@ def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | N
             with quiet_georeference():
                 dataset = _opened(path, drivers)
             with dataset:
+                if name is None:
+                    check_limits(dataset)
                 yield dataset
-        except (RasterioError, UnicodeError) as error:
+        except (RasterioError, CPLE_BaseError, UnicodeError) as error:
             if Path(called).is_dir():
                 raise SceneError("is a folder, expected a raster or a Sentinel-1 SAFE folder") from error
             formats = f"; --local-only opens {', '.join(drivers)}" if drivers else ""
@@ -80,7 +86,7 @@ def read_masks(dataset: Any, window: Window, bands: Sequence[int]) -> NDArray[np
 def _named_rows(window: Window) -> Iterator[None]:
     try:
         yield
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         rows = f"rows {window.row_off} to {window.rows.stop - 1}"
         raise SceneError(f"can not be read in {rows}: {_reason(error)}") from error
 

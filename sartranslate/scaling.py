@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.fill import fill_mirrored
-from sartranslate.radiometry import DECIBELS_PER_DECADE, UNITS, Float, Mask, Radiometry, to_decibels
+from sartranslate.printable import printable
+from sartranslate.radiometry import DECIBELS_PER_DECADE, UNITS, WIDEST, Float, Mask, Radiometry, to_decibels
 from sartranslate.units import DIGITAL_NUMBERS, check_fill, check_unit, guess_unit
 
 TABULATED = (np.uint8, np.uint16)  # have few values: logarithms are looked up
 PERCENTILES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0)
+LONGEST_REASON = 200  # characters
 LEAST_SPAN = 1e-3  # decibels or byte values; a scene with less has nothing to scale
 # Decibels that a byte of SAR stands for, where nobody says: those of the usual stretch of -25 to 0. Speckle of
 # 4.4 looks, which is 2.2 decibels, then spreads over 22 bytes: as it does in even parts of SEN1-2.
@@ -79,7 +82,8 @@ class SceneScaling:
 def _scaled(values: ArrayLike, unit: str, ranges: Ranges) -> Float:
     """(..., channels) in a unit -> [-1, 1] for the range of each channel, clipped."""
     low, high = np.asarray(ranges, np.float32).T
-    scaled = (to_decibels(values, unit) - low) * (2 / (high - low)) - 1
+    with np.errstate(over="ignore"):  # what is beyond float32 is clipped
+        scaled = (to_decibels(values, unit) - low) * (2 / (high - low)) - 1
     return np.asarray(np.clip(scaled, -1, 1, dtype=np.float32))
 
 
@@ -138,11 +142,17 @@ class SceneStatistics:
             found = json.loads(text)
             values = tuple(tuple(float(value) for value in band) for band in found["values"])
             told = found["unit"] in UNITS and tuple(found["percentiles"]) == PERCENTILES
-            if told and all(len(band) == len(PERCENTILES) and np.isfinite(band).all() for band in values):
-                return cls(found["unit"], str(found["reason"]), values)
-        except (KeyError, TypeError, ValueError):
+            if told and all(_is_distribution(band) for band in values):
+                return cls(found["unit"], printable(str(found["reason"])[:LONGEST_REASON]), values)
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             pass
         raise SceneError(f"broken statistics of its scene: {text[:60]!r}, expected those that `pairs` writes")
+
+
+def _is_distribution(values: tuple[float, ...]) -> bool:
+    """Whether these can be decibels or bytes at `PERCENTILES`."""
+    rising = all(low <= high for low, high in pairwise(values))
+    return len(values) == len(PERCENTILES) and rising and values[0] >= -WIDEST and values[-1] <= WIDEST
 
 
 def measure(sample: NDArray[Any], unit: str | None = None) -> SceneStatistics:

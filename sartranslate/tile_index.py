@@ -25,9 +25,11 @@ from shapely import MultiPolygon, Polygon
 
 from sartranslate.atomic import replaced_when_whole
 from sartranslate.errors import OutputError, PairsError
+from sartranslate.printable import printable
 from sartranslate.split import SPLITS
 
 LAYER = "tiles"
+LONGEST = 200  # characters of a name
 CRS = "EPSG:4326"
 DATE = "2000-01-01T00:00:00.000Z"  # written into every index, so that the same tiles make the same bytes
 DTYPES = {"str": np.dtype(object), "int": np.dtype(np.int64), "float": np.dtype(float), "float | None": np.dtype(float)}
@@ -96,9 +98,12 @@ def write_index(path: str | os.PathLike[str], records: Sequence[TileRecord]) -> 
 def read_index(path: str | os.PathLike[str]) -> list[TileRecord]:
     """The records of an index, by name. Raises `PairsError` for a file that is none, or is broken."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)
+        # Not raised where they come up, which may be in a callback that can not hand an error on.
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", RuntimeWarning)
             meta, _, shapes, values = pyogrio.raw.read(os.fspath(path), layer=LAYER)
+        if said:
+            raise RuntimeWarning(said[0].message)
         outlines = shapely.from_wkb(shapes)
     except (*OGR_ERRORS, shapely.errors.ShapelyError) as error:
         reason = str(error).partition("\n")[0].removeprefix(f"{path}: ")
@@ -222,6 +227,8 @@ def _column(path: str | os.PathLike[str], name: str, values: dict[str, NDArray[A
 
 def _record(path: str | os.PathLike[str], row: tuple[Any, ...]) -> TileRecord:
     *values, shape = row
+    told = dict(zip(COLUMNS, values, strict=True))
+    _check_texts(path, told["name"], told["scene"], told["shares"])
     parts = shapely.get_parts(shape)
     if shape is None or shape.is_empty or {part.geom_type for part in parts} != {"Polygon"}:
         raise PairsError(f"{path}: tile {values[0]} has no outline, expected a polygon")
@@ -229,8 +236,16 @@ def _record(path: str | os.PathLike[str], row: tuple[Any, ...]) -> TileRecord:
     if not STEM.fullmatch(record.name):
         raise PairsError(f"{path}: tile {record.name!r}: expected a name of letters, digits, _, - and dots")
     if record.split not in SPLITS:
-        raise PairsError(f"{path}: tile {record.name} is of split {record.split}, expected one of {', '.join(SPLITS)}")
+        found = printable(record.split[:LONGEST])
+        raise PairsError(f"{path}: tile {record.name} is of split {found}, expected one of {', '.join(SPLITS)}")
     return record
+
+
+def _check_texts(path: str | os.PathLike[str], name: str, scene: str, shares: str) -> None:
+    """What errors repeat, and what becomes the name of a file in the folder and must not lead out of it."""
+    for text in (name, scene, shares):
+        if not (text.isprintable() and len(text) <= LONGEST) or (text != shares and re.search(r"[/\\]", text)):
+            raise PairsError(f"{path}: {printable(text[:LONGEST])!r} names no tile, no scene and no shares")
 
 
 @contextmanager

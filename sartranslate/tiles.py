@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sartranslate.errors import PairsError
+from sartranslate.printable import printable
 from sartranslate.split import SPLITS
 
 TRAINING = SPLITS[0]
@@ -82,10 +83,12 @@ def _in_two_folders(folder: Path, root: Path) -> FoundTiles:
             pairs.append(PairFiles(here[0], there[0]))
             continue
         unpaired += 1
-        faults += [Fault(path, f"{paths[0].name} has the same stem") for paths in (here, there) for path in paths[1:]]
+        alike = ((path, printable(paths[0].name)) for paths in (here, there) for path in paths[1:])
+        faults += [Fault(path, f"{first} has the same stem") for path, first in alike]
         if not (here and there):
             lacking = SIDES[1] if here else SIDES[0]
-            faults.append(Fault((here or there)[0], f"no partner, expected {lacking}/{stem} with one of the suffixes"))
+            expected = f"{lacking}/{printable(stem)} with one of the suffixes"
+            faults.append(Fault((here or there)[0], f"no partner, expected {expected}"))
     return FoundTiles(folder, root, tuple(pairs), tuple(faults), unpaired)
 
 

@@ -25,6 +25,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from sartranslate.area_file import Area, bbox_area, read_area
 from sartranslate.bundle import DEFAULT_MODEL
+from sartranslate.errors import AreaError
 from sartranslate.inference import translate
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.planning import InferenceOptions, plan
@@ -327,3 +328,19 @@ def test_the_default_model_makes_the_same_of_an_area_in_batches_of_any_size(
             cut, summary = run(path, "cut.tif", area, chosen, translator)
             assert summary.windows < 12
             assert_cut_out(whole, cut, within(polygon, values.shape[:2]))
+
+
+def test_nothing_is_left_beside_an_area_in_gml(scene: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "areas"
+    folder.mkdir()
+    path = folder / "area.gml"
+    shape = on_ground(SLANTED, crs="EPSG:4326")
+    pyogrio.raw.write(path, shapely.to_wkb([shape]), [], [], driver="GML", geometry_type="Polygon", crs="EPSG:4326")
+    path.with_suffix(".xsd").unlink()
+    read_area(str(path))
+    assert list(folder.iterdir()) == [path]
+
+
+def test_a_crossing_of_huge_sides_is_refused_without_a_warning(tmp_path: Path) -> None:
+    with pytest.raises(AreaError, match="Self-intersection"):
+        read_area("POLYGON ((0 0, 1e300 1e300, 1e300 0, 0 1e300, 0 0))", "EPSG:4326")

@@ -166,3 +166,59 @@ def test_a_failed_save_leaves_nothing(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no folder does not exist"):
         bundle.save(tmp_path / "no folder" / "model.safetensors", bundle.load(tiny_model))
     assert list(tmp_path.iterdir()) == []
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(BundleError) as caught:
+        bundle.read(path)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def test_a_name_that_no_line_can_hold_is_escaped_and_cut(tiny_model: Path, tmp_path: Path) -> None:
+    tensors, description = contents(tiny_model)
+    path = rewritten(tiny_model, tmp_path, tensors, {**description, "name": "a\n\ud800" + "x" * 70_000})
+    name = bundle.describe(path).name
+    assert name.startswith("a\\n\\ud800xxx")
+    assert len(name) < 220
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generator": {"x" * 70_000: 1}},
+        {"generator": {"filters": 10**9}},
+        {"generator": {"dropout_layers": [1, 10**400]}},
+        {"format_version": "1\n" + "x" * 70_000},
+        {"radiometry": {"bands": [["VV\n"]]}},
+        {"radiometry": {"bands": [["VV"]], "scaling": "fixed", "low": -1, "high": 10**400}},
+    ],
+)
+def test_a_refusal_is_one_line_of_limited_length(tiny_model: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    tensors, description = contents(tiny_model)
+    text = refusal(rewritten(tiny_model, tmp_path, tensors, {**description, **change}))
+    assert len(text) < 400
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize("depth", [900, 200_000])
+def test_nesting_without_end_is_refused(tiny_model: Path, tmp_path: Path, depth: int) -> None:
+    path = tmp_path / "deep.safetensors"
+    tensors, _ = contents(tiny_model)
+    save_file(tensors, path, {"sartranslate": "[" * depth + "]" * depth})
+    assert refusal(path).startswith("broken model description")
+
+
+def test_a_header_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "header.safetensors"
+    with path.open("wb") as file:
+        file.write((90 * 2**20).to_bytes(8, "little"))
+        file.truncate(100 * 2**20)  # a hole that takes no room
+    assert "a header of 94371840 bytes, expected at most 4194304" in refusal(path)
+
+
+def test_tensors_as_large_as_the_declared_network_are_not_looked_for_in_a_small_file(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    tensors, description = contents(tiny_model)
+    description["generator"]["filters"] = 512
+    assert "expected float (4, 4, 1, 512)" in refusal(rewritten(tiny_model, tmp_path, tensors, description))

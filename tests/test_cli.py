@@ -417,3 +417,26 @@ def test_the_area_of_interest_is_never_the_output(
     arguments = ("infer", path, area, "--aoi", area, "--aoi-crs", "EPSG:32632", "--model", tiny_model, "--overwrite")
     assert_refused(sartranslate(*arguments), "area.geojson: is the model or the area of interest")
     assert area.read_text() == text
+
+
+def test_messages_of_gdal_that_are_no_text_are_passed_over(scene: Path) -> None:
+    with rasterio.open(scene, "r+") as dataset:
+        dataset.set_band_description(1, "VV")
+    scene.write_bytes(scene.read_bytes().replace(b"<Item", b"<It\xaf\xaf"))
+    assert b"<It\xaf\xaf" in scene.read_bytes()
+    command = [sys.executable, "-c", "from cli import main; main()", "inspect", str(scene)]
+    done = subprocess.run(command, env=user_environment(), capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "420 x 300 px" in done.stdout
+
+
+def test_messages_of_proj_are_passed_over(scene: Path) -> None:
+    for key, code in ((2054, 9102), (3072, 32632)):  # angular unit and projected CRS
+        known, unknown = (np.array([key, 0, 1, value], "<u2").tobytes() for value in (code, 1))
+        assert known in scene.read_bytes()
+        scene.write_bytes(scene.read_bytes().replace(known, unknown))
+    command = [sys.executable, "-c", "from cli import main; main()", "inspect", str(scene)]
+    environment = {name: value for name, value in user_environment().items() if name != "PROJ_DEBUG"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "Cannot find proj.db" not in done.stderr
+    assert done.stderr.count("\n") <= 1

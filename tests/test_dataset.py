@@ -19,7 +19,7 @@ from sartranslate.radiometry import IMAGE, Radiometry
 from sartranslate.scaling import SceneStatistics, measure, resolve_scaling
 from sartranslate.source import STATISTICS_TAG
 from sartranslate.windows import Window
-from tests.tile_files import cut_off, noise, ramp_pair, save_image, save_side_by_side, write, write_pair
+from tests.tile_files import SAR, cut_off, noise, ramp_pair, save_image, save_side_by_side, write, write_pair
 
 
 def opened(*folders: Path, split: str = "train", like: PairSet | None = None, **options: Any) -> PairSet:
@@ -273,3 +273,13 @@ def test_several_bands_of_a_radar_are_asked_for_by_name(tmp_path: Path) -> None:
     save_image(tmp_path / "optical" / "a.png", noise(16, 16))
     pairs = opened(tmp_path, radiometry=Radiometry(bands=(("VV",), ("VH",))), unit="byte")
     assert whole(pairs).source.shape == (16, 16, 2)
+
+
+def test_names_that_break_lines_are_escaped(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a.tif")
+    write(tmp_path / "sar" / "b\nc.tif", SAR)
+    with pytest.raises(PairsError) as caught:
+        opened(tmp_path)
+    assert str(caught.value).splitlines()[1:] == [
+        "  sar/b\\nc.tif: no partner, expected optical/b\\nc with one of the suffixes"
+    ]

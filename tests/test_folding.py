@@ -174,3 +174,14 @@ for config in (
 def test_torch_runs_the_same_steps(tmp_path: Path) -> None:
     seeds = np.array([1, 2], np.int32)
     assert_alike(tmp_path, ON_BACKENDS, 4, 1e-3, atol=TOLERANCE, source=noise(2, 128, 128, 1), seeds=seeds)
+
+
+@pytest.mark.parametrize(("part", "value"), [("gamma", 3e38), ("moving_variance", -1.0), ("moving_mean", 3e38)])
+def test_factors_beyond_float32_are_refused_without_a_warning(part: str, value: float) -> None:
+    config = GeneratorConfig("resnet_6blocks", filters=1)
+    tensors = weights(config)
+    tensors[f"start_norm/{part}"][:] = value
+    tensors["start/kernel"] *= 100
+    tensors["start_norm/gamma"] *= 100 if part == "moving_mean" else 1
+    with pytest.raises(BundleError, match="weights times the factors of batch norm are beyond float32"):
+        fold(config, tensors)

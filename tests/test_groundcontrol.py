@@ -306,3 +306,35 @@ def test_points_given_twice_count_once_and_contradicting_ones_are_refused() -> N
     assert map_grid(twice, *SIZE).method == "tps"
     with pytest.raises(SceneError, match="put one pixel in two places"):
         control_points(np.vstack([pixels, pixels[:1]]), np.vstack([places, places[5:6]]), DEGREES)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -1e300])
+def test_a_point_that_is_nowhere_is_refused(odd: float) -> None:
+    pixels = gcp_pixels(*SIZE)
+    places = gcp_places(pixels, *SIZE)
+    pixels[7, 0] = odd
+    with pytest.raises(SceneError, match=r"a ground control point is no number, or beyond 1e\+12"):
+        control_points(pixels, places, DEGREES)
+
+
+def test_more_points_than_a_spline_can_pass_through_are_refused() -> None:
+    points = np.random.default_rng(0).uniform(0, 1, (5001, 2))
+    with pytest.raises(SceneError, match="5001 ground control points, expected at most 5000"):
+        control_points(points, points, DEGREES)
+
+
+def test_points_that_blow_a_scene_up_are_refused_but_a_fine_resolution_is_not() -> None:
+    pixels = gcp_pixels(*SIZE)
+    ground = 10.0 * pixels
+    ground[0] = -3e4, 3e4
+    points = ControlPoints(pixels, ground, CRS.from_epsg(32632))
+    with pytest.raises(SceneError, match="ground control points spread 270 x 315 pixels over"):
+        map_grid(points, *SIZE, method="tps")
+    assert map_grid(product(), *SIZE, 0.5).height > 20 * SIZE[0]
+
+
+def test_points_that_leave_pixels_no_area_are_refused() -> None:
+    pixels = gcp_pixels(*SIZE)
+    points = ControlPoints(pixels, pixels * 1e-14, CRS.from_epsg(32632))
+    with pytest.raises(SceneError, match=r"make pixels of .* square units, expected an area"):
+        map_grid(points, *SIZE)

@@ -95,3 +95,8 @@ def test_a_description_names_a_polarisation_only_if_exactly_one_of_its_words_doe
     description: str | None, name: str | None
 ) -> None:
     assert polarisation(description) == name
+
+
+def test_of_many_bands_an_error_names_the_first() -> None:
+    with pytest.raises(SceneError, match=re.escape("900 bands (" + "unnamed, " * 8 + "...), the model expects 2")):
+        choose_bands([None] * 900, BOTH)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.radiometry import IMAGE, Radiometry
-from sartranslate.scaling import PERCENTILES, SceneStatistics, measure, resolve_scaling
+from sartranslate.scaling import PERCENTILES, SceneScaling, SceneStatistics, measure, resolve_scaling
 
 LIGHT = settings(max_examples=40, deadline=None)
 TWO_BANDS = Radiometry(bands=(("VV",), ("VH",)))
@@ -99,6 +99,10 @@ def whole(**changes: Any) -> str:
         whole(values=[[1.0, 2.0]]),
         whole(values=[["low"] * len(PERCENTILES)]),
         whole(values=[[float("nan")] * len(PERCENTILES)]),
+        whole(values=[[10**400] * len(PERCENTILES)]),
+        whole(values=[[1e300] * len(PERCENTILES)]),
+        whole(values=[[2.0] + [1.0] * (len(PERCENTILES) - 1)]),
+        "[" * 100_000,
         whole(values=3),
         whole(values=[3]),
         whole()[:-30],
@@ -152,3 +156,9 @@ def test_statistics_of_bytes_fit_a_model_of_images_and_others_do_not() -> None:
     assert measure(picture).resolve(IMAGE, (1, 2, 3)) == resolve_scaling(IMAGE, picture)
     with pytest.raises(SceneError, match=r"amplitude \(uint16 digital numbers\), the model expects bytes of an image"):
         measure(picture.astype(np.uint16)).resolve(IMAGE, (1, 2, 3))
+
+
+def test_values_at_the_ends_of_float32_are_clipped_without_a_warning() -> None:
+    values = np.array([[[-3e38], [3e38]]], np.float32)
+    scaling = SceneScaling("db", "as told", ((-20.0, 0.0),))
+    assert scaling.scaled(values, np.ones((1, 2), bool)).ravel().tolist() == [-1.0, 1.0]

@@ -155,10 +155,22 @@ def test_a_geopackage_of_something_else_is_refused(path: Path) -> None:
         read_index(path)
 
 
+def test_what_gdal_warns_of_is_an_error(path: Path) -> None:
+    write_index(path, [PLAIN])
+    whole = path.read_bytes()
+    assert b'"height" INTEGER' in whole
+    path.write_bytes(whole.replace(b'"height" INTEGER', b'"height" INTEGE$'))
+    with pytest.raises(PairsError, match=r"Field format '.*' not supported"):
+        read_index(path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ("split = 'holdout'", "tile a_0_0 is of split holdout, expected one of train, val, test"),
+        ("split = 'hold' || char(10) || 'out'", r"of split hold\\nout, expected one of"),
+        ("name = '../../elsewhere'", "'../../elsewhere' names no tile"),
+        ("name = replace(hex(zeroblob(500)), '0', 'x')", "'x{200}' names no tile"),
         ("scene = NULL", "column scene lacks a value in row 1, expected str"),
         ("block = NULL", "column block lacks a value in row 1, expected float"),
         ("height = NULL", "column height is of type float64, expected int"),
