@@ -126,7 +126,7 @@ class _Folding:
         if operation.upsampling == "resize":
             return self._transposed(x, transposed_kernel(kernel), bias)
         excess = operation.size - operation.stride if operation.padded else 0
-        padding = (excess // 2, excess - excess // 2)
+        padding = (excess - excess // 2, excess // 2)
         return self._append(Convolve(x, kernel, bias, operation.stride, padding))
 
     def _transposed(self, x: int, kernel: Float, bias: Float) -> int:

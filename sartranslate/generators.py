@@ -65,8 +65,7 @@ class _KerasLayers:
             return _transposed(operation, form, x)
         if operation.upsampling == "resize":
             x = layers.UpSampling2D(2, interpolation="nearest", name=f"{name}_nearest")(x)
-        padding = "same" if operation.padded else "valid"
-        return layers.Conv2D(operation.filters, operation.size, operation.stride, padding=padding, **form)(x)
+        return _convolution(operation, form, x)
 
     @output.register
     def _(self, operation: topology.Normalise, name: str, x: Any) -> Any:
@@ -102,6 +101,14 @@ class _KerasLayers:
     @output.register
     def _(self, operation: topology.Add, name: str, *inputs: Any) -> Any:
         return layers.Add(name=name)(list(inputs))
+
+
+def _convolution(operation: topology.Convolution, form: dict[str, Any], x: Any) -> Any:
+    """Zeros that do not come in pairs are up and left, as Torch has them: Keras' "same" puts them on the other side."""
+    padding = "same" if operation.padded else "valid"
+    if operation.padded and (operation.size - operation.stride) % 2:
+        x, padding = layers.ZeroPadding2D(((1, 0), (1, 0)), name=f"{form['name']}_pad")(x), "valid"
+    return layers.Conv2D(operation.filters, operation.size, operation.stride, padding=padding, **form)(x)
 
 
 def _transposed(operation: topology.Convolution, form: dict[str, Any], x: Any) -> Any:
