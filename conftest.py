@@ -1,5 +1,7 @@
-"""Doctests are looked for in every module; the one that needs an extra which the tests do not bring has none."""
+"""Modules that need an extra which the tests do not bring are collected where it is: there, long tests run."""
 
 import importlib.util
 
-collect_ignore = [] if importlib.util.find_spec("torch") else ["sartranslate/torch_graph.py"]
+TORCH = ["sartranslate/torch_graph.py", "tests/test_import_weights.py", "tests/test_peer_weights.py"]
+
+collect_ignore = [] if importlib.util.find_spec("torch") else TORCH

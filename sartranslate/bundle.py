@@ -61,15 +61,23 @@ class Bundle:
 
 
 def save(path: Path, bundle: Bundle, storage: str = "float16") -> None:
-    """Write the bundle to `path`, whole or not at all.
+    """Write the bundle to `path` as `save_variables` does."""
+    variables = {variable.path: np.asarray(variable.numpy()) for variable in _stored_variables(bundle.model)}
+    save_variables(path, bundle.description, variables, storage)
+
+
+def save_variables(
+    path: Path, description: Description, variables: Mapping[str, NDArray[Any]], storage: str = "float16"
+) -> None:
+    """Write a description and its generator's variables, by path, to `path`, whole or not at all.
 
     With `storage` "float16" the kernels are rounded to half precision; biases and batch-norm
     statistics stay float32. Raises `OutputError` when the file can not be written.
     """
     if storage not in STORAGES:
         raise OptionError(f"storage {storage!r}: expected one of {', '.join(STORAGES)}")
-    tensors = _tensors(bundle.model, storage)
-    content = {**_to_json(bundle.description), CHECKSUM_KEY: checksum(tensors)}
+    tensors = _tensors(variables, storage)
+    content = {**_to_json(description), CHECKSUM_KEY: checksum(tensors)}
     with replaced_when_whole(path) as unfinished:
         try:
             unfinished.write_bytes(serialize(tensors, {METADATA_KEY: json.dumps(content, sort_keys=True)}))
@@ -190,12 +198,11 @@ def _to_json(description: Description) -> dict[str, Any]:
     }
 
 
-def _tensors(model: keras.Model, storage: str) -> dict[str, NDArray[Any]]:
+def _tensors(variables: Mapping[str, NDArray[Any]], storage: str) -> dict[str, NDArray[Any]]:
     kernel_dtype = np.dtype(storage)
-    arrays = {variable.path: np.asarray(variable.numpy()) for variable in _stored_variables(model)}
     return {
         name: np.ascontiguousarray(array.astype(kernel_dtype if array.ndim > 1 else np.float32))
-        for name, array in arrays.items()
+        for name, array in variables.items()
     }
 
 

@@ -145,12 +145,14 @@ LAYERS = {
             "onnx_graph",
             "onnx_runtime",
             "openvino_runtime",
+            "peer_weights",
             "pix2pix",
             "quantisation",
             "reconstruction",
             "runtime",
             "runtime_choice",
             "tensorflow_graph",
+            "torch_file",
             "torch_graph",
             "translator",
             "update",
@@ -174,6 +176,7 @@ LAYERS = {
             "training",
             "training_data",
             "validation",
+            "weight_import",
         },
         {"errors", "numpy", "raster", "keras"},
         {"affine", "numpy", "shapely"},
@@ -194,6 +197,7 @@ EXTRA_PACKAGES = {
     "recipe_file": {"tomlkit"},
     "runtime_choice": {"platformdirs"},
     "tensorflow_graph": {"tensorflow"},
+    "torch_file": {"torch"},
     "torch_graph": {"torch"},
 }
 
@@ -258,8 +262,9 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
-def test_a_framework_is_imported_in_three_modules_only(framework: str) -> None:
-    expected = ["autograd", "backend", f"{framework}_graph"]
+def test_a_framework_is_imported_in_three_modules_only_and_torch_for_its_files(framework: str) -> None:
+    files = ["torch_file"] if framework == "torch" else []
+    expected = ["autograd", "backend", *files, f"{framework}_graph"]
     assert [module for module in LIBRARY if framework in foreign("sartranslate", module)] == expected
     assert [module for module in COMMANDS if framework in foreign("cli", module)] == []
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from sartranslate.errors import BundleError
 from sartranslate.folding import fold
 from sartranslate.peer_weights import generator_of
 from sartranslate.runtime import load
 
-torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.long
 nn = torch.nn
 
 TOLERANCE = 1e-4
@@ -104,7 +105,7 @@ def tensors_of(network: Any, prefix: str = "") -> dict[str, Any]:
     return {f"{prefix}{name}": tensor.numpy() for name, tensor in network.state_dict().items()}
 
 
-UNETS = [("unet_128", 7, 128), pytest.param("unet_256", 8, 256, marks=pytest.mark.long)]
+UNETS = [("unet_128", 7, 128), ("unet_256", 8, 256)]
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -118,7 +119,7 @@ def test_a_unet_gives_what_pytorch_gives(architecture: str, halvings: int, side:
 
 
 @pytest.mark.parametrize(("norm", "dropout"), [("batch", False), ("instance", True), ("none", False)])
-@pytest.mark.parametrize(("blocks", "side"), [(6, 32), pytest.param(9, 64, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("blocks", "side"), [(6, 32), (9, 64)])
 def test_a_resnet_gives_what_pytorch_gives(blocks: int, side: int, norm: str, dropout: bool) -> None:
     network = with_random_weights(resnet(blocks, 1, 3, 4, norm, dropout))
     config, variables = generator_of(tensors_of(network, "module."))

@@ -1,0 +1,102 @@
+"""`sartranslate import-weights`: from a file of PyTorch to a model that translates."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from click.testing import CliRunner, Result
+
+from cli import main
+from sartranslate import bundle
+from tests.conftest import WriteScene
+from tests.test_peer_weights import resnet, tensors_of, unet, with_random_weights
+
+pytestmark = pytest.mark.long
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "latest_net_G.pth"
+    torch.save(with_random_weights(resnet(6, 1, 3, 2, "instance")).state_dict(), path)
+    return path
+
+
+def test_the_model_translates_a_scene_as_its_generator_would(
+    weights: Path, tmp_path: Path, write_scene: WriteScene
+) -> None:
+    done = run("import-weights", weights, tmp_path / "model.safetensors")
+    assert done.output == (
+        f"{tmp_path / 'model.safetensors'}: resnet_6blocks, 2 filters, instance norm, 1 to 3 channels\n"
+    )
+    values = np.random.default_rng(0).integers(0, 256, (64, 64, 1)).astype(np.uint8)
+    scene, out = write_scene("scene.tif", values), tmp_path / "out.tif"
+    line = ["infer", scene, out, "--model", tmp_path / "model.safetensors", "--window", 64, "--overlap", 16]
+    translated = run(*line, "--runtime", "onnxruntime")
+    assert translated.exit_code == 0, translated.output
+    network = with_random_weights(resnet(6, 1, 3, 2, "instance"))
+    with torch.no_grad():
+        batch = torch.from_numpy(values.transpose(2, 0, 1)[None] / np.float32(127.5) - 1)
+        expected = (network(batch)[0].numpy() + 1) * 127.5
+    with rasterio.open(out) as dataset:
+        assert np.abs(dataset.read() - expected).max() <= 0.51
+
+
+def test_bands_scaling_and_test_mode_are_kept_and_the_kernels_are_whole(tmp_path: Path) -> None:
+    network = with_random_weights(unet(7, 2, 3, 2, "batch"))
+    torch.save(network.state_dict(), tmp_path / "g.pth")
+    options = ["--scaling", "fixed", "--range", -30, 5, "--bands", "VH,VV", "--test-mode", "own"]
+    assert run("import-weights", tmp_path / "g.pth", tmp_path / "m.safetensors", *options).exit_code == 0
+    description, variables = bundle.read(tmp_path / "m.safetensors")
+    found = description.radiometry
+    assert (found.scaling, found.low, found.high, found.bands) == ("fixed", -30, 5, (("VH",), ("VV",)))
+    assert description.generator.test_mode == "own"
+    assert np.array_equal(variables["down0/kernel"], tensors_of(network)["model.model.0.weight"].transpose(2, 3, 1, 0))
+
+
+class Malicious:
+    """Would make a folder where it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_what_is_no_generator_is_refused_in_a_line_and_nothing_of_it_runs(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "malicious.pth").write_bytes(pickle.dumps(Malicious(tmp_path / "made")))
+    (tmp_path / "noise.pth").write_bytes(b"noise" * 100)
+    (tmp_path / "cut.pth").write_bytes(weights.read_bytes()[:2000])
+    torch.save({"epoch": 3}, tmp_path / "other.pth")
+    torch.save(unet(7, 5, 3, 1, "none").state_dict(), tmp_path / "five.pth")
+    for name, message in {
+        "malicious.pth": "not weights of PyTorch",
+        "noise.pth": "not weights of PyTorch",
+        "cut.pth": "not weights of PyTorch",
+        "other.pth": "not a state dict",
+        "five.pth": "takes 5 channels, but polarisations: none told",
+        "absent.pth": "no such file",
+    }.items():
+        done = run("import-weights", tmp_path / name, tmp_path / "model.safetensors")
+        assert (done.exit_code, message in done.output, done.output.count("\n")) == (1, True, 1), done.output
+        assert str(tmp_path / name) in done.output
+    assert not (tmp_path / "made").exists()
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_model_that_is_there_is_kept(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_text("precious")
+    done = run("import-weights", weights, tmp_path / "model.safetensors")
+    assert (done.exit_code, "--overwrite replaces it" in done.output) == (1, True)
+    assert run("import-weights", weights, tmp_path / "model.safetensors", "--overwrite").exit_code == 0
