@@ -143,6 +143,7 @@ LAYERS = {
             "reconstruction",
             "runtime",
             "runtime_choice",
+            "telemetry",
             "tensorflow_graph",
             "torch_graph",
             "translator",

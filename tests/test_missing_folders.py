@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +45,7 @@ def test_a_home_that_can_not_be_written_only_makes_the_choice_of_a_runtime_be_me
 
 
 @pytest.mark.long
-def test_a_full_temporary_folder_matters_only_to_eight_bits_and_is_said_in_one_line(tmp_path: Path) -> None:
+def test_in_the_place_of_a_full_temporary_folder_another_is_taken(tmp_path: Path) -> None:
     if subprocess.run([*MOUNT, "true"], capture_output=True).returncode:
         pytest.skip("no namespaces")
     full = tmp_path / "full"
@@ -55,7 +54,5 @@ def test_a_full_temporary_folder_matters_only_to_eight_bits_and_is_said_in_one_l
     plain = ["infer", SCENE, tmp_path / "rgb.tif"]
     eight = ["infer", SCENE, tmp_path / "int8.tif", "--runtime", "openvino", "--precision", "int8"]
     done = runs({"plain": plain, "int8": eight}, within=[*MOUNT, mount, "sh"], TMPDIR=str(full))
-    assert (done["plain"].code, done["plain"].exception) == (0, "None")
-    assert done["int8"].code == 1
-    assert re.fullmatch(r"Error: .*No space left on device.*\n", done["int8"].error)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "rgb.tif"]
+    assert {name: (run.code, run.exception) for name, run in done.items()} == dict.fromkeys(done, (0, "None"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "int8.tif", "rgb.tif"]

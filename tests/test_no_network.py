@@ -87,6 +87,23 @@ def test_connections_would_have_been_seen(tmp_path: Path, proxy: Served) -> None
     assert "socket.getaddrinfo" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
+def test_importing_the_other_runtimes_tells_nobody(tmp_path: Path) -> None:
+    script = (
+        HOOK.format(log=str(tmp_path / "log"))
+        + """
+from sartranslate.runtime import _loading
+with _loading("openvino"):
+    import openvino
+with _loading("onnxruntime"):
+    import onnxruntime
+import os
+assert sys.modules["openvino_telemetry"] is None and os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+"""
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    assert not (tmp_path / "log").exists()
+
+
 NAMESPACE = ("unshare", "--map-root-user", "--net")
 
 
