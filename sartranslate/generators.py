@@ -42,7 +42,17 @@ def build_generator(
     outputs = {topology.SOURCE: source}
     for layer in topology.layers(config):
         outputs[layer.name] = build.output(layer.operation, layer.name, *(outputs[name] for name in layer.inputs))
-    return keras.Model([source, seed] if seeded else source, outputs[topology.TARGET], name=config.architecture)
+    target = outputs[topology.TARGET]
+    if not seeded:
+        return keras.Model(source, target, name=config.architecture)
+    return keras.Model([source, seed], _Seeded(name="seeded", dtype="float32")(target, seed), name=config.architecture)
+
+
+class _Seeded(layers.Layer):  # type: ignore[misc]
+    """Passes values on: Keras before 3.14 refuses a model whose output depends on no seed, as without dropout."""
+
+    def call(self, x: Any, seed: Any) -> Any:
+        return x
 
 
 @dataclass(frozen=True)

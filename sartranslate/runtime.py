@@ -17,6 +17,7 @@ from sartranslate.backend import BACKENDS, CPU_BATCH
 from sartranslate.errors import BackendError, OptionError
 from sartranslate.radiometry import Float
 from sartranslate.steps import Folded
+from sartranslate.telemetry import silence
 
 FRAMEWORK = "keras"  # on one of its backends
 RUNTIMES: Mapping[str, tuple[str, ...]] = {  # by name, the packages that each needs
@@ -134,7 +135,8 @@ def _resolved(name: str, precision: str, possible: tuple[str, ...]) -> str:
 
 @contextmanager
 def _loading(name: str) -> Iterator[None]:
-    """A package that is there may be broken, or not fit the others."""
+    """A package that is there may be broken, or not fit the others; none tells anyone that it is used."""
+    silence()
     try:
         yield
     except (ImportError, OSError) as error:

@@ -20,6 +20,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
 os.environ["SARTRANSLATE_RUNTIME"] = "keras"  # else every new kind of model would be measured first
+os.environ["GDAL_HTTP_RETRY_DELAY"] = "0.01"  # seconds, of servers that fail on purpose
 
 from sartranslate import backend, bundle
 from sartranslate.architecture import GeneratorConfig

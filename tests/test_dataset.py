@@ -64,7 +64,7 @@ def test_all_faults_of_all_folders_are_in_one_error(tmp_path: Path) -> None:
     lines = str(error.value).splitlines()
     assert lines[0] == f"{tmp_path}/one: 2 of 3 pairs can not be used; --skip-bad leaves them out:"
     assert lines[1].startswith("  sar/b.tif: no partner, expected optical/b")
-    assert lines[2].startswith("  sar/c.tif: can not be read: ")
+    assert lines[2].startswith("  sar/c.tif: can not be read in rows 0 to 15: ")
     assert lines[3:] == [
         f"{tmp_path}/two: 1 of 1 pair can not be used:",
         "  x.png: 33 columns, expected an even number for two images side by side",
@@ -133,7 +133,7 @@ def test_a_unit_that_is_told_goes_before_the_scenes(tmp_path: Path) -> None:
 def test_validation_tiles_are_scaled_and_stretched_as_those_for_training(tmp_path: Path) -> None:
     for split, level in (("train", 1), ("val", 2)):
         sar = np.random.default_rng(level).gamma(4.4, level / 4.4, (1, 16, 16)).astype(np.float32)
-        write_pair(tmp_path / split, "a.tif", sar, noise(16, 16).transpose(2, 0, 1) * np.uint16(10 * level))
+        write_pair(tmp_path / split, "a.tif", sar, noise(16, 16).transpose(2, 0, 1).astype(np.uint16) * 10 * level)
     train = opened(tmp_path)
     val = opened(tmp_path, split="val", like=train)
     assert val.pairs[0].scaling == train.pairs[0].scaling != opened(tmp_path, split="val").pairs[0].scaling

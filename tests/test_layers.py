@@ -151,6 +151,7 @@ LAYERS = {
             "reconstruction",
             "runtime",
             "runtime_choice",
+            "telemetry",
             "tensorflow_graph",
             "torch_file",
             "torch_graph",

@@ -185,7 +185,7 @@ def test_without_it_the_same_things_do_ask_the_server(folder: Path, server: Serv
     assert silent == [".ovr"]  # which is opened only where something is read at a lower resolution
 
 
-def test_local_scenes_of_every_kind_are_translated_and_inspected(folder: Path, tiny_model: Path) -> None:
+def test_local_scenes_of_every_kind_are_inspected_and_cut(folder: Path, tiny_model: Path) -> None:
     near = save_scene(folder / "near_VH.tif", speckle())
     points = save_gcp_scene(folder / "points_VH.tif", speckle())
     rasterio.shutil.copy(near, folder / "near.vrt", driver="VRT")
@@ -200,10 +200,16 @@ def test_local_scenes_of_every_kind_are_translated_and_inspected(folder: Path, t
     commands = {name: ["inspect", scene, "--model", tiny_model] for name, scene in cases.items()}
     image = save_scene(folder / "image.tif", np.repeat(speckle() // 4, 3, axis=2).astype(np.uint8))
     commands["pairs"] = ["pairs", near, image, folder / "pairs", "--tile", 128, "--shares", 1, 0, 0, "-q"]
-    commands["translated"] = ["infer", points, folder / "points.tif", "--model", tiny_model, "--json"]
     done = runs(commands, SARTRANSLATE_LOCAL_ONLY="1")
     assert {name: (run.code, run.error) for name, run in done.items()} == dict.fromkeys(commands, (0, ""))
-    assert json.loads(done["translated"].out)["windows"] > 0
+
+
+@pytest.mark.long
+def test_a_local_scene_is_warped_and_translated(folder: Path, tiny_model: Path) -> None:
+    points = save_gcp_scene(folder / "warped_VH.tif", speckle())
+    command = {"infer": ["infer", points, folder / "points.tif", "--model", tiny_model, "--json"]}
+    done = runs(command, SARTRANSLATE_LOCAL_ONLY="1")["infer"]
+    assert json.loads(done.out)["windows"] > 0
 
 
 def test_what_is_loaded_already_is_not_taken_for_restricted() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.command_process import ROOT, obey_permissions, runs
+from tests.conftest import save_scene
 
 SCENE = ROOT / "sample_tiles" / "scene.tif"
 NOWHERE = "/dev/null/folder"  # which can neither be there nor be made
@@ -19,17 +20,17 @@ ALL_NOWHERE = {
 }
 MOUNT = ("unshare", "--map-root-user", "--mount", "sh", "-c")
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="of Linux")]
 
 
 def test_a_scene_is_translated_without_home_cache_and_temporary_folder(tiny_model: Path, tmp_path: Path) -> None:
-    command = {"infer": ["infer", SCENE, tmp_path / "rgb.tif", "--model", tiny_model]}
+    scene = save_scene(tmp_path / "scene_VH.tif", np.arange(1, 65537, dtype=np.uint16).reshape(256, 256, 1))
+    command = {"infer": ["infer", scene, tmp_path / "rgb.tif", "--model", tiny_model]}
     done = runs(command, **ALL_NOWHERE)["infer"]
     assert (done.code, done.exception, done.error) == (0, "None", "")
-    assert [path.name for path in tmp_path.iterdir()] == ["rgb.tif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rgb.tif", "scene_VH.tif"]
 
 
-@pytest.mark.long
 def test_a_home_that_can_not_be_written_only_makes_the_choice_of_a_runtime_be_measured_again(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o555)
@@ -45,8 +46,7 @@ def test_a_home_that_can_not_be_written_only_makes_the_choice_of_a_runtime_be_me
     assert list(home.iterdir()) == []
 
 
-@pytest.mark.long
-def test_a_full_temporary_folder_matters_only_to_eight_bits_and_is_said_in_one_line(tmp_path: Path) -> None:
+def test_in_the_place_of_a_full_temporary_folder_another_is_taken(tmp_path: Path) -> None:
     if subprocess.run([*MOUNT, "true"], capture_output=True).returncode:
         pytest.skip("no namespaces")
     full = tmp_path / "full"
@@ -55,7 +55,5 @@ def test_a_full_temporary_folder_matters_only_to_eight_bits_and_is_said_in_one_l
     plain = ["infer", SCENE, tmp_path / "rgb.tif"]
     eight = ["infer", SCENE, tmp_path / "int8.tif", "--runtime", "openvino", "--precision", "int8"]
     done = runs({"plain": plain, "int8": eight}, within=[*MOUNT, mount, "sh"], TMPDIR=str(full))
-    assert (done["plain"].code, done["plain"].exception) == (0, "None")
-    assert done["int8"].code == 1
-    assert re.fullmatch(r"Error: .*No space left on device.*\n", done["int8"].error)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "rgb.tif"]
+    assert {name: (run.code, run.exception) for name, run in done.items()} == dict.fromkeys(done, (0, "None"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "int8.tif", "rgb.tif"]

@@ -42,14 +42,15 @@ def through(proxy: Served) -> dict[str, str]:
     return {**dict.fromkeys(NAMES, proxy.address), "no_proxy": "", "NO_PROXY": ""}
 
 
-def commands(folder: Path) -> dict[str, list[object]]:
+def commands(folder: Path, model: Path) -> dict[str, list[object]]:
+    scene = save_scene(folder / "scene_VH.tif", np.arange(1, 65537, dtype=np.uint16).reshape(256, 256, 1))
     area = folder / "area.geojson"
-    ring = [[8.03, 46.97], [8.05, 46.97], [8.05, 46.98], [8.03, 46.97]]
+    ring = [[9.001, 47.83], [9.02, 47.83], [9.02, 47.85], [9.001, 47.83]]
     area.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}), encoding="utf-8")
     return {
-        "simulate": ["simulate", folder / "made", "--pairs", 2, "--scene", 300, 280],
-        "inspect": ["inspect", SCENE],
-        "infer": ["infer", SCENE, folder / "rgb.tif", "--aoi", area],
+        "simulate": ["simulate", folder / "made", "--pairs", 2],
+        "inspect": ["inspect", scene],
+        "infer": ["infer", scene, folder / "rgb.tif", "--aoi", area, "--model", model],
     }
 
 
@@ -62,16 +63,16 @@ def more_commands(folder: Path) -> dict[str, list[object]]:
     }
 
 
-def test_no_command_connects_to_anything(tmp_path: Path, proxy: Served) -> None:
-    done = runs(commands(tmp_path), first=HOOK.format(log=str(tmp_path / "log")), **through(proxy))
+def test_no_command_connects_to_anything(tmp_path: Path, tiny_model: Path, proxy: Served) -> None:
+    done = runs(commands(tmp_path, tiny_model), first=HOOK.format(log=str(tmp_path / "log")), **through(proxy))
     assert {name: (run.code, run.exception) for name, run in done.items()} == dict.fromkeys(done, (0, "None"))
     assert not (tmp_path / "log").exists()
     assert proxy.requests == []
 
 
 @pytest.mark.long
-def test_neither_does_training_nor_another_runtime(tmp_path: Path, proxy: Served) -> None:
-    every = {**commands(tmp_path), **more_commands(tmp_path)}
+def test_neither_does_training_nor_another_runtime(tmp_path: Path, tiny_model: Path, proxy: Served) -> None:
+    every = {**commands(tmp_path, tiny_model), **more_commands(tmp_path)}
     done = runs(every, first=HOOK.format(log=str(tmp_path / "log")), **through(proxy))
     assert {name: (run.code, run.exception) for name, run in done.items()} == dict.fromkeys(done, (0, "None"))
     assert not (tmp_path / "log").exists()
@@ -87,13 +88,30 @@ def test_connections_would_have_been_seen(tmp_path: Path, proxy: Served) -> None
     assert "socket.getaddrinfo" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
+def test_importing_the_other_runtimes_tells_nobody(tmp_path: Path) -> None:
+    script = (
+        HOOK.format(log=str(tmp_path / "log"))
+        + """
+from sartranslate.runtime import _loading
+with _loading("openvino"):
+    import openvino
+with _loading("onnxruntime"):
+    import onnxruntime
+import os
+assert sys.modules["openvino_telemetry"] is None and os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+"""
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    assert not (tmp_path / "log").exists()
+
+
 NAMESPACE = ("unshare", "--map-root-user", "--net")
 
 
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
-def test_all_of_it_works_where_there_is_no_network(tmp_path: Path) -> None:
+def test_all_of_it_works_where_there_is_no_network(tmp_path: Path, tiny_model: Path) -> None:
     if subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
         pytest.skip("no namespaces")
-    done = runs({**commands(tmp_path), **more_commands(tmp_path)}, within=NAMESPACE)
+    done = runs({**commands(tmp_path, tiny_model), **more_commands(tmp_path)}, within=NAMESPACE)
     assert {name: (run.code, run.exception) for name, run in done.items()} == dict.fromkeys(done, (0, "None"))

@@ -36,7 +36,6 @@ def scene(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.01")
     monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "1")
 
 

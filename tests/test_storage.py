@@ -289,7 +289,7 @@ def test_a_server_that_fails_in_the_middle_leaves_no_output(long_scene: Path, tm
     scene = f"/vsicurl/{server.url}/long.tif"
     planned = plan(scene, tmp_path / "out.tif", Radiometry(), replace(SMALL, unit="byte"))
     server.sent, server.fails_after = 0, long_scene.stat().st_size // 2
-    with pytest.raises(SceneError, match=f"^{scene}: can not be read: ") as caught:
+    with pytest.raises(SceneError, match=f"^{scene}: can not be read in rows ") as caught:
         translate(planned, Translator(surroundings))
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["long.tif"]

@@ -130,6 +130,7 @@ def test_an_area_of_interest_is_read_without_a_trace(
     assert listing(tmp_path).keys() - before.keys() == {"rgb.tif"}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="of Linux")
 def test_a_scene_in_a_folder_that_can_not_be_written_is_translated(tiny_model: Path, tmp_path: Path) -> None:
     scene = with_side_files(tmp_path)
