@@ -15,6 +15,7 @@ from sartranslate import __version__
 from sartranslate.errors import OptionError, SartranslateError
 
 from .evaluate import evaluate
+from .export import export
 from .import_weights import import_weights
 from .infer import infer
 from .inspect import inspect_command
@@ -83,6 +84,7 @@ def _terminate(number: int, frame: object) -> None:
 
 
 main.add_command(evaluate)
+main.add_command(export)
 main.add_command(import_weights)
 main.add_command(infer)
 main.add_command(inspect_command)

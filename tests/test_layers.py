@@ -37,6 +37,7 @@ LAYERS = {
             "coregistration",
             "course",
             "counts",
+            "deepness",
             "digest",
             "evaluation_page",
             "file_state",
@@ -78,6 +79,7 @@ LAYERS = {
             "topology",
             "uncertainty",
             "units",
+            "value_ranges",
             "wasserstein",
             "windows",
             "working_folder",
@@ -152,6 +154,7 @@ LAYERS = {
             "runtime",
             "runtime_choice",
             "telemetry",
+            "tensorflow_export",
             "tensorflow_graph",
             "torch_file",
             "torch_graph",
@@ -165,6 +168,7 @@ LAYERS = {
         {
             "estimate",
             "evaluation",
+            "export",
             "inference",
             "inspection",
             "job",
@@ -197,6 +201,7 @@ EXTRA_PACKAGES = {
     "quantisation": {"onnx", "onnxruntime"},
     "recipe_file": {"tomlkit"},
     "runtime_choice": {"platformdirs"},
+    "tensorflow_export": {"tensorflow"},
     "tensorflow_graph": {"tensorflow"},
     "torch_file": {"torch"},
     "torch_graph": {"torch"},
@@ -263,9 +268,9 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
-def test_a_framework_is_imported_in_three_modules_only_and_torch_for_its_files(framework: str) -> None:
-    files = ["torch_file"] if framework == "torch" else []
-    expected = ["autograd", "backend", *files, f"{framework}_graph"]
+def test_a_framework_is_imported_in_three_modules_only_and_for_its_own_files(framework: str) -> None:
+    files = {"torch": "torch_file", "tensorflow": "tensorflow_export"}
+    expected = sorted(["autograd", "backend", files[framework], f"{framework}_graph"])
     assert [module for module in LIBRARY if framework in foreign("sartranslate", module)] == expected
     assert [module for module in COMMANDS if framework in foreign("cli", module)] == []
 

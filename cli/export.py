@@ -1,0 +1,66 @@
+"""`sartranslate export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command("export")
+@click.argument("model", metavar="MODEL", type=options.FILE)
+@click.argument("out", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["onnx", "savedmodel", "tflite", "deepness"]),
+    default="onnx",
+    show_default=True,
+    help="deepness is ONNX for the QGIS plugin of that name; savedmodel is a folder.",
+)
+@click.option(
+    "--source-range",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Include the scaling: values, such as decibels, that become -1 and 1; others are clipped.  [default: -1 1]",
+)
+@click.option(
+    "--target-range",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="Include the scaling of colours: what -1 and 1 become, such as 0 255.  [default: -1 1]",
+)
+@click.option("--window", default=options.WINDOW, show_default=True, help="Of tflite and deepness, in pixels.")
+@click.option(
+    "--resolution", default=10.0, show_default=True, help="Of the scenes that deepness cuts, in metres for a pixel."
+)
+@options.overwrite
+@options.quiet
+def export(
+    model: Path,
+    out: Path,
+    form: str,
+    source_range: tuple[float, float] | None,
+    target_range: tuple[float, float] | None,
+    window: int,
+    resolution: float,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Write the generator of MODEL to FILE for another tool; `default` is the embedded model.
+
+    It takes (N, H, W, bands) and gives (N, H, W, 3), for any N. What it computes is compared with Keras, and refused if
+    it is more than 0.0001 off.
+    """
+    from sartranslate import bundle
+    from sartranslate.export import ExportOptions, export
+    from sartranslate.value_ranges import UNIT, ValueRanges
+
+    ranges = ValueRanges(source_range or UNIT, target_range or UNIT)
+    chosen = ExportOptions(form, ranges, window, 100 * resolution, overwrite)
+    source = bundle.DEFAULT_MODEL if str(model) == "default" else model
+    difference = export(source, out, chosen)
+    if not quiet:
+        click.echo(f"{out}: {form}, at most {difference:.1e} from Keras")

@@ -1,0 +1,167 @@
+"""`sartranslate export`: models for other tools compute what Keras computes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+
+from cli import main
+from sartranslate import backend, bundle, export
+from sartranslate.architecture import GeneratorConfig
+from sartranslate.bundle import Bundle, Description
+from sartranslate.errors import BackendError, OptionError
+from sartranslate.export import ExportOptions
+from sartranslate.radiometry import Radiometry
+from sartranslate.value_ranges import ValueRanges
+
+backend.select("tensorflow")
+
+from sartranslate.generators import build_generator  # noqa: E402
+
+SIDE = 64
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["export", *(str(argument) for argument in arguments)])
+
+
+def saved(path: Path, config: GeneratorConfig) -> Path:
+    bands = (("VV",), ("VH",))[: config.source_bands]
+    bundle.save(path, Bundle(Description("small", config, Radiometry(bands)), build_generator(config)), "float32")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = GeneratorConfig("resnet_6blocks", source_bands=2, filters=4, norm="instance")
+    return saved(tmp_path_factory.mktemp("model") / "model.safetensors", config)
+
+
+def keras_of(model: Path, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(bundle.load(model).model(batch))
+
+
+def batch(count: int, low: float = -1, high: float = 1) -> NDArray[np.float32]:
+    return np.random.default_rng(5).uniform(low, high, (count, SIDE, SIDE, 2)).astype(np.float32)
+
+
+def test_onnx_takes_any_batch_and_the_parity_is_printed(model: Path, tmp_path: Path) -> None:
+    done = run(model, tmp_path / "g.onnx", "--window", SIDE)
+    assert done.exit_code == 0, done.output
+    assert float(done.output.split(" at most ")[1].split()[0]) <= 1e-5
+    session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
+    for count in (1, 2, 5):
+        found = session.run(None, {"source": batch(count)})[0]
+        assert np.abs(found - keras_of(model, batch(count))).max() < 1e-4
+
+
+def test_with_the_scaling_included_decibels_become_bytes(model: Path, tmp_path: Path) -> None:
+    line = [model, tmp_path / "g.onnx", "--window", SIDE, "--source-range", -25, 0, "--target-range", 0, 255]
+    assert run(*line).exit_code == 0
+    session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
+    decibels = batch(2, -40, 10)
+    found = session.run(None, {"source": decibels})[0]
+    expected = (keras_of(model, np.clip(decibels / 12.5 + 1, -1, 1)) + 1) * 127.5
+    assert np.abs(found - expected).max() < 0.02
+
+
+def test_deepness_finds_shapes_ranges_and_metadata_as_it_wants_them(model: Path, tmp_path: Path) -> None:
+    assert run(model, tmp_path / "g.onnx", "--format", "deepness", "--window", SIDE).exit_code == 0
+    assert onnx.load(tmp_path / "g.onnx").ir_version <= 9
+    session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].shape == [1, 2, SIDE, SIDE]
+    assert session.get_outputs()[0].shape == [1, 3, 2 * SIDE, 2 * SIDE]
+    told = {name: json.loads(text) for name, text in session.get_modelmeta().custom_metadata_map.items()}
+    assert told["model_type"] == "Superresolution"
+    assert (told["tile_size"], told["tiles_overlap"], told["resolution"]) == (SIDE, 0, 1000)
+    tile = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE, 2)).astype(np.uint8)
+    source = (tile.astype(np.float32) / 255).transpose(2, 0, 1)[None]
+    found = session.run(None, {session.get_inputs()[0].name: source})[0]
+    assert (found.min() >= 0, found.max() <= 1) == (True, True)
+    expected = (keras_of(model, tile[None] / np.float32(127.5) - 1)[0] + 1) / 2
+    for row, column in ((0, 0), (0, 1), (1, 1)):
+        assert np.abs(found[0, :, row::2, column::2].transpose(1, 2, 0) - expected).max() < 1e-4
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", ["savedmodel", "tflite"])
+@pytest.mark.parametrize("ranges", [ValueRanges(), ValueRanges((-25.0, 0.0), (0.0, 255.0))])
+def test_the_formats_of_tensorflow_agree_with_keras_too(
+    model: Path, tmp_path: Path, form: str, ranges: ValueRanges
+) -> None:
+    out = tmp_path / "out"
+    assert export.export(model, out, ExportOptions(form, ranges, SIDE)) <= export.TOLERANCE
+    if form == "savedmodel":
+        from tensorflow import saved_model
+
+        low, high = ranges.source
+        source = batch(4, low, high)
+        found = np.asarray(saved_model.load(str(out)).serve(source))
+        expected = keras_of(model, ranges.scaled(source)) * ranges.out.factor + ranges.out.offset
+        assert np.abs(found - expected).max() < 1e-4 * ranges.out.factor
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", export.FORMATS)
+def test_the_default_model_can_be_had_in_all_formats(tmp_path: Path, form: str) -> None:
+    done = run("default", tmp_path / "out", "--format", form)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_format_that_computes_otherwise_is_refused_and_leaves_nothing(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def off(*arguments: Any) -> Any:
+        call = original(*arguments)
+        return lambda source: call(source) + np.float32(2e-4)
+
+    original = export._onnx
+    monkeypatch.setattr(export, "_onnx", off)
+    with pytest.raises(BackendError, match=r"g\.onnx: 0\.0002 from Keras, expected at most 0\.0001"):
+        export.export(model, tmp_path / "g.onnx", ExportOptions(window=SIDE))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--window", 66), "window 66: the model needs a multiple of 4"),
+        (("--source-range", 0, -25), "range 0 to -25: expected low < high"),
+        (("--format", "deepness", "--target-range", 0, 255), "has its own: 0 to 1"),
+        (("--format", "deepness", "--resolution", 0), "expected more than 0 centimetres"),
+    ],
+)
+def test_options_that_do_not_fit_are_wrong_usage(
+    model: Path, tmp_path: Path, arguments: tuple[object, ...], message: str
+) -> None:
+    done = run(model, tmp_path / "out", *arguments)
+    assert (done.exit_code, message in done.output, done.output.count("\n")) == (2, True, 1), done.output
+
+
+def test_what_is_there_is_kept_and_folders_of_others_always(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "g.onnx").write_text("precious")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes").write_text("precious")
+    assert "exists already" in run(model, tmp_path / "g.onnx").output
+    line = [model, tmp_path / "folder", "--format", "savedmodel", "--overwrite"]
+    assert "is a folder, and no SavedModel to replace" in run(*line).output
+    assert (tmp_path / "folder" / "notes").read_text() == "precious"
+
+
+def test_a_generator_that_drops_values_has_no_form_in_onnx(tmp_path: Path) -> None:
+    path = saved(tmp_path / "own.safetensors", GeneratorConfig("unet_128", filters=1, test_mode="own"))
+    with pytest.raises(BackendError, match="without dropout in use"):
+        export.export(path, tmp_path / "g.onnx", ExportOptions(window=128))
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(OptionError, match="format 'coreml'"):
+        ExportOptions("coreml")
