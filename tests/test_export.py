@@ -104,7 +104,8 @@ def test_the_formats_of_tensorflow_agree_with_keras_too(
 
         low, high = ranges.source
         source = batch(4, low, high)
-        found = np.asarray(saved_model.load(str(out)).serve(source))
+        loaded = saved_model.load(str(out))
+        found = np.asarray(loaded.serve(source))
         expected = keras_of(model, ranges.scaled(source)) * ranges.out.factor + ranges.out.offset
         assert np.abs(found - expected).max() < 1e-4 * ranges.out.factor
 
