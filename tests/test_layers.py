@@ -105,6 +105,7 @@ LAYERS = {
             "pair_check",
             "pairs",
             "perceptual",
+            "pixel_grid",
             "product",
             "raster",
             "raster_images",
