@@ -92,6 +92,8 @@ LAYERS = {
             "area_file",
             "cog",
             "cog_profile",
+            "comparison",
+            "comparison_pictures",
             "contact_sheets",
             "crops",
             "cutting",
