@@ -12,6 +12,7 @@ import click
 from sartranslate import __version__
 from sartranslate.errors import OptionError, SartranslateError
 
+from .compare import compare
 from .evaluate import evaluate
 from .infer import infer
 from .inspect import inspect_command
@@ -60,6 +61,7 @@ def _terminate(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
+main.add_command(compare)
 main.add_command(evaluate)
 main.add_command(infer)
 main.add_command(inspect_command)

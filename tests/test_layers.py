@@ -93,6 +93,8 @@ LAYERS = {
             "cog",
             "cog_profile",
             "comparison",
+            "comparison_facts",
+            "comparison_page",
             "comparison_pictures",
             "contact_sheets",
             "crops",
@@ -161,6 +163,7 @@ LAYERS = {
     ),
     "verbs": Layer(
         {
+            "comparing",
             "estimate",
             "evaluation",
             "inference",
