@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
+from .progress import progress_bar
 
 if TYPE_CHECKING:
     from sartranslate.comparing import ComparisonSummary
@@ -50,7 +51,14 @@ def compare(
     model = model or bundle.DEFAULT_MODEL
     radiometry = bundle.describe(model).radiometry
     chosen = ComparisonOptions(scene=scene, keep=(model,), **settings)
-    summary = comparing.compare(source, Path(str(out)), Path(str(page)), radiometry, chosen, overwrite=overwrite)
+    with progress_bar("strips", quiet=quiet) as bar:
+
+        def watch(done: int, planned: int) -> None:
+            bar.total = planned
+            bar.update(done - bar.n)
+
+        files = Path(str(out)), Path(str(page))
+        summary = comparing.compare(source, *files, radiometry, chosen, watch, overwrite=overwrite)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:

@@ -10,7 +10,7 @@ from typing import Any
 from sartranslate.atomic import write_text
 from sartranslate.comparison import ComparisonOptions, open_comparison
 from sartranslate.comparison_page import comparison_page
-from sartranslate.comparison_pictures import draw
+from sartranslate.comparison_pictures import Watch, draw
 from sartranslate.output import check_output, check_report
 from sartranslate.radiometry import Radiometry
 
@@ -37,19 +37,20 @@ def compare(
     page: Path,
     radiometry: Radiometry,
     options: ComparisonOptions | None = None,
+    watch: Watch = lambda done, planned: None,
     *,
     overwrite: bool = False,
 ) -> ComparisonSummary:
     """Write `page`, whole or not at all. Raises `OutputError` where it can not be written, or is read from or there.
 
-    Other errors are those of `open_comparison` and `draw`.
+    `watch` and other errors are those of `open_comparison` and `draw`.
     """
     options = options or ComparisonOptions()
     read = filter(None, (translation, options.truth, options.uncertainty, *options.keep))
     check_report(page, read, "compared", overwrite=overwrite)
     comparison = open_comparison(scene, translation, radiometry, options)
     check_output(page, comparison.sar.scene, overwrite=overwrite)
-    pictures = draw(comparison)
+    pictures = draw(comparison, watch)
     html = comparison_page(comparison, pictures)
     write_text(page, html)
     return ComparisonSummary(

@@ -25,6 +25,9 @@ COVERED = 99.0  # percentile of the uncertainty that the ramp of colours reaches
 RAMP_STEP = 5.0  # grey levels that its end is a multiple of
 
 
+Watch = Callable[[int, int], None]
+
+
 class Layer(NamedTuple):
     """A picture under its name."""
 
@@ -40,17 +43,19 @@ class Pictures:
     ramp_top: float | None = None
 
 
-def draw(comparison: Comparison) -> Pictures:
+def draw(comparison: Comparison, watch: Watch = lambda done, planned: None) -> Pictures:
     """All layers of a comparison, SAR first, then the translation.
 
     The mean of a block is taken of what is shown: of scaled SAR values, of colours, of the uncertainty's grey levels.
-    Raises `PairsError` where no block is valid in all layers, `SceneError` for what can not be read.
+    `watch` is told strips done and in all; it may raise to stop. Raises `PairsError` where no block is valid in all
+    layers, `SceneError` for what can not be read.
     """
-    layers, top = [Layer("SAR", _sar(comparison)), Layer("Translation", _translation(comparison))], None
+    drawing = _Drawing(comparison, watch)
+    layers, top = [Layer("SAR", drawing.sar()), Layer("Translation", drawing.translation())], None
     if comparison.truth:
-        layers.append(Layer("Truth", _truth(comparison, comparison.truth)))
+        layers.append(Layer("Truth", drawing.truth(comparison.truth)))
     if comparison.uncertainty:
-        picture, top = _uncertainty(comparison, comparison.uncertainty)
+        picture, top = drawing.uncertainty(comparison.uncertainty)
         layers.append(Layer("Uncertainty", picture))
     if not np.logical_and.reduce([layer.picture[..., 3] > 0 for layer in layers]).any():
         names = ", ".join(layer.name for layer in layers)
@@ -73,32 +78,50 @@ def as_webp(picture: Picture) -> bytes:
     return encoded(picture, "WEBP", QUALITY=QUALITY)
 
 
-def _sar(comparison: Comparison) -> Picture:
-    with _part_reader(comparison.sar) as read:
+class _Drawing:
+    """Draws layer by layer, and tells how far it is."""
 
-        def scaled(window: Window) -> tuple[Float, Mask]:
-            values, mask = read(window)
-            return comparison.scaling.scaled(values, mask), mask
+    def __init__(self, comparison: Comparison, watch: Watch) -> None:
+        self._comparison = comparison
+        self._watch = watch
+        layers = 2 + bool(comparison.truth) + bool(comparison.uncertainty)
+        self._planned = layers * len(list(comparison.reduction.strips()))
+        self._done = 0
 
-        return _picture(comparison, scaled, lambda means: to_rgb(visible(means)))
+    def sar(self) -> Picture:
+        scaling = self._comparison.scaling
+        with _part_reader(self._comparison.sar) as read:
 
+            def scaled(window: Window) -> tuple[Float, Mask]:
+                values, mask = read(window)
+                return scaling.scaled(values, mask), mask
 
-def _translation(comparison: Comparison) -> Picture:
-    with _part_reader(Part(comparison.translation, (0, 0))) as read:
-        return _picture(comparison, read, _to_bytes)
+            return self._picture(scaled, lambda means: to_rgb(visible(means)))
 
+    def translation(self) -> Picture:
+        with _part_reader(Part(self._comparison.translation, (0, 0))) as read:
+            return self._picture(read, _to_bytes)
 
-def _truth(comparison: Comparison, truth: Optical) -> Picture:
-    with optical_reader(truth, comparison.translation) as reader:
-        return _picture(comparison, reader.read, _to_bytes)
+    def truth(self, truth: Optical) -> Picture:
+        scene = self._comparison.translation
+        with block_cache(scene, STRIP_ROWS), optical_reader(truth, scene) as reader:
+            return self._picture(reader.read, _to_bytes)
 
+    def uncertainty(self, part: Part) -> tuple[Picture, float]:
+        """The picture and the end of its ramp, which is known once all of it is reduced."""
+        with _part_reader(part) as read:
+            levels, valid = (np.concatenate(strips) for strips in zip(*self._means(read), strict=True))
+        top = ramp_top(levels[valid])
+        return _with_alpha(coloured(levels[..., 0], top), valid), top
 
-def _uncertainty(comparison: Comparison, part: Part) -> tuple[Picture, float]:
-    """The picture and the end of its ramp, which is known once all of it is reduced."""
-    with _part_reader(part) as read:
-        levels, valid = (np.concatenate(parts) for parts in zip(*comparison.reduction.means(read), strict=True))
-    top = ramp_top(levels[valid])
-    return _with_alpha(coloured(levels[..., 0], top), valid), top
+    def _picture(self, read: Read, colour: Callable[[Float], Picture]) -> Picture:
+        return np.concatenate([_with_alpha(colour(means), valid) for means, valid in self._means(read)])
+
+    def _means(self, read: Read) -> Iterator[tuple[Float, Mask]]:
+        for strip in self._comparison.reduction.means(read):
+            yield strip
+            self._done += 1
+            self._watch(self._done, self._planned)
 
 
 @contextmanager
@@ -107,10 +130,6 @@ def _part_reader(part: Part) -> Iterator[Read]:
     row_off, col_off = part.corner
     with block_cache(part.scene, STRIP_ROWS), scene_reader(part.scene) as reader:
         yield lambda window: reader.read(window.relative(-row_off, -col_off))
-
-
-def _picture(comparison: Comparison, read: Read, colour: Callable[[Float], Picture]) -> Picture:
-    return np.concatenate([_with_alpha(colour(means), valid) for means, valid in comparison.reduction.means(read)])
 
 
 def _to_bytes(means: Float) -> Picture:

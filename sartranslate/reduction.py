@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sartranslate.radiometry import Float, Mask
 from sartranslate.windows import Window
 
-STRIP_ROWS = 512  # of the raster, about, that are held at once; as many as a block of a GeoTIFF often has
+STRIP_ROWS = 256  # of the raster, about, that are held at once
 
 # Values (height, width, channels) of a window and their validity (height, width)
 Read = Callable[[Window], tuple[NDArray[Any], Mask]]

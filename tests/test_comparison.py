@@ -196,3 +196,15 @@ def test_a_picture_of_speckle_at_full_size_stays_below_two_megabytes() -> None:
 @pytest.mark.parametrize(("high", "top"), [(0, 5), (5, 5), (6, 10), (90, 90)])
 def test_the_ramp_ends_at_a_round_number_above_nearly_all_levels(high: float, top: float) -> None:
     assert ramp_top(np.full(1000, high)) == top
+
+
+def test_strips_are_counted_and_whoever_watches_may_stop(scene: Path, translation: Path) -> None:
+    told: list[tuple[int, int]] = []
+    draw(opened(scene, translation, truth=translation), lambda done, planned: told.append((done, planned)))
+    assert told == [(done, 6) for done in range(1, 7)]  # two strips each of three layers
+
+    def stop(done: int, planned: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw(opened(scene, translation), stop)
