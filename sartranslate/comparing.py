@@ -52,7 +52,7 @@ def compare(
     check_output(page, comparison.sar.scene, overwrite=overwrite)
     pictures = draw(comparison, watch)
     html = comparison_page(comparison, pictures)
-    write_text(page, html)
+    write_text(page, html, overwrite=overwrite)
     return ComparisonSummary(
         page=os.fspath(page),
         scene=comparison.sar.scene.path,

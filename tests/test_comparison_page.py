@@ -21,9 +21,11 @@ from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
 from sartranslate.bundle import DEFAULT_MODEL
+from sartranslate.comparing import compare
 from sartranslate.comparison import ComparisonOptions, open_comparison
 from sartranslate.comparison_page import ASSETS, comparison_page
 from sartranslate.comparison_pictures import draw
+from sartranslate.errors import OutputError
 from sartranslate.page import SYNTHETIC
 from sartranslate.radiometry import Radiometry
 from sartranslate.raster import moved, quiet_georeference
@@ -220,6 +222,18 @@ def test_what_is_there_is_kept_unless_it_may_be_replaced(
         assert spoilt.exit_code == 1
         assert re.search("is what is compared|part of. the scene", spoilt.output)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_page_that_someone_else_has_made_meanwhile_is_kept(scene: Path, out: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+
+    def write(done: int, planned: int) -> None:
+        page.write_text("theirs")
+
+    with pytest.raises(OutputError, match="was made by someone else meanwhile"):
+        compare(scene, out, page, Radiometry(), watch=write)
+    assert page.read_text() == "theirs"
+    assert {path.name for path in tmp_path.iterdir()} == {"scene.tif", "out.tif", "page.html"}
 
 
 def test_what_goes_wrong_is_one_line_and_leaves_no_page(
