@@ -25,7 +25,7 @@ setup(
     # The folder cli/ is installed as sartranslate.cli, so that the top-level name "cli" stays free.
     packages=[*find_packages(include=["sartranslate", "sartranslate.*"]), "sartranslate.cli"],
     package_dir={"sartranslate.cli": "cli"},
-    package_data={"sartranslate": ["py.typed", "models/*"]},
+    package_data={"sartranslate": ["py.typed", "assets/*", "models/*"]},
     entry_points={"console_scripts": ["sartranslate = sartranslate.cli:main"]},
     install_requires=[
         "affine>=2.4",
@@ -53,6 +53,7 @@ setup(
             "onnx>=1.16",
             "onnxruntime>=1.19",
             "openvino>=2024.4",
+            "playwright>=1.40",
             "psutil>=5.9",
             "pytest>=8.4",
             "pytest-xdist>=3.5",

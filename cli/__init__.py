@@ -14,6 +14,7 @@ import click
 from sartranslate import __version__
 from sartranslate.errors import OptionError, SartranslateError
 
+from .compare import compare
 from .evaluate import evaluate
 from .export import export
 from .import_weights import import_weights
@@ -83,6 +84,7 @@ def _terminate(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
+main.add_command(compare)
 main.add_command(evaluate)
 main.add_command(export)
 main.add_command(import_weights)

@@ -34,7 +34,7 @@ WIDTH = 13  # characters of a column
 @options.model
 @click.option("--window", type=int, help="Of the translation.  [default: 256, or as --prediction tells]")
 @click.option("--overlap", type=int, help="Of its windows.  [default: 64, or as --prediction tells]")
-@click.option("--warp", is_flag=True, help="Put --truth on the grid of --prediction.")
+@options.warp("--prediction")
 @options.rgb("--truth")
 @options.stretch
 @options.direction

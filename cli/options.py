@@ -85,6 +85,11 @@ local_only: Decorator = click.option(
 )
 
 
+def warp(raster: str) -> Decorator:
+    """`--warp`, for a truth that does not lie on the pixels of a raster of that name."""
+    return click.option("--warp", is_flag=True, help=f"Put --truth on the grid of {raster}.")
+
+
 def rgb(image: str) -> Decorator:
     """`--rgb`, the bands of the optical image that an argument or option of that name names."""
     return click.option(

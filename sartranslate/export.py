@@ -79,9 +79,9 @@ def _written(model: Path, out: Path, options: ExportOptions) -> Callable[[Float]
         return _onnx(model, out, options)
     if not installed("keras"):
         raise BackendError(f"{options.format} is made by TensorFlow: pip install tensorflow")
+    backend.select("tensorflow")
     from sartranslate import tensorflow_export as exporting
 
-    backend.select("tensorflow")
     side = options.window if options.format == "tflite" else None
     network = exporting.with_ranges(bundle.load(model).model, options.ranges, side)
     if options.format == "tflite":

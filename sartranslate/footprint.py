@@ -35,7 +35,7 @@ def outline(crs: CRS | None, transform: Affine, window: Window, steps: int = STE
     Begins at the first pixel's outer corner and goes along the first row; any affine transform will
     do. Raises `SceneError` without a CRS, or where the border has no place on the globe.
     """
-    return _degrees(crs, applied(transform, _border(window, steps)))
+    return to_degrees(crs, applied(transform, _border(window, steps)))
 
 
 def footprint(crs: CRS | None, transform: Affine, window: Window, steps: int = STEPS) -> Polygon | MultiPolygon:
@@ -52,7 +52,7 @@ def scene_footprint(scene: Scene) -> Polygon | MultiPolygon:
     if scene.grid and scene.unwarped:
         whole = Window(0, 0, scene.unwarped.height, scene.unwarped.width)
         places = scene.grid.points.to_ground(_border(whole, STEPS).astype(np.float64), scene.grid.method)
-        return _shape(_degrees(scene.crs, places))
+        return _shape(to_degrees(scene.crs, places))
     return footprint(scene.crs, scene.transform, Window(0, 0, scene.height, scene.width))
 
 
@@ -62,10 +62,11 @@ def _border(window: Window, steps: int) -> Degrees:
     return np.concatenate([np.linspace(*side, steps, endpoint=False) for side in pairwise(corners)])
 
 
-def _degrees(crs: CRS | None, places: Degrees) -> Degrees:
+def to_degrees(crs: CRS | None, places: Degrees) -> Degrees:
+    """(N, 2) longitude -180..180 and latitude (WGS 84) of x and y in a CRS. Raises `SceneError` as `outline` does."""
     if crs is None:
         raise SceneError("no CRS, expected one that says where the scene lies")
-    degrees = np.stack(_to_degrees(crs.to_wkt()).transform(*places.T), axis=-1)
+    degrees = np.stack(_transformer(crs.to_wkt()).transform(*places.T), axis=-1)
     known = np.isfinite(degrees).all(axis=1) & (abs(degrees[:, 1]) <= 90)
     if not known.all():
         x, y = places[~known][0]
@@ -90,7 +91,7 @@ def _shape(border: Degrees) -> Polygon | MultiPolygon:
 
 
 @lru_cache(maxsize=16)
-def _to_degrees(wkt: str) -> Transformer:
+def _transformer(wkt: str) -> Transformer:
     try:
         return Transformer.from_crs(wkt, "EPSG:4326", always_xy=True)
     except ProjError as error:

@@ -22,12 +22,15 @@ def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrit
     _check_replaceable(out, overwrite)
 
 
-def check_report(out: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
-    """Raise `OutputError` where a report can not be written to `out`, is read from it, or one is there already."""
+def check_report(out: Path, inputs: Iterable[Path], done: str = "evaluated", *, overwrite: bool) -> None:
+    """Raise `OutputError` where a report can not be written to `out`, is read from it, or one is there already.
+
+    `done` tells what is done with the inputs.
+    """
     if not _file_at(out):
         return
     if any(_same_file(out, file) for file in inputs):
-        raise OutputError(f"{out}: is what is evaluated, expected another file name")
+        raise OutputError(f"{out}: is what is {done}, expected another file name")
     _check_replaceable(out, overwrite)
 
 

@@ -8,22 +8,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from affine import Affine
-from rasterio.crs import CRS
-
 from sartranslate.counts import counted
 from sartranslate.errors import PairsError
 from sartranslate.optical import Optical, open_optical, optical_reader
+from sartranslate.pixel_grid import PixelGrid, other_grid
 from sartranslate.radiometry import Radiometry
-from sartranslate.raster import applied, moved, named_errors, opened_raster
+from sartranslate.raster import named_errors, opened_raster
 from sartranslate.reader import scene_reader
 from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.scoring import SIZE, Picture, Place, Sample
 from sartranslate.seams import WINDOW_TAG, SeamSums, TranslatedRegion
-from sartranslate.source import SAME_PLACE, SceneOptions, shift
+from sartranslate.source import SceneOptions
 from sartranslate.windows import Window, WindowGrid
 
 RGB = ("uint8", "uint8", "uint8")
@@ -115,55 +112,29 @@ def open_raster_images(
     scene = _prediction(prediction)
     optical = open_optical(truth, options.rgb, options.stretch)
     if not options.warp:
-        grid = _Grid(optical.height, optical.width, optical.crs, optical.transform)
-        if not grid.is_that_of(_Grid.of(scene)):
-            raise _other_grid(optical.path, grid, scene, "; --warp puts it there")
+        grid = PixelGrid(optical.height, optical.width, optical.crs, optical.transform)
+        if not grid.is_that_of(PixelGrid.of(scene)):
+            raise other_grid(optical.path, grid, scene, "; --warp puts it there")
     windows = _windows(scene, options.windows)
     return RasterImages(scene, optical, _sar(sar, scene, radiometry, options.unit) if sar else None, windows)
-
-
-class _Grid(NamedTuple):
-    height: int
-    width: int
-    crs: CRS
-    transform: Affine
-
-    @classmethod
-    def of(cls, scene: Scene) -> _Grid:
-        return cls(scene.height, scene.width, scene.crs, scene.transform)
-
-    def is_that_of(self, other: _Grid) -> bool:
-        if self[:3] != other[:3]:
-            return False
-        return shift(other.transform, self.transform, self.height, self.width) <= SAME_PLACE
-
-    def corner_of(self, other: _Grid) -> tuple[int, int] | None:
-        """Row and column at which another grid begins that is a part of this one; None: it is none."""
-        first = applied(~self.transform, np.array([[other.transform.c, other.transform.f]]))[0]
-        col, row = (int(number) for number in np.rint(first))
-        window = Window(row, col, other.height, other.width)
-        part = _Grid(other.height, other.width, self.crs, moved(self.transform, window))
-        within = 0 <= row <= self.height - other.height and 0 <= col <= self.width - other.width
-        return (row, col) if within and part.is_that_of(other) else None
-
-    def __str__(self) -> str:
-        a, b, c, d, e, f = self.transform[:6]
-        step = f"{a:.10g} x {e:.10g}" if b == d == 0 else f"({a:.10g}, {d:.10g}) x ({b:.10g}, {e:.10g})"
-        crs = self.crs.to_string() if self.crs else "no CRS"
-        return f"{self.height} x {self.width} pixels of {step} from {c:.10g}, {f:.10g} in {crs}"
 
 
 def _prediction(path: str | os.PathLike[str]) -> Scene:
     scene = open_scene(path, None, SceneOptions(allow_ungeoreferenced=True))
     if scene.grid or scene.crs is None or scene.transform.is_identity:
         raise PairsError(f"{scene.path}: no georeference, expected CRS and transform, as `infer` writes them")
+    check_rgb(scene)
+    return scene
+
+
+def check_rgb(scene: Scene) -> None:
+    """Raise `PairsError` for a raster that is not red, green and blue in bytes."""
     types = tuple(band.dtype for band in scene.bands)
     if types != RGB:
         count = f"{counted(len(types), 'band')} of {', '.join(dict.fromkeys(types))}"
         raise PairsError(
             f"{scene.path}: {count}, expected 3 bands of uint8: red, green and blue, as `infer` writes them"
         )
-    return scene
 
 
 def _windows(prediction: Scene, told: tuple[int, int] | None) -> TranslatedRegion | None:
@@ -181,16 +152,12 @@ def _windows(prediction: Scene, told: tuple[int, int] | None) -> TranslatedRegio
     return found
 
 
-def _other_grid(path: str, grid: _Grid, prediction: Scene, advice: str) -> PairsError:
-    return PairsError(f"{path}: {grid}, expected the grid of {prediction.path}, {_Grid.of(prediction)}{advice}")
-
-
 def _sar(path: str | os.PathLike[str], prediction: Scene, radiometry: Radiometry, unit: str | None) -> Sar:
     scene = open_scene(path, radiometry.bands)
-    grid = _Grid.of(scene)
-    corner = grid.corner_of(_Grid.of(prediction))
+    grid = PixelGrid.of(scene)
+    corner = grid.corner_of(PixelGrid.of(prediction))
     if corner is None:
-        raise _other_grid(scene.path, grid, prediction, "; of --sar a prediction may be a part")
+        raise other_grid(scene.path, grid, prediction, "; of --sar a prediction may be a part")
     sample = sample_scene(scene)
     with named_errors(scene.path):
         return Sar(scene, resolve_scaling(radiometry, sample, unit), corner)

@@ -50,12 +50,15 @@ def visible(source: Float) -> Float:
     return source[..., :3]
 
 
-def encoded(image: Picture, driver: str = "PNG") -> bytes:
-    """An RGB image (H, W, 3) as the bytes of a PNG file, without loss, or of a JPEG."""
+def encoded(image: Picture, driver: str = "PNG", **options: Any) -> bytes:
+    """An RGB image (H, W, 3) as the bytes of a PNG file, without loss, or of a JPEG; with alpha (H, W, 4) of a WebP.
+
+    `options` are those of GDAL's driver.
+    """
     height, width, bands = image.shape
     size: dict[str, Any] = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
     with MemoryFile() as file:
-        with quiet_georeference(), file.open(driver=driver, **size) as dataset:
+        with quiet_georeference(), file.open(driver=driver, **size, **options) as dataset:
             dataset.write(np.moveaxis(image, -1, 0))
         return bytes(file.read())
 
