@@ -105,7 +105,7 @@ def read_index(path: str | os.PathLike[str]) -> list[TileRecord]:
         if said:
             raise RuntimeWarning(said[0].message)
         outlines = shapely.from_wkb(shapes)
-    except (*OGR_ERRORS, shapely.errors.ShapelyError) as error:
+    except (*OGR_ERRORS, UnicodeError, shapely.errors.ShapelyError) as error:
         reason = str(error).partition("\n")[0].removeprefix(f"{path}: ")
         raise PairsError(f"{path}: can not be read as an index of tiles: {reason}") from error
     if meta["crs"] != CRS:

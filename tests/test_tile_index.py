@@ -171,6 +171,7 @@ def test_what_gdal_warns_of_is_an_error(path: Path) -> None:
         ("split = 'hold' || char(10) || 'out'", r"of split hold\\nout, expected one of"),
         ("name = '../../elsewhere'", "'../../elsewhere' names no tile"),
         ("name = replace(hex(zeroblob(500)), '0', 'x')", "'x{200}' names no tile"),
+        ("scene = CAST(x'ffff' AS TEXT)", "can not be read as an index of tiles: 'utf-8' codec can't decode"),
         ("scene = NULL", "column scene lacks a value in row 1, expected str"),
         ("block = NULL", "column block lacks a value in row 1, expected float"),
         ("height = NULL", "column height is of type float64, expected int"),
