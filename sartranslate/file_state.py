@@ -17,7 +17,7 @@ VIRTUAL = re.compile(r"^(/vsi\w+/)+")  # how GDAL's names of what lies in archiv
 def file_states(files: Iterable[str]) -> dict[str, str]:
     """Size and time of the latest change of each; of a member of an archive, those of the archive.
 
-    They are empty for what is not on this machine. A file that others write as they merely look at a raster is left out.
+    They are empty for what is not on this machine. What others write as they merely look at a raster is left out.
     """
     return {file: _state(file) for file in files if not file.endswith(LOOKED_AT)}
 
