@@ -6,6 +6,7 @@ import configparser
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -88,7 +89,7 @@ def test_lines_come_while_the_program_runs() -> None:
             "scene.tif",
         ),
         ("raise ZeroDivisionError('nothing left')", "ended with exit code 1: ZeroDivisionError: nothing left"),
-        ("import os; os.kill(os.getpid(), 9)", "ended by signal 9"),
+        ("import os; os.kill(os.getpid(), 9)", "ended by signal 9: it said nothing"),
     ],
 )
 def test_a_program_that_fails_says_why(script: str, message: str) -> None:
@@ -211,12 +212,18 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package(folder / "plugin.zip")
     with ZipFile(folder / "plugin.zip") as archive:
         archive.extractall(folder / "profiles" / "default" / "python" / "plugins")
-    settings = folder / "profiles" / "default" / "QGIS" / "QGIS3.ini"
-    settings.parent.mkdir()
-    named = "[Processing]\nConfiguration\\PREFER_FILENAME_AS_LAYER_NAME=false"
-    settings.write_text(f"[PythonPlugins]\n{PLUGIN}=true\n{named}\n")
+    write_settings(folder)
     write_program(folder / "sartranslate")
     return folder
+
+
+def write_settings(profile: Path, **processing: str) -> None:
+    """The plugin is switched on, and layers have the names that algorithms give them."""
+    file = profile / "profiles" / "default" / "QGIS" / "QGIS3.ini"
+    file.parent.mkdir(exist_ok=True)
+    processing = {"PREFER_FILENAME_AS_LAYER_NAME": "false", **processing}
+    lines = [f"Configuration\\{name}={value}" for name, value in processing.items()]
+    file.write_text("\n".join(["[PythonPlugins]", f"{PLUGIN}=true", "[Processing]", *lines, ""]))
 
 
 def write_program(path: Path) -> None:
@@ -232,12 +239,14 @@ def write_program(path: Path) -> None:
     path.chmod(0o755)
 
 
-def called(profile: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    settings = {"QT_QPA_PLATFORM": "offscreen", "QGIS_CUSTOM_CONFIG_PATH": str(profile)}
-    settings["SARTRANSLATE"] = str(profile / "sartranslate")
-    return subprocess.run(
-        list(map(str, command)), env=environment(**settings), capture_output=True, text=True, timeout=300, cwd=profile
-    )
+def called(profile: Path, *command: object) -> subprocess.CompletedProcess[str]:
+    words = list(map(str, command))
+    return subprocess.run(words, env=settings(profile), capture_output=True, text=True, timeout=300, cwd=profile)
+
+
+def settings(profile: Path) -> dict[str, str]:
+    own = {"QGIS_CUSTOM_CONFIG_PATH": str(profile), "SARTRANSLATE": str(profile / "sartranslate")}
+    return environment(QT_QPA_PLATFORM="offscreen", **own)
 
 
 @pytest.fixture
@@ -245,10 +254,14 @@ def process(profile: Path) -> Command:
     """Run an algorithm by `qgis_process`."""
 
     def runs(algorithm: str, **parameters: object) -> subprocess.CompletedProcess[str]:
-        values = [f"{name}={value}" for name, value in parameters.items()]
-        return called(profile, "qgis_process.bin", "--json", "run", f"sartranslate:{algorithm}", "--", *values)
+        return called(profile, *run_command(algorithm, **parameters))
 
     return runs
+
+
+def run_command(algorithm: str, **parameters: object) -> list[str]:
+    values = [f"{name}={value}" for name, value in parameters.items()]
+    return ["qgis_process.bin", "--json", "run", f"sartranslate:{algorithm}", "--", *values]
 
 
 @pytest.fixture
@@ -416,6 +429,36 @@ def test_without_sartranslate_the_error_says_where_to_name_it(profile: Path, sce
     done = called(profile, "bash", "-c", command)
     assert done.returncode != 0
     assert "sartranslate was not found. Under Settings" in done.stderr
+
+
+@pytest.mark.long
+def test_the_setting_of_processing_names_the_program(profile: Path, scene: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(profile, tmp_path / "profile"))
+    program = (other / "sartranslate").rename(other / "another name")
+    write_settings(other, SARTRANSLATE_PROGRAM=str(program))
+    done = called(other, *run_command("inspect", SCENE=scene, OUTPUT=tmp_path / "page.html"))
+    assert done.returncode == 0, done.stderr
+    assert f"'{program}' inspect {scene}" in json.loads(done.stdout)["log"]["info"][0]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_qgis_that_ends_takes_the_program_with_it(profile: Path, tmp_path: Path, number: signal.Signals) -> None:
+    simulate(tmp_path, SimulationOptions(pairs=0, scene=(1500, 700)))
+    out, spread = tmp_path / "out.tif", tmp_path / "spread.tif"
+    command = run_command("translate", SCENE=tmp_path / "scene.tif", OUTPUT=out, UNCERTAINTY=spread, BATCH=1)
+    command.remove("--json")  # with which QGIS 3.22 does not hear an interrupt
+    with subprocess.Popen(command, env=settings(profile), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as qgis:
+        while not (tmp_path / ".out.tif.part" / "strips").exists():
+            assert qgis.poll() is None
+            time.sleep(0.05)
+        programs = psutil.Process(qgis.pid).children(recursive=True)
+        qgis.send_signal(number)
+        qgis.communicate(timeout=90)
+    assert len(programs) == 1
+    assert ends(programs[0].pid)
+    assert qgis.returncode != 0
+    assert not out.exists()
 
 
 @pytest.mark.long

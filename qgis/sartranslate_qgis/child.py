@@ -19,7 +19,7 @@ PROGRESS = re.compile(r"progress (\d+)/(\d+)")
 ERROR = "Error: "
 POLL = 0.1  # seconds between two looks at whether it is to end
 PATIENCE = 60.0  # seconds that it may take to end by itself
-WINDOWS = os.name == "nt"
+ON_WINDOWS = os.name == "nt"
 NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 
@@ -53,7 +53,7 @@ def run(command: Sequence[str], watch: Watch, environment: Mapping[str, str], pa
         if child.returncode and ending.asked:
             raise CancelledError
         if child.returncode:
-            raise FailedError(error or f"{_end(child.returncode)}: {last}")
+            raise FailedError(error or f"{_end(child.returncode)}: {last or 'it said nothing'}")
         output.seek(0)
         return output.read().decode("utf-8", "replace")
 
@@ -68,7 +68,7 @@ def _started(
     try:
         # In a session of its own, so that a script that only starts the program is not all that is interrupted.
         child = subprocess.Popen(  # noqa: S603
-            command, env=dict(environment), start_new_session=not WINDOWS, **form, **streams
+            command, env=dict(environment), start_new_session=not ON_WINDOWS, **form, **streams
         )
     except OSError as error:
         raise FailedError(f"{command[0]}: can not be started: {error.strerror}") from error
@@ -133,7 +133,7 @@ def _next(lines: SimpleQueue[str | None]) -> str | None:
 
 
 def _interrupt(child: subprocess.Popen[str]) -> None:
-    if WINDOWS:
+    if ON_WINDOWS:
         child.terminate()
         return
     ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # and so in the child, as in the background of a shell
@@ -141,7 +141,7 @@ def _interrupt(child: subprocess.Popen[str]) -> None:
 
 
 def _kill(child: subprocess.Popen[str]) -> None:
-    if WINDOWS:
+    if ON_WINDOWS:
         child.kill()
     else:
         _send(child, signal.SIGKILL)

@@ -37,9 +37,9 @@ def raster_path(layer: Any) -> str:
 
 
 def box(extent: QgsRectangle, crs: QgsCoordinateReferenceSystem) -> list[str]:
-    """The options for an area of interest that is an extent."""
+    """The options for an area of interest that is an extent, in degrees where no CRS is known."""
     sides = (extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum())
-    return ["--bbox", *map(repr, sides), "--aoi-crs", crs_text(crs)]
+    return ["--bbox", *map(repr, sides), *(["--aoi-crs", crs_text(crs)] if crs.isValid() else [])]
 
 
 def polygons(source: QgsFeatureSource, context: QgsProcessingContext) -> list[str]:
