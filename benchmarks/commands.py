@@ -44,12 +44,15 @@ def started(*arguments: object) -> subprocess.Popen[str]:
 
 
 def stopped(arguments: Sequence[object], number: int, seconds: float) -> tuple[int, str]:
-    """Exit code and errors of a command that is sent a signal after so many seconds; it may have ended before."""
+    """Exit code, as a shell has it, and errors of a command that is sent a signal after so many seconds.
+
+    It may have ended before, and a signal that comes as the interpreter itself ends has its usual effect.
+    """
     with started(*arguments) as process:
         time.sleep(seconds)
         process.send_signal(number)
         _, errors = process.communicate(timeout=PATIENCE)
-        return process.returncode, errors
+        return process.returncode if process.returncode >= 0 else 128 - process.returncode, errors
 
 
 def done_well(arguments: Sequence[object], before: Sequence[str] = ()) -> tuple[str, float]:

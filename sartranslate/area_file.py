@@ -53,7 +53,8 @@ def read_area(spec: str, crs: str | None = None) -> Area:
         source = printable(spec if len(spec) <= SHOWN_WKT else f"{spec[:SHOWN_WKT]}...")
         return _area([_from_wkt(wkt["text"], source)], wkt["srid"] and f"EPSG:{wkt['srid']}", crs, source)
     if not (os.path.exists(spec) or (spec.isprintable() and len(spec) <= LONGEST_PATH)):
-        raise AreaError(f"{printable(spec[:SHOWN_WKT])}...: {len(spec)} characters, {EXPECTED}")
+        shown = spec if len(spec) <= LONGEST_PATH else f"{spec[:SHOWN_WKT]}..."
+        raise AreaError(f"{printable(shown)}: {len(spec)} characters, {EXPECTED}")
     try:
         check_file(spec)
     except SceneError as error:

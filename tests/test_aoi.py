@@ -25,6 +25,7 @@ from shapely.affinity import translate
 from sartranslate.aoi import AreaOnGrid, area_on_grid
 from sartranslate.area_file import Area, bbox_area, read_area
 from sartranslate.errors import AreaError
+from sartranslate.printable import printable
 from sartranslate.windows import Window
 from tests.conftest import TRANSFORM, UTM
 
@@ -311,7 +312,7 @@ def test_what_is_no_vector_file_is_named_with_what_was_expected(tmp_path: Path, 
     path = str(tmp_path / name) if name else ""
     with pytest.raises(AreaError, match="expected a file of polygons, or WKT") as caught:
         read_area(path)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(f"{printable(path)}: ")
     assert "\n" not in str(caught.value)
 
 

@@ -115,6 +115,7 @@ def test_invalid_pixels_change_nothing(tmp_path: Path) -> None:
     assert scores(found[0])["mae"].value < 0.01
 
 
+@pytest.mark.long
 def test_intervals_hold_their_values_and_a_model_is_compared_on_the_same_draws(twins: Path) -> None:
     for name, score in scores(evaluated(twins, flat)).items():
         assert score.low <= score.value <= score.high, name

@@ -63,6 +63,7 @@ def test_onnx_takes_any_batch_and_the_parity_is_printed(model: Path, tmp_path: P
         assert np.abs(found - keras_of(model, batch(count))).max() < 1e-4
 
 
+@pytest.mark.long
 def test_with_the_scaling_included_decibels_become_bytes(model: Path, tmp_path: Path) -> None:
     line = [model, tmp_path / "g.onnx", "--window", SIDE, "--source-range", -25, 0, "--target-range", 0, 255]
     assert run(*line).exit_code == 0

@@ -114,7 +114,16 @@ def names(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_no_module_unpacks_objects_or_runs_texts(path: Path) -> None:
     found = set(names(ast.parse(path.read_text(encoding="utf-8"))))
-    assert found & (UNPACKERS | CALLS | {"torch.load", "np.load", "numpy.load"}) == set()
+    allowed = {"torch.load"} if path.stem == "torch_file" else set()
+    assert found & (UNPACKERS | CALLS | {"torch.load", "np.load", "numpy.load"}) == allowed
+
+
+def test_files_of_torch_are_read_as_weights_only() -> None:
+    """That nothing of a malicious one runs is tested where there is a PyTorch, in test_import_weights."""
+    source = (ROOT / "sartranslate" / "torch_file.py").read_text(encoding="utf-8")
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    (call,) = [call for call in calls if ast.unparse(call.func) == "torch.load"]
+    assert "weights_only=True" in [ast.unparse(keyword) for keyword in call.keywords]
 
 
 @pytest.mark.parametrize(

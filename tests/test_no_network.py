@@ -63,6 +63,7 @@ def more_commands(folder: Path) -> dict[str, list[object]]:
     }
 
 
+@pytest.mark.long
 def test_no_command_connects_to_anything(tmp_path: Path, tiny_model: Path, proxy: Served) -> None:
     done = runs(commands(tmp_path, tiny_model), first=HOOK.format(log=str(tmp_path / "log")), **through(proxy))
     assert {name: (run.code, run.exception) for name, run in done.items()} == dict.fromkeys(done, (0, "None"))

@@ -66,6 +66,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "compiled", lambda function: function)
 
 
+@pytest.mark.long
 def test_updates_bring_the_output_nearer_to_the_target() -> None:
     gan = Pix2Pix(recipe(), seed=0)
     gan.set_learning_rate(5e-3)

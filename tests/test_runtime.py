@@ -133,6 +133,7 @@ def test_eight_bits_are_within_three_grey_levels_for_99_of_100_values(
     assert np.quantile(apart, 0.99) <= 3
 
 
+@pytest.mark.long
 def test_eight_bits_that_are_too_far_off_are_refused(
     tmp_path: Path, sartranslate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

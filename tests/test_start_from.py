@@ -64,6 +64,7 @@ def test_a_run_begins_with_the_weights_of_the_model(model: Path, pairs: Path, tm
     assert any(np.abs(weights(other)[name] - begun[name]).max() > 1e-3 for name in begun)
 
 
+@pytest.mark.long
 def test_fine_tuning_changes_weights_and_keeps_statistics(model: Path, pairs: Path, tmp_path: Path) -> None:
     adversarial = {**TINY, "objective.gan_weight": 5.0, "discriminator.filters": 2}
     options = replace(FIRST, recipe=preset("sar-finetune").with_fields(adversarial), start=model)
@@ -79,6 +80,7 @@ def test_fine_tuning_random_weights_is_refused() -> None:
         TrainingOptions(preset("sar-finetune"))
 
 
+@pytest.mark.long
 def test_the_model_is_named_in_what_it_becomes(model: Path, pairs: Path, tmp_path: Path) -> None:
     run = train([pairs], tmp_path / "run", replace(FIRST, start=model)).run
     assert bundle.describe(run / "model.safetensors").training["start"] == str(model)
@@ -95,11 +97,13 @@ def changed(model: Path, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_bands_and_scaling_are_those_of_the_model(changed: Path, pairs: Path, tmp_path: Path) -> None:
     run = train([pairs], tmp_path / "run", replace(FIRST, start=changed)).run
     assert bundle.describe(run / "model.safetensors").radiometry == bundle.describe(changed).radiometry
 
 
+@pytest.mark.long
 def test_scaling_stays_that_of_the_model_where_bands_are_told(
     changed: Path, pairs: Path, tmp_path: Path, sartranslate: Callable[..., Result]
 ) -> None:

@@ -149,6 +149,7 @@ def test_a_run_leaves_a_sheet_an_epoch_events_and_a_summary(finished: tuple[Trai
     assert [file for file in summary.run.rglob("*") if ".part" in file.name] == []
 
 
+@pytest.mark.long
 def test_a_run_that_was_stopped_within_an_epoch_ends_with_the_same_weights(
     pairs: Path, tmp_path: Path, finished: tuple[TrainingSummary, list[Progress]]
 ) -> None:

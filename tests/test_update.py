@@ -174,8 +174,8 @@ def case(name: str, changes: dict[str, Any], *, default: bool = False) -> Any:
     "changes",
     [
         case("alternating", {}, default=True),
-        case("simultaneous", SIMULTANEOUS, default=True),
-        case("wgan-gp", WGAN, default=True),
+        case("simultaneous", SIMULTANEOUS),
+        case("wgan-gp", WGAN),
         case("matching", MATCHING),
         case("lsgan", {"objective.discriminator_factor": 3.0, "objective.gan": "lsgan"}),
         case("hinge", {"objective.gan_weight": 0.3, **SPECTRAL}),
