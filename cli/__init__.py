@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,6 +62,8 @@ def main() -> None:
     # GDAL's own messages repeat, less readably, what the error line says.
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     os.environ.setdefault("PROJ_DEBUG", "0")  # and PROJ's, which GDAL's reader of geographic keys lets through
+    # The library silences it where it opens files, which in threads is now and then undone too early.
+    warnings.filterwarnings("ignore", message="Dataset has no geotransform")
     if (sys.excepthook, sys.unraisablehook) == (sys.__excepthook__, sys.__unraisablehook__):
         sys.excepthook, sys.unraisablehook = _uncaught, _unraisable
     for number in TERMINATING:

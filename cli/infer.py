@@ -105,6 +105,7 @@ def _runtime(runtime: str, backend: str | None, samples: int | None) -> str:
 @options.scene
 @options.overwrite
 @options.quiet
+@options.progress
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def infer(
     paths: tuple[str, ...],

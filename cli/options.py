@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .progress import LINES
+
 if TYPE_CHECKING:
     from sartranslate.area_file import Area
 
@@ -33,6 +35,10 @@ def precision(*choices: str) -> Decorator:
     )
 
 
+def _note_lines(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[LINES] = value
+
+
 backend: Decorator = click.option(
     "--backend",
     type=click.Choice(["tensorflow", "torch"]),
@@ -44,6 +50,13 @@ unit: Decorator = click.option(
     help="What the SAR values are.  [default: decided by type and distribution, and said]",
 )
 quiet: Decorator = click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary line.")
+progress: Decorator = click.option(
+    "--progress",
+    is_flag=True,
+    expose_value=False,
+    callback=_note_lines,
+    help="For programs: lines such as `progress 12/961` on standard error, with --quiet as well.",
+)
 overwrite: Decorator = click.option("--overwrite", is_flag=True, help="Replace what exists.")
 model: Decorator = click.option(
     "--model", type=FILE, help="A model from `sartranslate train`.  [default: the embedded one]"

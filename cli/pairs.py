@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @options.scene
 @options.overwrite
 @options.quiet
+@options.progress
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def pairs(
     paths: tuple[str, ...],

@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal only, with rate and time left."""
+"""Progress of a command: a bar on a terminal, or lines that another program reads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import click
+
+LINES = "sartranslate.progress_lines"  # in the meta of a command's context: whether `--progress` was given
+
+
+class ProgressLines:
+    """Stands in for a tqdm bar: `progress DONE/TOTAL` on standard error whenever more is done."""
+
+    def __init__(self) -> None:
+        self.n, self.total = 0, 0
+
+    def update(self, more: int) -> None:
+        if more:
+            self.n += more
+            click.echo(f"progress {self.n}/{self.total}", err=True)
+
 
 @contextmanager
 def progress_bar(unit: str, *, quiet: bool) -> Iterator[Any]:
-    """A tqdm bar on standard error; silent in a pipe or when `quiet`."""
+    """Lines if the command was called with `--progress`, else a tqdm bar; silent in a pipe or when `quiet`."""
+    context = click.get_current_context(silent=True)
+    if context and context.meta.get(LINES):
+        yield ProgressLines()
+        return
     from tqdm import tqdm
 
     with tqdm(

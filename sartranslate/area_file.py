@@ -19,6 +19,7 @@ from shapely.errors import ShapelyError
 
 from sartranslate.errors import AreaError, SceneError
 from sartranslate.local_only import check_file
+from sartranslate.printable import printable
 from sartranslate.remote import be_patient
 
 LONGITUDE_LATITUDE = CRS.from_authority("OGC", "CRS84")
@@ -29,6 +30,7 @@ WKT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 SHOWN_WKT = 40  # characters of a text that name it
+LONGEST_PATH = 400  # characters of a name that is no local file
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ def read_area(spec: str, crs: str | None = None) -> Area:
     """
     wkt = WKT.fullmatch(spec)
     if wkt and not os.path.exists(spec):
-        source = spec if len(spec) <= SHOWN_WKT else f"{spec[:SHOWN_WKT]}..."
+        source = printable(spec if len(spec) <= SHOWN_WKT else f"{spec[:SHOWN_WKT]}...")
         return _area([_from_wkt(wkt["text"], source)], wkt["srid"] and f"EPSG:{wkt['srid']}", crs, source)
+    if not (os.path.exists(spec) or (spec.isprintable() and len(spec) <= LONGEST_PATH)):
+        raise AreaError(f"{printable(spec[:SHOWN_WKT])}...: {len(spec)} characters, {EXPECTED}")
     try:
         check_file(spec)
     except SceneError as error:
@@ -179,13 +183,13 @@ def _read_layer(path: str, layer: str) -> tuple[Sequence[Any], str | None]:
 @contextmanager
 def _no_schema_left(path: str) -> Iterator[None]:
     """Inside, GDAL may write down what it has learnt of a GML file, beside that."""
-    learnt = Path(path).with_suffix(".gfs")
-    known = learnt.exists()
+    learnt = f"{path.rpartition('.')[0]}.gfs"
+    known = os.path.exists(learnt)
     try:
         yield
     finally:
-        if not known:
-            learnt.unlink(missing_ok=True)
+        if not known and os.path.exists(learnt):
+            Path(learnt).unlink(missing_ok=True)
 
 
 def _quietly(what: str, path: str, **options: Any) -> Any:
@@ -206,5 +210,5 @@ def _quietly(what: str, path: str, **options: Any) -> Any:
 
 def _unreadable(source: str, error: Exception) -> AreaError:
     # pyogrio appends advice for programmers after a semicolon.
-    reason = str(error).splitlines()[0].split(";")[0].removeprefix(f"{source}: ")
+    reason = printable(str(error).splitlines()[0].split(";")[0].removeprefix(f"{source}: "))
     return AreaError(f"{source}: can not be read: {reason}; {EXPECTED}")

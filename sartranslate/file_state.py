@@ -10,15 +10,16 @@ from pathlib import Path
 from sartranslate.digest import differences
 from sartranslate.errors import SceneError
 
+LOOKED_AT = ".aux.xml"  # what GDAL writes beside a raster, such as its statistics once QGIS has shown it
 VIRTUAL = re.compile(r"^(/vsi\w+/)+")  # how GDAL's names of what lies in archives and elsewhere begin
 
 
 def file_states(files: Iterable[str]) -> dict[str, str]:
     """Size and time of the latest change of each; of a member of an archive, those of the archive.
 
-    They are empty for what is not on this machine.
+    They are empty for what is not on this machine. What others write as they merely look at a raster is left out.
     """
-    return {file: _state(file) for file in files}
+    return {file: _state(file) for file in files if not file.endswith(LOOKED_AT)}
 
 
 def check_unchanged(name: str, before: Mapping[str, str]) -> None:

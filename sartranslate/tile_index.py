@@ -105,7 +105,7 @@ def read_index(path: str | os.PathLike[str]) -> list[TileRecord]:
         if said:
             raise RuntimeWarning(said[0].message)
         outlines = shapely.from_wkb(shapes)
-    except (*OGR_ERRORS, shapely.errors.ShapelyError) as error:
+    except (*OGR_ERRORS, UnicodeError, shapely.errors.ShapelyError) as error:
         reason = str(error).partition("\n")[0].removeprefix(f"{path}: ")
         raise PairsError(f"{path}: can not be read as an index of tiles: {reason}") from error
     if meta["crs"] != CRS:
@@ -233,8 +233,6 @@ def _record(path: str | os.PathLike[str], row: tuple[Any, ...]) -> TileRecord:
     if shape is None or shape.is_empty or {part.geom_type for part in parts} != {"Polygon"}:
         raise PairsError(f"{path}: tile {values[0]} has no outline, expected a polygon")
     record = TileRecord(*[*values, parts[0] if len(parts) == 1 else shape])
-    if not STEM.fullmatch(record.name):
-        raise PairsError(f"{path}: tile {record.name!r}: expected a name of letters, digits, _, - and dots")
     if record.split not in SPLITS:
         found = printable(record.split[:LONGEST])
         raise PairsError(f"{path}: tile {record.name} is of split {found}, expected one of {', '.join(SPLITS)}")
@@ -243,9 +241,12 @@ def _record(path: str | os.PathLike[str], row: tuple[Any, ...]) -> TileRecord:
 
 def _check_texts(path: str | os.PathLike[str], name: str, scene: str, shares: str) -> None:
     """What errors repeat, and what becomes the name of a file in the folder and must not lead out of it."""
-    for text in (name, scene, shares):
+    if not STEM.fullmatch(name) or len(name) > LONGEST:
+        found = printable(name[:LONGEST])
+        raise PairsError(f"{path}: tile {found!r}: expected a name of letters, digits, _, - and dots")
+    for text in (scene, shares):
         if not (text.isprintable() and len(text) <= LONGEST) or (text != shares and re.search(r"[/\\]", text)):
-            raise PairsError(f"{path}: {printable(text[:LONGEST])!r} names no tile, no scene and no shares")
+            raise PairsError(f"{path}: {printable(text[:LONGEST])!r} names no scene and no shares")
 
 
 @contextmanager

@@ -341,6 +341,13 @@ def test_nothing_is_left_beside_an_area_in_gml(scene: Path, tmp_path: Path) -> N
     assert list(folder.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("text", ["POLYGON ((1 K\x1d\u2028 2))", "POLYGEN ((" + "0 0, " * 900, "x" * 900])
+def test_a_text_that_is_neither_file_nor_polygon_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(AreaError, match="expected a file of polygons, or WKT") as caught:
+        read_area(text, "EPSG:4326")
+    assert str(caught.value).isprintable()
+
+
 def test_a_crossing_of_huge_sides_is_refused_without_a_warning(tmp_path: Path) -> None:
     with pytest.raises(AreaError, match="Self-intersection"):
         read_area("POLYGON ((0 0, 1e300 1e300, 1e300 0, 0 1e300, 0 0))", "EPSG:4326")

@@ -21,7 +21,7 @@ import json, os, sys, tempfile, time
 sys.path[:0] = ["benchmarks", "."]
 import click
 from pathlib import Path
-import fuzz_verdict
+import fuzz, fuzz_verdict
 from fuzz_cases import Case
 from forked import run_forked
 

@@ -124,6 +124,24 @@ def test_so_do_an_area_of_interest_and_a_spread_beside_the_picture(scene: Path, 
     assert not [name for name in left(tmp_path) if name.startswith(".")]
 
 
+def looked_at(scene: Path, maximum: int) -> None:
+    """As QGIS leaves it beside what it shows, when it likes."""
+    statistics = f'<Metadata><MDI key="STATISTICS_MAXIMUM">{maximum}</MDI></Metadata>'
+    beside = scene.with_name(f"{scene.name}.aux.xml")
+    beside.write_text(f'<PAMDataset><PAMRasterBand band="1">{statistics}</PAMRasterBand></PAMDataset>')
+
+
+def test_a_scene_that_is_looked_at_between_and_during_runs_has_not_changed(scene: Path, tmp_path: Path) -> None:
+    interrupted(scene, tmp_path / "out.tif")
+    looked_at(scene, 200)
+
+    def look(batch: Float) -> Float:
+        looked_at(scene, 30_000)
+        return np.repeat(batch, 3, axis=-1)
+
+    assert run(scene, tmp_path / "out.tif", generator=look).resumed_rows > 0
+
+
 def test_batches_of_another_size_and_another_compression_go_on_as_well(scene: Path, tmp_path: Path) -> None:
     run(scene, tmp_path / "whole.tif", replace(OPTIONS, compress="lzw"))
     interrupted(scene, tmp_path / "out.tif")

@@ -169,8 +169,9 @@ def test_what_gdal_warns_of_is_an_error(path: Path) -> None:
     [
         ("split = 'holdout'", "tile a_0_0 is of split holdout, expected one of train, val, test"),
         ("split = 'hold' || char(10) || 'out'", r"of split hold\\nout, expected one of"),
-        ("name = '../../elsewhere'", "'../../elsewhere' names no tile"),
-        ("name = replace(hex(zeroblob(500)), '0', 'x')", "'x{200}' names no tile"),
+        ("name = '../../elsewhere'", "tile '../../elsewhere': expected a name"),
+        ("name = replace(hex(zeroblob(500)), '0', 'x')", "tile 'x{200}': expected a name"),
+        ("scene = CAST(x'ffff' AS TEXT)", "can not be read as an index of tiles: 'utf-8' codec can't decode"),
         ("scene = NULL", "column scene lacks a value in row 1, expected str"),
         ("block = NULL", "column block lacks a value in row 1, expected float"),
         ("height = NULL", "column height is of type float64, expected int"),
