@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import runpy
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import pytest
 from cli import main
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +70,24 @@ def test_links_to_follow_and_resources_of_the_site_are_no_finding(check: dict[st
     text = '<link rel="canonical" href="https://example/"><a href="https://example/">x</a><img src="images/x.png">'
     (tmp_path / "a.html").write_text(text + '<script src="../x.js"></script>', encoding="utf-8")
     assert list(check["from_elsewhere"](tmp_path)) == []
+
+
+def commands_of(page: Path) -> list[list[str]]:
+    """The lines of its shell blocks that call sartranslate, each in words, without what is done with their output."""
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    called = [line[line.index("sartranslate") + 1 :] for line in lines if "sartranslate" in line]
+    cut = [line[: line.index(">")] if ">" in line else line for line in called]
+    return [line for line in cut if line]  # else the shell asks for its completion
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_every_command_of_a_page_is_one_that_is_understood(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sartranslate.local_only.restrict", lambda: None)  # else for all tests to come
+    for name, *arguments in commands_of(page):
+        main.commands[name].make_context(name, arguments).close()
+
+
+def test_commands_are_found_on_the_pages() -> None:
+    assert len(commands_of(ROOT / "docs" / "tutorial.md")) == 9
+    assert sum(len(commands_of(page)) for page in PAGES) > 30
