@@ -59,6 +59,7 @@ setup(
             "pytest-xdist>=3.5",
             "rio-cogeo>=5.3",
         ],
+        "docs": ["mkdocs>=1.6"],
         "lint": ["mypy>=1.15", "ruff>=0.9"],
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         "torch": ["torch>=2.6"],

@@ -21,6 +21,7 @@ from sartranslate.value_ranges import UNIT, ValueRanges
 from sartranslate.windows import check_multiple
 
 FORMATS = ("onnx", "savedmodel", "tflite", "deepness")
+OF_TENSORFLOW = ("savedmodel", "tflite")
 TOLERANCE = 1e-4  # of values in [-1, 1]
 BATCHES = (1, 3)  # compared, where any is taken
 MARK = "saved_model.pb"  # in a folder that is a SavedModel
@@ -53,6 +54,7 @@ def export(model: Path, out: Path, options: ExportOptions | None = None) -> floa
     more than 0.0001, a package is missing, or the format can not hold the generator; `OutputError` and `BundleError`.
     """
     options = options or ExportOptions()
+    backend.select("tensorflow" if options.format in OF_TENSORFLOW else None)
     check_multiple(options.window, bundle.describe(model).generator.size_multiple)
     _check_free(out, options)
     with replaced_when_whole(out, overwrite=options.overwrite) as unfinished:
@@ -77,9 +79,6 @@ def _written(model: Path, out: Path, options: ExportOptions) -> Callable[[Float]
     """What was written to `out`, as a call."""
     if options.format in ("onnx", "deepness"):
         return _onnx(model, out, options)
-    if not installed("keras"):
-        raise BackendError(f"{options.format} is made by TensorFlow: pip install tensorflow")
-    backend.select("tensorflow")
     from sartranslate import tensorflow_export as exporting
 
     side = options.window if options.format == "tflite" else None
