@@ -57,6 +57,7 @@ setup(
             "pytest>=8.4",
             "pytest-xdist>=3.5",
             "rio-cogeo>=5.3",
+            "rio-tiler>=7.9",
         ],
         "lint": ["mypy>=1.15", "ruff>=0.9"],
         "cuda": ["tensorflow[and-cuda]>=2.21"],
