@@ -19,7 +19,7 @@ from sartranslate.file_state import check_unchanged
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.job import job
 from sartranslate.journal import Resumption
-from sartranslate.planning import Plan
+from sartranslate.planning import PixelPlan, Plan
 from sartranslate.prefetch import BackgroundWriter, prefetch
 from sartranslate.product import Product, product_writer
 from sartranslate.radiometry import Float, Mask, to_rgb
@@ -59,11 +59,15 @@ def translate(
     ):
         rest = plan.below(writer.first_row)
         tally = Tally(windows=len(plan.windows) - len(rest.windows))
+        generators = [(product.generator, product.profile.bands) for product in products]
+        strips = translated_strips(rest, translator, generators, tally, lambda: watch(tally, len(plan.windows)))
         with (
             BackgroundWriter[Strip](
-                lambda strip: writer.write(strip.row_off - plan.region.row_off, strip.values, _mask(plan, strip))
+                lambda strip: writer.write(
+                    strip.row_off - plan.region.row_off, strip.values, valid_in_area(plan, strip)
+                )
             ) as pending,
-            closing(_strips(rest, translator, products, tally, lambda: watch(tally, len(plan.windows)))) as strips,
+            closing(strips),
         ):
             for strip in strips:
                 pending.put(strip)
@@ -71,17 +75,21 @@ def translate(
     return _summary(plan, rest, translator, tally, time.monotonic() - started)
 
 
-def _strips(
-    plan: Plan, translator: Translator, products: Sequence[Product], tally: Tally, watch: Callable[[], None]
+def translated_strips(
+    plan: PixelPlan,
+    translator: Translator,
+    generators: Sequence[tuple[Callable[[Float], Float], int]],
+    tally: Tally | None = None,
+    watch: Callable[[], None] = lambda: None,
 ) -> Generator[Strip, None, None]:
-    """Blended strips of the plan's region, with the channels of all products side by side."""
+    """Blended strips of the plan's region, with the channels of all generators, each so many, side by side."""
     with closing(prefetch(_patches(plan), plan.options.prefetch)) as patches:
         yield from slide(
             patches,
-            side_by_side([(product.generator, product.profile.bands) for product in products]),
+            side_by_side(generators),
             plan.grid,
             batch_size=plan.options.batch_size or translator.batch_size,
-            channels=sum(product.profile.bands for product in products),
+            channels=sum(channels for _, channels in generators),
             strip_height=plan.options.strip_height,
             tally=tally,
             region=plan.region,
@@ -89,7 +97,7 @@ def _strips(
         )
 
 
-def calibration_patches(plan: Plan) -> Float:
+def calibration_patches(plan: PixelPlan) -> Float:
     """(N, size, size, bands) patches as the generator will see them, from all over the plan, at most so many."""
     most = max(1, CALIBRATED_PIXELS // plan.grid.size**2)
     order = np.random.default_rng(0).permutation(len(plan.windows))
@@ -101,7 +109,7 @@ def calibration_patches(plan: Plan) -> Float:
     return np.stack(kept)
 
 
-def _patches(plan: Plan) -> Generator[Patch, None, None]:
+def _patches(plan: PixelPlan) -> Generator[Patch, None, None]:
     """Read and scale the windows; runs in the reader thread, on datasets of its own."""
     with scene_reader(plan.scene) as reader:
         for window in plan.windows:
@@ -109,7 +117,7 @@ def _patches(plan: Plan) -> Generator[Patch, None, None]:
             yield Patch(window, plan.scaling.apply(values, mask), mask)
 
 
-def _mask(plan: Plan, strip: Strip) -> Mask:
+def valid_in_area(plan: PixelPlan, strip: Strip) -> Mask:
     """Where a strip is valid and within the area."""
     if plan.area is None:
         return strip.mask

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from sartranslate.aoi import AreaOnGrid, area_on_grid
 from sartranslate.area_file import Area
@@ -52,8 +53,8 @@ class InferenceOptions:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A checked translation: all that is decided before the network is needed."""
+class PixelPlan:
+    """Checked pixels to translate, wherever they go to: all that is decided before the network is needed."""
 
     scene: Scene
     scaling: SceneScaling
@@ -61,14 +62,23 @@ class Plan:
     region: Window  # rows and columns of the output
     area: AreaOnGrid | None  # what is valid of them; None: all
     windows: tuple[Window, ...]  # of the grid, those that the output needs
-    out: Path
     options: InferenceOptions
     files: Mapping[str, str]  # of the scene, each with its state before anything was read
 
-    def below(self, row: int) -> Plan:
+    def below(self: AnyPlan, row: int) -> AnyPlan:
         """The same for the rows of the region from this one on."""
         region = self.region.below(row)
         return replace(self, region=region, windows=tuple(w for w in self.windows if w.rows.stop > region.row_off))
+
+
+@dataclass(frozen=True)
+class Plan(PixelPlan):
+    """A checked translation to a file."""
+
+    out: Path
+
+
+AnyPlan = TypeVar("AnyPlan", bound=PixelPlan)
 
 
 def plan(
@@ -87,8 +97,13 @@ def plan(
     options = options or InferenceOptions()
     check_multiple(options.window, size_multiple)
     scene = open_scene(scene_path, radiometry.bands, options.scene)
-    files = file_states(scene.files)
     _check_outputs(out, scene, options)
+    return Plan(**vars(plan_pixels(scene, radiometry, options)), out=out)
+
+
+def plan_pixels(scene: Scene, radiometry: Radiometry, options: InferenceOptions) -> PixelPlan:
+    """The same of an opened scene without an output. Raises `SceneError`, `AreaError` or `OptionError`."""
+    files = file_states(scene.files)
     grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
     region, area = Window(0, 0, scene.height, scene.width), None
     if options.area:
@@ -100,7 +115,7 @@ def plan(
         sample = sample_scene(scene)
     with named_errors(scene.path):
         scaling = resolve_scaling(radiometry, sample, options.unit)
-    return Plan(scene, scaling, grid, region, area, windows, out, options, files)
+    return PixelPlan(scene, scaling, grid, region, area, windows, options, files)
 
 
 def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
