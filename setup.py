@@ -58,10 +58,12 @@ setup(
             "pytest-xdist>=3.5",
             "rio-cogeo>=5.3",
             "rio-tiler>=7.9",
+            "xarray>=2024.7",
         ],
         "lint": ["mypy>=1.15", "ruff>=0.9"],
         "cuda": ["tensorflow[and-cuda]>=2.21"],
         "torch": ["torch>=2.6"],
+        "xarray": ["xarray>=2024.7"],
     },
     classifiers=[
         "Environment :: Console",

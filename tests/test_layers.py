@@ -163,6 +163,8 @@ LAYERS = {
     ),
     "verbs": Layer(
         {
+            "arrays",
+            "dataarrays",
             "estimate",
             "evaluation",
             "inference",
@@ -176,6 +178,7 @@ LAYERS = {
             "simulation",
             "training",
             "training_data",
+            "translation",
             "validation",
             "weight_import",
         },
@@ -183,12 +186,15 @@ LAYERS = {
         {"affine", "numpy", "shapely"},
     ),
 }
+HANDED_ON = {"arrays", "dataarrays", "translation"}  # by the package itself, and loaded only when asked for
 LAYER_OF = {module: name for name, layer in LAYERS.items() for module in layer.modules}
 # A few modules know the frameworks, one module each the other runtimes, the files of TensorBoard, and so on.
 EXTRA_PACKAGES = {
+    "arrays": {"rasterio"},
     "autograd": FRAMEWORKS,
     "backend": FRAMEWORKS,
     "board": {"tensorboardX"},
+    "dataarrays": {"xarray"},
     "perceptual": {"lpips", "pytorch_fid"},
     "onnx_graph": {"onnx"},
     "onnx_runtime": {"onnxruntime"},
@@ -223,9 +229,10 @@ def imported(folder: str, module: str) -> list[str]:
 
 
 def own(module: str) -> set[str]:
-    """Modules of the library that a module of the library imports."""
+    """Modules of the library that a module of the library imports; of the package itself, but what it hands on."""
     parts = [name.split(".") for name in imported("sartranslate", module)]
-    return {part[1] if part[1] in LIBRARY else "__init__" for part in parts if part[0] == "sartranslate"}
+    found = {part[1] if part[1] in LIBRARY else "__init__" for part in parts if part[0] == "sartranslate"}
+    return found - HANDED_ON if module == "__init__" else found
 
 
 def foreign(folder: str, module: str) -> set[str]:
@@ -358,6 +365,20 @@ def test_importing_a_whole_layer_loads_nothing_of_those_beside_and_above(layer: 
         f"sartranslate.{module}" for name in {"raster", "keras", "verbs"} - {layer} for module in LAYERS[name].modules
     }
     assert names & above == set()
+
+
+def test_the_package_alone_loads_nothing_outside_the_standard_library() -> None:
+    script = "import sys; before = set(sys.modules); import sartranslate; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert loaded - set(sys.stdlib_module_names) == {"sartranslate"}
+
+
+@pytest.mark.parametrize("name", ["translate", "translate_array", "translate_dataarray"])
+def test_what_the_package_hands_on_loads_no_framework_and_no_xarray_before_it_is_called(name: str) -> None:
+    script = f"import sys\nfrom sartranslate import {name}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {name.split(".")[0] for name in done.stdout.split()} & {*FRAMEWORKS, "keras", "xarray"} == set()
 
 
 def test_the_verbs_load_no_framework_until_they_need_one() -> None:
