@@ -50,10 +50,12 @@ setup(
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
         "test": [
             "hypothesis>=6.100",
+            "jsonschema>=4.20",
             "onnx>=1.16",
             "onnxruntime>=1.19",
             "openvino>=2024.4",
             "psutil>=5.9",
+            "pystac>=1.12",
             "pytest>=8.4",
             "pytest-xdist>=3.5",
             "rio-cogeo>=5.3",

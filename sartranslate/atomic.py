@@ -47,18 +47,18 @@ def remove_unfinished(folder: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, overwrite: bool = True) -> None:
     """Write `content` to `path`, whole or not at all. Raises `OutputError` when that is not possible."""
-    with replaced_when_whole(path) as unfinished:
+    with replaced_when_whole(path, overwrite=overwrite) as unfinished:
         try:
             unfinished.write_bytes(content)
         except OSError as error:
             raise OutputError(f"{path}: can not be written: {error.strerror}") from error
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
     """The same of UTF-8."""
-    write_whole(path, text.encode())
+    write_whole(path, text.encode(), overwrite=overwrite)
 
 
 @contextmanager

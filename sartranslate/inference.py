@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from datetime import datetime, timezone
 from itertools import islice
 
 import numpy as np
 
 from sartranslate import __version__
+from sartranslate.atomic import write_text
 from sartranslate.blend import Strip
 from sartranslate.cog_profile import CogProfile, lossless
-from sartranslate.errors import OptionError, SceneError
+from sartranslate.errors import OptionError, OutputError, SceneError
 from sartranslate.file_state import check_unchanged
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.job import job
@@ -27,6 +30,7 @@ from sartranslate.raster import moved
 from sartranslate.reader import block_cache, scene_reader
 from sartranslate.seams import WINDOW_TAG, TranslatedRegion
 from sartranslate.sliding import Patch, Tally, padded, side_by_side, slide
+from sartranslate.stac import stac_item
 from sartranslate.translator import Translator
 from sartranslate.uncertainty import to_levels
 from sartranslate.windows import Window
@@ -52,6 +56,7 @@ def translate(
     """
     started = time.monotonic()
     products, options = _products(plan, translator), plan.options
+    item = _item(plan, products)
     resumption = Resumption(job(plan, translator), options.resume, options.note_seconds, tell)
     with (
         block_cache(plan.scene, options.window),
@@ -72,6 +77,7 @@ def translate(
             for strip in strips:
                 pending.put(strip)
         check_unchanged(plan.scene.path, plan.files)
+    _write_item(plan, item)
     return _summary(plan, rest, translator, tally, time.monotonic() - started)
 
 
@@ -137,6 +143,25 @@ def _products(plan: Plan, translator: Translator) -> list[Product]:
     return products
 
 
+def _item(plan: Plan, products: Sequence[Product]) -> str:
+    """The STAC item as a text, told before the work, when the scene is there for sure."""
+    if not plan.options.stac:
+        return ""
+    files = plan.options.scene.files
+    sources = list(files.values()) if files else [plan.scene.path]
+    item = stac_item(plan.scene, plan.region, products, sources, datetime.now(timezone.utc))
+    return json.dumps(item, indent=2, allow_nan=False) + "\n"
+
+
+def _write_item(plan: Plan, text: str) -> None:
+    if plan.item is None:
+        return
+    try:
+        write_text(plan.item, text, overwrite=plan.options.overwrite)
+    except OutputError as error:
+        raise OutputError(f"{error}; {plan.out} is whole, and only its STAC item is missing") from error
+
+
 def _tags(plan: Plan, translator: Translator, what: Mapping[str, str]) -> dict[str, str]:
     scene = plan.scene
     return {
@@ -161,6 +186,7 @@ def _summary(plan: Plan, rest: Plan, translator: Translator, tally: Tally, secon
         scene=scene.path,
         out=os.fspath(plan.out),
         uncertainty=os.fspath(plan.options.uncertainty) if plan.options.uncertainty else None,
+        stac=os.fspath(plan.item) if plan.item else None,
         spread=translator.spread.describe() if plan.options.uncertainty and translator.spread else None,
         height=plan.region.height,
         width=plan.region.width,

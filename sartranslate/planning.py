@@ -21,6 +21,7 @@ from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions
+from sartranslate.stac import check_placed, item_path
 from sartranslate.windows import Window, WindowGrid, check_multiple
 from sartranslate.working_folder import check_free
 
@@ -41,6 +42,7 @@ class InferenceOptions:
     area: Area | None = None  # the output's; None: the whole scene
     prefetch: int = 16  # patches read ahead
     strip_height: int = STRIP_HEIGHT  # rows handed to the writer at once; more rows, more memory
+    stac: bool = False  # a STAC item beside the output
     resume: bool = True  # go on with what an interrupted run of the same job has left
     note_seconds: float = 2.0  # between two notes of what is finished, at least; work of less is done again
 
@@ -77,6 +79,11 @@ class Plan(PixelPlan):
 
     out: Path
 
+    @property
+    def item(self) -> Path | None:
+        """The STAC item, where one is asked for."""
+        return item_path(self.out) if self.options.stac else None
+
 
 AnyPlan = TypeVar("AnyPlan", bound=PixelPlan)
 
@@ -98,6 +105,8 @@ def plan(
     check_multiple(options.window, size_multiple)
     scene = open_scene(scene_path, radiometry.bands, options.scene)
     _check_outputs(out, scene, options)
+    if options.stac:
+        check_placed(scene)
     return Plan(**vars(plan_pixels(scene, radiometry, options)), out=out)
 
 
@@ -125,3 +134,8 @@ def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
         check_output(path, scene, keep=keep, overwrite=options.overwrite)
     if options.uncertainty:
         check_distinct(out, options.uncertainty)
+    if options.stac:
+        item = item_path(out)
+        for path in filter(None, (out, options.uncertainty)):
+            check_distinct(path, item)
+        check_output(item, scene, keep=keep, overwrite=options.overwrite)

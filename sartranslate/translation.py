@@ -39,6 +39,7 @@ def translate(
     compress: str = "zstd",
     uncertainty: PathLike | None = None,
     uncertainty_samples: int = SAMPLES,
+    stac: bool = False,
     overwrite: bool = False,
     resume: bool = True,
     unit: str | None = None,
@@ -56,7 +57,7 @@ def translate(
     an internal mask. Options are those of the command, in the same units: `model` a file (the embedded one), `aoi` a
     vector file or WKT in `aoi_crs`, `bbox` west, south, east, north in degrees or `aoi_crs`, `window` and `overlap`
     pixels, `bands` numbers from 1, `unit` one of db, power, amplitude and byte, `runtime` and `precision` "auto" or a
-    name, `uncertainty` a second GeoTIFF of the spread over `uncertainty_samples` samples.
+    name, `uncertainty` a second GeoTIFF of the spread over `uncertainty_samples` samples, `stac` an item beside `out`.
 
     What the command prints on the way is logged. Raises errors of `sartranslate.errors`, all of them
     `SartranslateError` and a builtin too; outputs are then what they were before.
@@ -70,6 +71,7 @@ def translate(
         compress=compress,
         overwrite=overwrite,
         uncertainty=None if uncertainty is None else Path(uncertainty),
+        stac=stac,
         keep=(model,),
         unit=unit,
         scene=SceneOptions(files, tuple(bands), "bands", nodata, crs, resolution, gcps, allow_ungeoreferenced),

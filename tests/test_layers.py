@@ -87,6 +87,7 @@ LAYERS = {
     ),
     "raster": Layer(
         {
+            "acquisition",
             "aoi",
             "area_file",
             "cog",
@@ -119,6 +120,7 @@ LAYERS = {
             "sheet",
             "sides",
             "source",
+            "stac",
             "strips",
             "tile_images",
             "tile_index",
