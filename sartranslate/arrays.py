@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 from rasterio.crs import CRS
@@ -112,7 +111,7 @@ def _layers(values: ArrayLike) -> NDArray[Any]:
         raise SceneError(f"{NAME}: shape {array.shape}, expected (height, width) or (height, width, bands)")
     if array.dtype.name not in (*TYPES, *WIDENED) and array.dtype.kind != "c":  # which a scene is refused for
         raise SceneError(f"{NAME}: values of {array.dtype}, expected one of {', '.join(TYPES)}")
-    return np.asanyarray(layers, WIDENED.get(array.dtype.name, array.dtype.newbyteorder("=")))
+    return np.asanyarray(layers, WIDENED.get(array.dtype.name))
 
 
 def _transform(transform: Affine | Sequence[float] | None) -> Affine | None:
@@ -138,7 +137,7 @@ def _in_memory(layers: NDArray[Any], names: Sequence[str], **place: Any) -> Iter
     profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": layers.dtype, **place}
     masked = np.ma.getmaskarray(layers).any(axis=0)
     with MemoryFile(filename=f"{NAME}.tif") as memory:
-        with quiet_georeference(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), memory.open(**profile) as dataset:
+        with quiet_georeference(), memory.open(**profile) as dataset:
             dataset.write(np.ma.getdata(layers))
             if masked.any():
                 dataset.write_mask(~masked)

@@ -12,7 +12,7 @@ from sartranslate import bundle, inference
 from sartranslate.area_file import chosen_area
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.layout import slow_layout
-from sartranslate.planning import InferenceOptions, PixelPlan, plan
+from sartranslate.planning import InferenceOptions, PixelPlan, Plan, plan
 from sartranslate.runtime import AUTO
 from sartranslate.source import SceneOptions
 from sartranslate.translator import Translator, load_translator
@@ -78,13 +78,18 @@ def translate(
         area=chosen_area(aoi, bbox, aoi_crs),
         resume=resume,
     )
-    wanted = bundle.describe(model)
-    source = None if isinstance(scene, Mapping) else scene
-    planned = plan(source, Path(out), wanted.radiometry, options, size_multiple=wanted.generator.size_multiple)
-    if warning := slow_layout(planned.scene):
-        logger.warning("%s is %s", planned.scene.path, warning)
+    planned = _planned(scene, Path(out), model, options)
     samples = None if uncertainty is None else uncertainty_samples
     return inference.translate(planned, translator_for(planned, model, runtime, precision, samples), tell=logger.info)
+
+
+def _planned(scene: PathLike | Mapping[str, str], out: Path, model: Path, options: InferenceOptions) -> Plan:
+    wanted = bundle.describe(model)
+    source = None if isinstance(scene, Mapping) else scene
+    planned = plan(source, out, wanted.radiometry, options, size_multiple=wanted.generator.size_multiple)
+    if warning := slow_layout(planned.scene):
+        logger.warning("%s is %s", planned.scene.path, warning)
+    return planned
 
 
 def translator_for(

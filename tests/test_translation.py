@@ -15,7 +15,11 @@ from click.testing import Result
 from numpy.typing import NDArray
 
 import sartranslate as package
+from sartranslate.area_file import bbox_area
+from sartranslate.bundle import DEFAULT_MODEL
 from sartranslate.errors import OptionError, OutputError, SceneError
+from sartranslate.planning import InferenceOptions
+from sartranslate.source import SceneOptions
 from sartranslate.translator import Translator
 from sartranslate.uncertainty import Spread
 from tests.conftest import WriteScene
@@ -87,6 +91,31 @@ def test_files_and_summary_are_those_of_the_command(
     assert by_call[3] == options.get("runtime", "auto")
 
 
+def test_every_option_arrives_where_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[Any] = []
+
+    def refused(source: Any, out: Path, radiometry: Any, options: InferenceOptions, *, size_multiple: int) -> Any:
+        planned.extend((source, out, options))
+        raise SceneError("far enough")
+
+    monkeypatch.setattr("sartranslate.translation.plan", refused)
+    places = {"bands": (2,), "nodata": -1.0, "crs": "EPSG:32633", "resolution": 20.0, "gcps": "tps"}
+    rest = {"window": 320, "overlap": 32, "batch_size": 2, "compress": "webp", "unit": "db"}
+    switches = {"overwrite": True, "resume": False, "stac": True}
+    files = {"VV": "vv.tif"}
+    with pytest.raises(SceneError, match="far enough"):
+        package.translate(
+            files, "a/out.tif", model=str(DEFAULT_MODEL), bbox=BOX, aoi_crs="EPSG:4326", uncertainty="u.tif",
+            allow_ungeoreferenced=True, **places, **rest, **switches,
+        )  # fmt: skip
+    scene = SceneOptions(files, bands_option="bands", allow_ungeoreferenced=True, **places)
+    area = bbox_area(*BOX, crs="EPSG:4326")
+    expected = InferenceOptions(
+        scene=scene, area=area, uncertainty=Path("u.tif"), keep=(DEFAULT_MODEL,), **rest, **switches
+    )
+    assert planned == [None, Path("a/out.tif"), expected]
+
+
 def test_a_mapping_is_a_file_for_each_polarisation(write_scene: WriteScene, amplitudes: NDArray[np.uint16]) -> None:
     files = {"VV": str(write_scene("a.tif", amplitudes + 100)), "VH": str(write_scene("b.tif", amplitudes))}
     out = Path(files["VH"]).with_name("out.tif")
@@ -95,6 +124,15 @@ def test_a_mapping_is_a_file_for_each_polarisation(write_scene: WriteScene, ampl
     assert alone.bands == ("1",)
     with rasterio.open(out) as found, rasterio.open(alone.out) as expected:
         assert np.array_equal(found.read(), expected.read())
+
+
+def test_an_item_for_catalogues_is_written_where_it_is_asked_for(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16]
+) -> None:
+    scene = write_scene("scene.tif", amplitudes)
+    summary = package.translate(scene, scene.with_name("out.tif"), stac=True)
+    assert summary.stac == str(scene.with_name("out.json"))
+    assert json.loads(Path(summary.stac).read_text())["assets"]["visual"]["href"] == "./out.tif"
 
 
 def test_what_the_command_would_print_is_logged(
