@@ -53,17 +53,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize(
     ("arguments", "options"),
     [
-        ([], {}),
-        (["--window", 512, "--overlap", 128, "--batch-size", 3], {"window": 512, "overlap": 128, "batch_size": 3}),
         (["--bbox", *BOX, "--compress", "lzw"], {"bbox": BOX, "compress": "lzw"}),
-        (["--unit", "power", "--nodata", 90, "--bidx", 1], {"unit": "power", "nodata": 90, "bands": [1]}),
+        (
+            ["--unit", "power", "--nodata", 90, "--bidx", 1, "--runtime", "openvino"],
+            {"unit": "power", "nodata": 90, "bands": [1], "runtime": "openvino"},
+        ),
         (
             ["--uncertainty", "spread.tif", "--uncertainty-samples", 3],
             {"uncertainty": "spread.tif", "uncertainty_samples": 3},
         ),
-        (["--runtime", "openvino", "--precision", "float32"], {"runtime": "openvino", "precision": "float32"}),
     ],
-    ids=["nothing", "windows", "area", "values", "uncertainty", "runtime"],
+    ids=["area", "values", "uncertainty"],
 )
 def test_files_and_summary_are_those_of_the_command(
     write_scene: WriteScene,
