@@ -95,6 +95,7 @@ def _runtime(runtime: str, backend: str | None, samples: int | None) -> str:
     metavar="N",
     help="Samples for it; each takes as long as the picture.  [default: 8]",
 )
+@click.option("--stac", is_flag=True, help="Also write a STAC item, of the same name in .json, for catalogues.")
 @click.option(
     "--resume/--no-resume",
     default=True,
@@ -202,4 +203,5 @@ def _one_line(summary: InferenceSummary) -> str:
         + (f"; the first {summary.resumed_rows} rows by an earlier run" if summary.resumed_rows else "")
         + (f"; placed by {summary.placed}" if summary.placed else "")
         + (f"; uncertainty in {summary.uncertainty}: {summary.spread}" if summary.uncertainty else "")
+        + (f"; STAC item in {summary.stac}" if summary.stac else "")
     )

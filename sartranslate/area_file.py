@@ -17,7 +17,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from shapely.errors import ShapelyError
 
-from sartranslate.errors import AreaError, SceneError
+from sartranslate.errors import AreaError, OptionError, SceneError
 from sartranslate.local_only import check_file
 from sartranslate.printable import printable
 from sartranslate.remote import be_patient
@@ -85,6 +85,22 @@ def bbox_area(west: float, south: float, east: float, north: float, crs: str | N
         raise AreaError(f"{source}: west {west} is not below east {east}; expected west south east north")
     spans = [span for span in ((west, 180.0), (-180.0, east)) if span[0] < span[1]]
     return _area([shapely.box(first, south, last, north) for first, last in spans], known, None, source)
+
+
+def chosen_area(aoi: str | None, bbox: tuple[float, float, float, float] | None, crs: str | None) -> Area | None:
+    """The one of both that is given, as `read_area` and `bbox_area`, or None.
+
+    Raises `OptionError` for both, or a CRS without either, and `AreaError` as they do.
+    """
+    if aoi is not None and bbox is not None:
+        raise OptionError("aoi and bbox are both given, expected one of them")
+    if aoi is not None:
+        return read_area(aoi, crs)
+    if bbox is not None:
+        return bbox_area(*bbox, crs=crs)
+    if crs is not None:
+        raise OptionError(f"CRS {crs!r} of an area without an area, expected aoi or bbox")
+    return None
 
 
 def _area(geometries: Sequence[Any], found: str | CRS | None, given: str | None, source: str) -> Area:

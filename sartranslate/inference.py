@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from datetime import datetime, timezone
 from itertools import islice
 
 import numpy as np
 
 from sartranslate import __version__
+from sartranslate.atomic import write_text
 from sartranslate.blend import Strip
 from sartranslate.cog_profile import CogProfile, lossless
-from sartranslate.errors import OptionError, SceneError
+from sartranslate.errors import OptionError, OutputError, SceneError
 from sartranslate.file_state import check_unchanged
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.job import job
 from sartranslate.journal import Resumption
-from sartranslate.planning import Plan
+from sartranslate.planning import PixelPlan, Plan
 from sartranslate.prefetch import BackgroundWriter, prefetch
 from sartranslate.product import Product, product_writer
 from sartranslate.radiometry import Float, Mask, to_rgb
@@ -27,6 +30,7 @@ from sartranslate.raster import moved
 from sartranslate.reader import block_cache, scene_reader
 from sartranslate.seams import WINDOW_TAG, TranslatedRegion
 from sartranslate.sliding import Patch, Tally, padded, side_by_side, slide
+from sartranslate.stac import stac_item
 from sartranslate.translator import Translator
 from sartranslate.uncertainty import to_levels
 from sartranslate.windows import Window
@@ -52,6 +56,7 @@ def translate(
     """
     started = time.monotonic()
     products, options = _products(plan, translator), plan.options
+    item = _item(plan, products)
     resumption = Resumption(job(plan, translator), options.resume, options.note_seconds, tell)
     with (
         block_cache(plan.scene, options.window),
@@ -59,29 +64,38 @@ def translate(
     ):
         rest = plan.below(writer.first_row)
         tally = Tally(windows=len(plan.windows) - len(rest.windows))
+        generators = [(product.generator, product.profile.bands) for product in products]
+        strips = translated_strips(rest, translator, generators, tally, lambda: watch(tally, len(plan.windows)))
         with (
             BackgroundWriter[Strip](
-                lambda strip: writer.write(strip.row_off - plan.region.row_off, strip.values, _mask(plan, strip))
+                lambda strip: writer.write(
+                    strip.row_off - plan.region.row_off, strip.values, valid_in_area(plan, strip)
+                )
             ) as pending,
-            closing(_strips(rest, translator, products, tally, lambda: watch(tally, len(plan.windows)))) as strips,
+            closing(strips),
         ):
             for strip in strips:
                 pending.put(strip)
         check_unchanged(plan.scene.path, plan.files)
+    _write_item(plan, item)
     return _summary(plan, rest, translator, tally, time.monotonic() - started)
 
 
-def _strips(
-    plan: Plan, translator: Translator, products: Sequence[Product], tally: Tally, watch: Callable[[], None]
+def translated_strips(
+    plan: PixelPlan,
+    translator: Translator,
+    generators: Sequence[tuple[Callable[[Float], Float], int]],
+    tally: Tally | None = None,
+    watch: Callable[[], None] = lambda: None,
 ) -> Generator[Strip, None, None]:
-    """Blended strips of the plan's region, with the channels of all products side by side."""
+    """Blended strips of the plan's region, with the channels of all generators, each so many, side by side."""
     with closing(prefetch(_patches(plan), plan.options.prefetch)) as patches:
         yield from slide(
             patches,
-            side_by_side([(product.generator, product.profile.bands) for product in products]),
+            side_by_side(generators),
             plan.grid,
             batch_size=plan.options.batch_size or translator.batch_size,
-            channels=sum(product.profile.bands for product in products),
+            channels=sum(channels for _, channels in generators),
             strip_height=plan.options.strip_height,
             tally=tally,
             region=plan.region,
@@ -89,7 +103,7 @@ def _strips(
         )
 
 
-def calibration_patches(plan: Plan) -> Float:
+def calibration_patches(plan: PixelPlan) -> Float:
     """(N, size, size, bands) patches as the generator will see them, from all over the plan, at most so many."""
     most = max(1, CALIBRATED_PIXELS // plan.grid.size**2)
     order = np.random.default_rng(0).permutation(len(plan.windows))
@@ -101,7 +115,7 @@ def calibration_patches(plan: Plan) -> Float:
     return np.stack(kept)
 
 
-def _patches(plan: Plan) -> Generator[Patch, None, None]:
+def _patches(plan: PixelPlan) -> Generator[Patch, None, None]:
     """Read and scale the windows; runs in the reader thread, on datasets of its own."""
     with scene_reader(plan.scene) as reader:
         for window in plan.windows:
@@ -109,7 +123,7 @@ def _patches(plan: Plan) -> Generator[Patch, None, None]:
             yield Patch(window, plan.scaling.apply(values, mask), mask)
 
 
-def _mask(plan: Plan, strip: Strip) -> Mask:
+def valid_in_area(plan: PixelPlan, strip: Strip) -> Mask:
     """Where a strip is valid and within the area."""
     if plan.area is None:
         return strip.mask
@@ -127,6 +141,25 @@ def _products(plan: Plan, translator: Translator) -> list[Product]:
         tags = _tags(plan, translator, {"TIFFTAG_IMAGEDESCRIPTION": SPREAD, "SARTRANSLATE_SPREAD": spread.describe()})
         products.append(Product(uncertainty, _profile(plan, 1, lossless(compress), tags), spread, to_levels))
     return products
+
+
+def _item(plan: Plan, products: Sequence[Product]) -> str:
+    """The STAC item as a text, told before the work, when the scene is there for sure."""
+    if not plan.options.stac:
+        return ""
+    files = plan.options.scene.files
+    sources = list(files.values()) if files else [plan.scene.path]
+    item = stac_item(plan.scene, plan.region, products, sources, datetime.now(timezone.utc))
+    return json.dumps(item, indent=2, allow_nan=False) + "\n"
+
+
+def _write_item(plan: Plan, text: str) -> None:
+    if plan.item is None:
+        return
+    try:
+        write_text(plan.item, text, overwrite=plan.options.overwrite)
+    except OutputError as error:
+        raise OutputError(f"{error}; {plan.out} is whole, and only its STAC item is missing") from error
 
 
 def _tags(plan: Plan, translator: Translator, what: Mapping[str, str]) -> dict[str, str]:
@@ -153,6 +186,7 @@ def _summary(plan: Plan, rest: Plan, translator: Translator, tally: Tally, secon
         scene=scene.path,
         out=os.fspath(plan.out),
         uncertainty=os.fspath(plan.options.uncertainty) if plan.options.uncertainty else None,
+        stac=os.fspath(plan.item) if plan.item else None,
         spread=translator.spread.describe() if plan.options.uncertainty and translator.spread else None,
         height=plan.region.height,
         width=plan.region.width,

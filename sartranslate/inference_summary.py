@@ -13,6 +13,7 @@ class InferenceSummary:
     scene: str
     out: str
     uncertainty: str | None  # raster of the spread
+    stac: str | None  # item for catalogues
     spread: str | None  # what it is over
     height: int  # pixels
     width: int  # pixels

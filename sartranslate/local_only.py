@@ -21,6 +21,7 @@ from sartranslate.errors import OptionError, SceneError
 VARIABLE = "SARTRANSLATE_LOCAL_ONLY"
 FORMATS = ("GTiff", "VRT", "PNG", "JPEG", "ENVI", "EHdr", "HFA")  # of scenes, as GDAL calls them
 ARCHIVED = tuple(name for name in FORMATS if name != "VRT")  # sources of a virtual raster in an archive go unseen
+MEMORY = "/vsimem/"  # where GDAL keeps files that are on no disk; of ours, GeoTIFFs alone
 ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/")
 NETWORK_DRIVERS = (
     *("ADBC", "AmigoCloud", "CSW", "Carto", "DAAS", "ECW", "EEDA", "EEDAI", "Elasticsearch", "GDALG", "GMLAS", "GTI"),
@@ -59,6 +60,8 @@ def drivers_for(path: str | os.PathLike[str]) -> list[str] | None:
     """
     if not _restricted():
         return None
+    if os.fspath(path).startswith(MEMORY):
+        return ["GTiff"]
     _check(os.fspath(path), frozenset())
     return list(ARCHIVED if os.fspath(path).startswith(ARCHIVES) else FORMATS)
 

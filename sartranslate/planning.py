@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from sartranslate.aoi import AreaOnGrid, area_on_grid
 from sartranslate.area_file import Area
@@ -20,6 +21,7 @@ from sartranslate.sampling import sample_scene
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions
+from sartranslate.stac import check_placed, item_path
 from sartranslate.windows import Window, WindowGrid, check_multiple
 from sartranslate.working_folder import check_free
 
@@ -40,6 +42,7 @@ class InferenceOptions:
     area: Area | None = None  # the output's; None: the whole scene
     prefetch: int = 16  # patches read ahead
     strip_height: int = STRIP_HEIGHT  # rows handed to the writer at once; more rows, more memory
+    stac: bool = False  # a STAC item beside the output
     resume: bool = True  # go on with what an interrupted run of the same job has left
     note_seconds: float = 2.0  # between two notes of what is finished, at least; work of less is done again
 
@@ -52,8 +55,8 @@ class InferenceOptions:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A checked translation: all that is decided before the network is needed."""
+class PixelPlan:
+    """Checked pixels to translate, wherever they go to: all that is decided before the network is needed."""
 
     scene: Scene
     scaling: SceneScaling
@@ -61,14 +64,28 @@ class Plan:
     region: Window  # rows and columns of the output
     area: AreaOnGrid | None  # what is valid of them; None: all
     windows: tuple[Window, ...]  # of the grid, those that the output needs
-    out: Path
     options: InferenceOptions
     files: Mapping[str, str]  # of the scene, each with its state before anything was read
 
-    def below(self, row: int) -> Plan:
+    def below(self: AnyPlan, row: int) -> AnyPlan:
         """The same for the rows of the region from this one on."""
         region = self.region.below(row)
         return replace(self, region=region, windows=tuple(w for w in self.windows if w.rows.stop > region.row_off))
+
+
+@dataclass(frozen=True)
+class Plan(PixelPlan):
+    """A checked translation to a file."""
+
+    out: Path
+
+    @property
+    def item(self) -> Path | None:
+        """The STAC item, where one is asked for."""
+        return item_path(self.out) if self.options.stac else None
+
+
+AnyPlan = TypeVar("AnyPlan", bound=PixelPlan)
 
 
 def plan(
@@ -87,8 +104,15 @@ def plan(
     options = options or InferenceOptions()
     check_multiple(options.window, size_multiple)
     scene = open_scene(scene_path, radiometry.bands, options.scene)
-    files = file_states(scene.files)
     _check_outputs(out, scene, options)
+    if options.stac:
+        check_placed(scene)
+    return Plan(**vars(plan_pixels(scene, radiometry, options)), out=out)
+
+
+def plan_pixels(scene: Scene, radiometry: Radiometry, options: InferenceOptions) -> PixelPlan:
+    """The same of an opened scene without an output. Raises `SceneError`, `AreaError` or `OptionError`."""
+    files = file_states(scene.files)
     grid = WindowGrid(scene.height, scene.width, options.window, options.overlap)
     region, area = Window(0, 0, scene.height, scene.width), None
     if options.area:
@@ -100,7 +124,7 @@ def plan(
         sample = sample_scene(scene)
     with named_errors(scene.path):
         scaling = resolve_scaling(radiometry, sample, options.unit)
-    return Plan(scene, scaling, grid, region, area, windows, out, options, files)
+    return PixelPlan(scene, scaling, grid, region, area, windows, options, files)
 
 
 def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
@@ -110,3 +134,8 @@ def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
         check_output(path, scene, keep=keep, overwrite=options.overwrite)
     if options.uncertainty:
         check_distinct(out, options.uncertainty)
+    if options.stac:
+        item = item_path(out)
+        for path in filter(None, (out, options.uncertainty)):
+            check_distinct(path, item)
+        check_output(item, scene, keep=keep, overwrite=options.overwrite)

@@ -91,6 +91,7 @@ LAYERS = {
     ),
     "raster": Layer(
         {
+            "acquisition",
             "aoi",
             "area_file",
             "cog",
@@ -129,6 +130,7 @@ LAYERS = {
             "sheet",
             "sides",
             "source",
+            "stac",
             "strips",
             "tile_images",
             "tile_index",
@@ -174,7 +176,9 @@ LAYERS = {
     ),
     "verbs": Layer(
         {
+            "arrays",
             "comparing",
+            "dataarrays",
             "estimate",
             "evaluation",
             "export",
@@ -189,6 +193,7 @@ LAYERS = {
             "simulation",
             "training",
             "training_data",
+            "translation",
             "validation",
             "weight_import",
         },
@@ -196,12 +201,15 @@ LAYERS = {
         {"affine", "numpy", "shapely"},
     ),
 }
+HANDED_ON = {"arrays", "dataarrays", "translation"}  # by the package itself, and loaded only when asked for
 LAYER_OF = {module: name for name, layer in LAYERS.items() for module in layer.modules}
 # A few modules know the frameworks, one module each the other runtimes, the files of TensorBoard, and so on.
 EXTRA_PACKAGES = {
+    "arrays": {"rasterio"},
     "autograd": FRAMEWORKS,
     "backend": FRAMEWORKS,
     "board": {"tensorboardX"},
+    "dataarrays": {"xarray"},
     "perceptual": {"lpips", "pytorch_fid"},
     "onnx_graph": {"onnx"},
     "onnx_runtime": {"onnxruntime"},
@@ -237,9 +245,10 @@ def imported(folder: str, module: str) -> list[str]:
 
 
 def own(module: str) -> set[str]:
-    """Modules of the library that a module of the library imports."""
+    """Modules of the library that a module of the library imports; of the package itself, but what it hands on."""
     parts = [name.split(".") for name in imported("sartranslate", module)]
-    return {part[1] if part[1] in LIBRARY else "__init__" for part in parts if part[0] == "sartranslate"}
+    found = {part[1] if part[1] in LIBRARY else "__init__" for part in parts if part[0] == "sartranslate"}
+    return found - HANDED_ON if module == "__init__" else found
 
 
 def foreign(folder: str, module: str) -> set[str]:
@@ -372,6 +381,19 @@ def test_importing_a_whole_layer_loads_nothing_of_those_beside_and_above(layer: 
         f"sartranslate.{module}" for name in {"raster", "keras", "verbs"} - {layer} for module in LAYERS[name].modules
     }
     assert names & above == set()
+
+
+def test_the_package_alone_loads_nothing_outside_the_standard_library() -> None:
+    script = "import sys; before = set(sys.modules); import sartranslate; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert loaded - set(sys.stdlib_module_names) == {"sartranslate"}
+
+
+def test_what_the_package_hands_on_loads_no_framework_and_no_xarray_before_it_is_called() -> None:
+    script = "import sys; from sartranslate import translate, translate_array, translate_dataarray; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {name.split(".")[0] for name in done.stdout.split()} & {*FRAMEWORKS, "keras", "xarray"} == set()
 
 
 def test_the_verbs_load_no_framework_until_they_need_one() -> None:

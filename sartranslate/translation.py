@@ -1,0 +1,100 @@
+"""A scene translated by one call from Python, as `sartranslate infer` does it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from sartranslate import bundle, inference
+from sartranslate.area_file import chosen_area
+from sartranslate.inference_summary import InferenceSummary
+from sartranslate.layout import slow_layout
+from sartranslate.planning import InferenceOptions, PixelPlan, Plan, plan
+from sartranslate.runtime import AUTO
+from sartranslate.source import SceneOptions
+from sartranslate.translator import Translator, load_translator
+from sartranslate.uncertainty import SAMPLES
+
+Box = tuple[float, float, float, float]
+PathLike = str | os.PathLike[str]
+logger = logging.getLogger(__name__)
+
+
+def translate(
+    scene: PathLike | Mapping[str, str],
+    out: PathLike,
+    *,
+    model: PathLike | None = None,
+    aoi: str | None = None,
+    bbox: Box | None = None,
+    aoi_crs: str | None = None,
+    window: int = 256,
+    overlap: int = 64,
+    batch_size: int | None = None,
+    runtime: str = AUTO,
+    precision: str = AUTO,
+    compress: str = "zstd",
+    uncertainty: PathLike | None = None,
+    uncertainty_samples: int = SAMPLES,
+    stac: bool = False,
+    overwrite: bool = False,
+    resume: bool = True,
+    unit: str | None = None,
+    bands: Sequence[int] = (),
+    nodata: float | None = None,
+    crs: str | None = None,
+    resolution: float | None = None,
+    gcps: str | None = None,
+    allow_ungeoreferenced: bool = False,
+) -> InferenceSummary:
+    """Write the RGB GeoTIFF `out` on the ground of `scene`, as the command `sartranslate infer` does.
+
+    `scene` is any raster that GDAL reads, a Sentinel-1 SAFE folder or zip, or a mapping of polarisations to
+    single-band files, such as `{"VV": "vv.tif", "VH": "vh.tif"}`. The output is uint8, a Cloud Optimized GeoTIFF with
+    an internal mask. Options are those of the command, in the same units: `model` a file (the embedded one), `aoi` a
+    vector file or WKT in `aoi_crs`, `bbox` west, south, east, north in degrees or `aoi_crs`, `window` and `overlap`
+    pixels, `bands` numbers from 1, `unit` one of db, power, amplitude and byte, `runtime` and `precision` "auto" or a
+    name, `uncertainty` a second GeoTIFF of the spread over `uncertainty_samples` samples, `stac` an item beside `out`.
+
+    What the command prints on the way is logged. Raises errors of `sartranslate.errors`, all of them
+    `SartranslateError` and a builtin too; outputs are then what they were before.
+    """
+    files = dict(scene) if isinstance(scene, Mapping) else None
+    model = bundle.DEFAULT_MODEL if model is None else Path(model)
+    options = InferenceOptions(
+        window=window,
+        overlap=overlap,
+        batch_size=batch_size,
+        compress=compress,
+        overwrite=overwrite,
+        uncertainty=None if uncertainty is None else Path(uncertainty),
+        stac=stac,
+        keep=(model,),
+        unit=unit,
+        scene=SceneOptions(files, tuple(bands), "bands", nodata, crs, resolution, gcps, allow_ungeoreferenced),
+        area=chosen_area(aoi, bbox, aoi_crs),
+        resume=resume,
+    )
+    planned = _planned(scene, Path(out), model, options)
+    samples = None if uncertainty is None else uncertainty_samples
+    return inference.translate(planned, translator_for(planned, model, runtime, precision, samples), tell=logger.info)
+
+
+def _planned(scene: PathLike | Mapping[str, str], out: Path, model: Path, options: InferenceOptions) -> Plan:
+    wanted = bundle.describe(model)
+    source = None if isinstance(scene, Mapping) else scene
+    planned = plan(source, out, wanted.radiometry, options, size_multiple=wanted.generator.size_multiple)
+    if warning := slow_layout(planned.scene):
+        logger.warning("%s is %s", planned.scene.path, warning)
+    return planned
+
+
+def translator_for(
+    planned: PixelPlan, model: Path, runtime: str, precision: str, samples: int | None = None
+) -> Translator:
+    """The model's translator, calibrated on the planned pixels where its precision needs that; raises as it does."""
+    calibration = partial(inference.calibration_patches, planned)
+    return load_translator(model, precision, samples, runtime=runtime, tell=logger.info, calibration=calibration)
