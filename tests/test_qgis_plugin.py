@@ -245,7 +245,12 @@ def called(profile: Path, *command: object) -> subprocess.CompletedProcess[str]:
 
 
 def settings(profile: Path) -> dict[str, str]:
-    own = {"QGIS_CUSTOM_CONFIG_PATH": str(profile), "SARTRANSLATE": str(profile / "sartranslate")}
+    """Without the tests' own environment on the path: QGIS would take its Python's library for that of the system."""
+    own = {
+        "PATH": "/usr/bin:/bin",
+        "QGIS_CUSTOM_CONFIG_PATH": str(profile),
+        "SARTRANSLATE": str(profile / "sartranslate"),
+    }
     return environment(QT_QPA_PLATFORM="offscreen", **own)
 
 
