@@ -27,7 +27,8 @@ from sartranslate.scaling import SceneStatistics, measure
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions
 from sartranslate.split import SPLITS
-from sartranslate.tile_index import TileRecord, audit, read_index, write_index
+from sartranslate.tile_index import TileRecord, read_index, write_index
+from sartranslate.tile_spacing import audit
 from sartranslate.windows import Window
 
 INDEX_NAME = "index.gpkg"

@@ -134,6 +134,7 @@ LAYERS = {
             "strips",
             "tile_images",
             "tile_index",
+            "tile_spacing",
             "tiles",
             "utm",
             "vrt",

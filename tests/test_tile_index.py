@@ -22,7 +22,8 @@ from shapely import Polygon
 from sartranslate.errors import OutputError, PairsError
 from sartranslate.footprint import footprint, outline
 from sartranslate.split import PlaceSplit
-from sartranslate.tile_index import TileRecord, audit, read_index, write_index
+from sartranslate.tile_index import TileRecord, read_index, write_index
+from sartranslate.tile_spacing import audit
 from sartranslate.windows import Window
 
 METRE = 1 / 111_319.49079327358  # degrees of the equator
