@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -28,11 +30,12 @@ def soak_library(folder: Path, times: int) -> Outcome:
     radiometry = bundle.describe(bundle.DEFAULT_MODEL).radiometry
     options = InferenceOptions(overwrite=True, batch_size=2)
     warm, files = 0, 0
-    for outcome.times in range(1, times + 1):
-        scene = scenes[outcome.times % len(scenes)]
-        translate(plan(scene, folder / "out.tif", radiometry, options), translator)
-        if outcome.times == min(WARM, times):
-            warm, files = process.memory_info().rss, process.num_fds()
+    with _temporary_files_in(folder / TEMPORARY):
+        for outcome.times in range(1, times + 1):
+            scene = scenes[outcome.times % len(scenes)]
+            translate(plan(scene, folder / "out.tif", radiometry, options), translator)
+            if outcome.times == min(WARM, times):
+                warm, files = process.memory_info().rss, process.num_fds()
     growth = (process.memory_info().rss - warm) / 1e6
     outcome.count("MB of growth", round(growth))
     outcome.check(growth <= MOST_MB, f"{growth:.1f} MB of growth after {WARM} scenes")
@@ -44,17 +47,30 @@ def soak_library(folder: Path, times: int) -> Outcome:
 def soak_commands(folder: Path, times: int) -> Outcome:
     """Through the command line: a process each."""
     outcome, scenes = Outcome(), _scenes(folder)
-    for outcome.times in range(1, times + 1):
-        scene = scenes[outcome.times % len(scenes)]
-        done_well(["infer", scene, folder / "out.tif", "--overwrite", "--runtime", "onnxruntime"])
+    with _temporary_files_in(folder / TEMPORARY):
+        for outcome.times in range(1, times + 1):
+            scene = scenes[outcome.times % len(scenes)]
+            done_well(["infer", scene, folder / "out.tif", "--overwrite", "--runtime", "onnxruntime"])
     _check_folders(folder, outcome)
     return outcome
 
 
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Of this process and of its children."""
+    folder.mkdir()
+    before, tempfile.tempdir = os.environ.get("TMPDIR"), str(folder)
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = None
+        del os.environ["TMPDIR"]
+        if before is not None:
+            os.environ["TMPDIR"] = before
+
+
 def _scenes(folder: Path) -> list[Path]:
-    """Made once temporary files of this process and of its children go to a folder of their own."""
-    (folder / TEMPORARY).mkdir()
-    os.environ["TMPDIR"] = tempfile.tempdir = str(folder / TEMPORARY)
     paths = []
     for number, (height, width) in enumerate(SIZES):
         place = folder / str(number)

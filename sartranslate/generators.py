@@ -45,7 +45,7 @@ def build_generator(
     target = outputs[topology.TARGET]
     if not seeded:
         return keras.Model(source, target, name=config.architecture)
-    return keras.Model([source, seed], _Seeded(name="seeded", dtype="float32")(target, seed), name=config.architecture)
+    return keras.Model([source, seed], _Seeded(name="seeded", autocast=False)(target, seed), name=config.architecture)
 
 
 class _Seeded(layers.Layer):  # type: ignore[misc]
