@@ -146,6 +146,7 @@ def test_nothing_but_slivers_is_refused(tmp_path: Path) -> None:
         evaluated(tmp_path, identity)
 
 
+@pytest.mark.long
 def test_pairs_that_may_have_been_trained_on_are_said_to_flatter(twins: Path) -> None:
     assert SEEN in evaluated(twins, flat).notes
     (twins / "test").mkdir()
@@ -156,6 +157,7 @@ def test_pairs_that_may_have_been_trained_on_are_said_to_flatter(twins: Path) ->
     assert found.facts["Pairs"] == f"{twins}, test part"
 
 
+@pytest.mark.long
 def test_tiles_larger_than_a_window_have_a_seam_score_and_others_a_note(twins: Path) -> None:
     calls = iter(range(10_000))
 

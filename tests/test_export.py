@@ -53,6 +53,7 @@ def batch(count: int, low: float = -1, high: float = 1) -> NDArray[np.float32]:
     return np.random.default_rng(5).uniform(low, high, (count, SIDE, SIDE, 2)).astype(np.float32)
 
 
+@pytest.mark.long
 def test_onnx_takes_any_batch_and_the_parity_is_printed(model: Path, tmp_path: Path) -> None:
     done = run(model, tmp_path / "g.onnx", "--window", SIDE)
     assert done.exit_code == 0, done.output

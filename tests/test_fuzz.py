@@ -86,7 +86,7 @@ def fuzzed(folder: Path, seed: int, **sizes: int) -> dict[str, list[dict[str, An
 
 @FORKS
 def test_damaged_files_end_in_a_result_or_one_line(tmp_path: Path) -> None:
-    sizes = {"scenes": 24, "bundles": 24, "folders": 12, "areas": 12}
+    sizes = {"scenes": 20, "bundles": 20, "folders": 10, "areas": 10}
     for name, cases in fuzzed(tmp_path, 1, **sizes).items():
         assert len(cases) == sizes[name]
         assert {case["succeeded"] for case in cases} == {True, False}

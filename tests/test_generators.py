@@ -103,6 +103,7 @@ def test_variables_have_the_paths_under_which_model_files_hold_them() -> None:
     assert sorted(v.path for v in build_generator(GeneratorConfig(filters=1)).variables) == sorted(expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("architecture", ["unet_128", "resnet_6blocks"])
 def test_whatever_it_is_built_for_a_generator_has_the_same_weights_in_the_same_order(architecture: str) -> None:
     config = GeneratorConfig(architecture, filters=1)
@@ -151,6 +152,7 @@ def test_an_output_depends_on_its_own_patch_only(architecture: str, test_mode: s
     assert together.std() > 0.2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("architecture", "training"),
     [("unet_128", False), ("unet_128", True), ("encoder_decoder", False), ("resnet_6blocks", False)],
@@ -270,6 +272,7 @@ def test_a_rate_is_that_of_the_layers_which_there_are(config: GeneratorConfig, r
     assert fold(config, tensors).dropout == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("architecture", "test_mode", "precision"),
     [("unet_128", "stored", "float16"), ("unet_128", "own", "bfloat16"), ("resnet_6blocks", "own", "float16")],
@@ -296,6 +299,7 @@ def test_leak_momentum_and_epsilon_reach_every_layer() -> None:
     assert [(layer.momentum, layer.epsilon) for layer in norms] == [(0.99, 1e-3)] * 13
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_operations_of_a_window_are_those_of_the_network_s_convolutions(architecture: str, upsampling: str) -> None:
@@ -311,6 +315,7 @@ def test_the_operations_of_a_window_are_those_of_the_network_s_convolutions(arch
     assert operations(config, 256) == counted
 
 
+@pytest.mark.long
 def test_a_compiled_generator_computes_the_same_at_sizes_unknown_before() -> None:
     learner = built(GeneratorConfig("resnet_6blocks", filters=2, norm="instance"), training=True)
     signature = [tf.TensorSpec((None, None, None, 1)), tf.TensorSpec((None,), tf.int32)]

@@ -114,6 +114,7 @@ def test_the_discriminator_learns_to_tell_a_generator_that_stands_still() -> Non
     assert last["discriminator"] < 0.9 * first["discriminator"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(("every", "moves"), [(1, 3), (3, 2)])
 def test_the_average_follows_the_weights_with_a_memory_that_grows(every: int, moves: int) -> None:
@@ -131,6 +132,7 @@ def test_the_average_follows_the_weights_with_a_memory_that_grows(every: int, mo
     np.testing.assert_allclose(gan.tested.trainable_variables[0].numpy(), expected, rtol=1e-5, atol=1e-8)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("average", [{"average": 0.0}, {"average": 0.9, "average_every": 5}])
 def test_without_an_average_so_far_the_tested_weights_are_the_latest(average: dict[str, Any]) -> None:
@@ -197,6 +199,7 @@ NAMES = ["average", "no average", "spectral", "generator alone"]
 MARKS: list[Any] = [[], pytest.mark.long, pytest.mark.long, pytest.mark.long]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     "options", [pytest.param(*case[:1], id=case[1], marks=case[2]) for case in zip(STATES, NAMES, MARKS, strict=True)]

@@ -137,6 +137,7 @@ def test_colours_are_the_file_s_without_a_stretch(seen: Seen) -> None:
     np.testing.assert_allclose(shown.astype(int), stored, atol=LEVELS)
 
 
+@pytest.mark.long
 def test_qgis_shows_the_index_of_training_pairs(tmp_path: Path) -> None:
     simulate(tmp_path, SimulationOptions(pairs=0, scene=(300, 420), truth=True))
     cutting = CuttingOptions(tile=64, split=PlaceSplit(block=1000, guard=0))

@@ -123,6 +123,7 @@ def test_a_precision_that_a_runtime_lacks_is_refused_with_those_it_has(name: str
         runtime.load(name, fold(description.generator, tensors), "float16")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [pytest.param("onnxruntime", marks=pytest.mark.long), "openvino"])
 def test_eight_bits_are_within_three_grey_levels_for_99_of_100_values(
     name: str, exact: NDArray[np.int64], tmp_path: Path, sartranslate: Run
@@ -149,6 +150,7 @@ def test_eight_bits_that_are_too_far_off_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_eight_bits_of_a_scene_smaller_than_a_window(tmp_path: Path, sartranslate: Run) -> None:
     simulate(tmp_path / "small", SimulationOptions(pairs=0, scene=(100, 90)))
     options = ("--runtime", "onnxruntime", "--precision", "int8")
@@ -260,6 +262,7 @@ main()
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [pytest.param("onnxruntime", marks=pytest.mark.long), "openvino"])
 def test_they_need_neither_tensorflow_nor_keras(name: str, tmp_path: Path) -> None:
     simulate(tmp_path, SimulationOptions(pairs=0, scene=(300, 280)))

@@ -53,6 +53,7 @@ def weights(path: Path) -> dict[str, np.ndarray]:
     return {name: array for name, array in load_file(path).items() if name.endswith(SEEN)}
 
 
+@pytest.mark.long
 def test_a_run_begins_with_the_weights_of_the_model(model: Path, pairs: Path, tmp_path: Path) -> None:
     options = replace(FIRST, recipe=STANDING_STILL, seed=5, start=model)
     second = train([pairs], tmp_path / "second", options).run / "model.safetensors"
