@@ -53,30 +53,32 @@ def main() -> None:
 
 
 def kill_infer(folder: Path, rng: np.random.Generator, times: int) -> Outcome:
-    outcome, infer = Outcome(), Infer(folder / "infer", _scene(folder))
-    for outcome.times in range(1, times + 1):
-        infer.kill(rng.uniform(0, infer.seconds), outcome)
-    return outcome
+    return _kill(Infer(folder / "infer", _scene(folder)), rng, times)
 
 
 def ask_infer(folder: Path, rng: np.random.Generator, times: int) -> Outcome:
-    outcome, infer = Outcome(), Infer(folder / "infer", _scene(folder))
-    for outcome.times in range(1, times + 1):
-        infer.ask(SIGNALS[outcome.times % 2], rng.uniform(BEGUN, infer.seconds), outcome)
-    return outcome
+    return _ask(Infer(folder / "infer", _scene(folder)), rng, times)
 
 
 def kill_train(folder: Path, rng: np.random.Generator, times: int) -> Outcome:
-    outcome, train = Outcome(), Train(folder, _pairs(folder))
-    for outcome.times in range(1, times + 1):
-        train.kill(rng.uniform(0, train.seconds), outcome)
-    return outcome
+    return _kill(Train(folder, _pairs(folder)), rng, times)
 
 
 def ask_train(folder: Path, rng: np.random.Generator, times: int) -> Outcome:
-    outcome, train = Outcome(), Train(folder, _pairs(folder))
+    return _ask(Train(folder, _pairs(folder)), rng, times)
+
+
+def _kill(command: Infer | Train, rng: np.random.Generator, times: int) -> Outcome:
+    outcome = Outcome()
     for outcome.times in range(1, times + 1):
-        train.ask(SIGNALS[outcome.times % 2], rng.uniform(BEGUN, train.seconds), outcome)
+        command.kill(rng.uniform(0, command.seconds), outcome)
+    return outcome
+
+
+def _ask(command: Infer | Train, rng: np.random.Generator, times: int) -> Outcome:
+    outcome = Outcome()
+    for outcome.times in range(1, times + 1):
+        command.ask(SIGNALS[outcome.times % 2], rng.uniform(BEGUN, command.seconds), outcome)
     return outcome
 
 

@@ -12,6 +12,8 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sartranslate.peer_weights import PARTS
+
 LEVELS, FILTERS = 8, 64
 CRITIC = ((64, 2), (128, 2), (256, 2), (512, 1))  # filters and stride
 L1_WEIGHT = 100.0
@@ -136,16 +138,6 @@ class Peer:
         optimizer.step()
 
 
-_PARAMETERS = {
-    "kernel": "weight",
-    "bias": "bias",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
-
-
 def copy_weight(network: nn.Module, path: str, array: NDArray[Any]) -> None:
     """Into the variable that Keras calls by `path`, such as "down3_norm/gamma"."""
     layer, kind = path.split("/")
@@ -157,7 +149,7 @@ def copy_weight(network: nn.Module, path: str, array: NDArray[Any]) -> None:
     # (h, w, in, out) of a convolution and (h, w, out, in) of a transposed one become the last two first.
     values = torch.from_numpy(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array)
     with torch.no_grad():
-        getattr(found, _PARAMETERS[kind]).copy_(values)
+        getattr(found, PARTS[kind]).copy_(values)
 
 
 def _upsampling(kind: str, inputs: int, outputs: int, *, bias: bool) -> nn.Module:

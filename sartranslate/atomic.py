@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 from sartranslate.errors import OutputError
@@ -41,9 +42,9 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]
             raise OutputError(f"{path}: can not be replaced: {error.strerror}") from error
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what killed processes were about to give a name in `folder`, where no other process is writing."""
-    for unfinished in folder.glob(f".*{UNFINISHED}"):
+def remove_unfinished(path: Path) -> None:
+    """Remove what killed processes were about to give this name, which no other process is writing."""
+    for unfinished in path.parent.glob(f".{escape(path.name)}.*{UNFINISHED}"):
         shutil.rmtree(unfinished, ignore_errors=True)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class Description:
     generator: GeneratorConfig
     radiometry: Radiometry
     training: Mapping[str, Any] = field(default_factory=dict)  # provenance, for people
+    checksum: Any = field(default=None, compare=False)  # of the tensors, once they are read; before, as the file has it
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def read(path: Path) -> tuple[Description, dict[str, NDArray[np.float32]]]:
         if missing := sorted(expected.keys() ^ set(file.keys())):
             raise _refusal(path, f"tensor {missing[0][:LONGEST_NAME]!r} does not fit the declared architecture")
         stored = {name: _tensor(path, file, name, shape) for name, shape in expected.items()}
-        _check_sum(path, file, stored)
+        description = _checked(path, description, checksum(stored))
         return description, {name: np.asarray(stored.pop(name), np.float32) for name in expected}
 
 
@@ -138,10 +139,11 @@ def _opened(path: Path) -> Iterator[Any]:
         raise _refusal(path, f"not a readable safetensors file: {error}") from error
 
 
-def _check_sum(path: Path, file: Any, tensors: Mapping[str, NDArray[Any]]) -> None:
-    told = json.loads(file.metadata()[METADATA_KEY]).get(CHECKSUM_KEY)
-    if told is not None and told != checksum(tensors):
+def _checked(path: Path, description: Description, found: str) -> Description:
+    told = description.checksum
+    if told is not None and told != found:
         raise BundleError(f"{path}: the tensors have changed since they were saved (SHA-256), expected {told}")
+    return replace(description, checksum=found)
 
 
 def _tensor(path: Path, file: Any, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -169,6 +171,7 @@ def _from_json(path: Path, file: Any) -> Description:
             generator=GeneratorConfig(**content["generator"]),
             radiometry=Radiometry.from_dict(content["radiometry"]),
             training=dict(content["training"]),
+            checksum=content.get(CHECKSUM_KEY),
         )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, BundleError):

@@ -11,14 +11,14 @@ from typing import NamedTuple
 from sartranslate.counts import counted
 from sartranslate.errors import OptionError, PairsError
 from sartranslate.optical import Optical, open_optical
-from sartranslate.pixel_grid import PixelGrid, other_grid
+from sartranslate.pixel_grid import PixelGrid, corner_within, other_grid
 from sartranslate.radiometry import Radiometry
-from sartranslate.raster import named_errors, opened_raster
+from sartranslate.raster import opened_raster
 from sartranslate.raster_images import check_rgb
 from sartranslate.reader import block_cache
 from sartranslate.reduction import STRIP_ROWS, Reduction
-from sartranslate.sampling import sample_scene
-from sartranslate.scaling import SceneScaling, resolve_scaling
+from sartranslate.sampling import scene_scaling
+from sartranslate.scaling import SceneScaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions
 
@@ -98,11 +98,7 @@ def open_comparison(
 
 
 def _part(whole: Scene, translation: Scene, advice: str) -> Part:
-    grid = PixelGrid.of(whole)
-    corner = grid.corner_of(PixelGrid.of(translation))
-    if corner is None:
-        raise other_grid(whole.path, grid, translation, advice)
-    return Part(whole, corner)
+    return Part(whole, corner_within(whole, translation, advice))
 
 
 def _truth(translation: Scene, options: ComparisonOptions) -> Optical:
@@ -127,9 +123,7 @@ def _uncertainty(path: Path, translation: Scene) -> Part:
 
 def _scaling(scene: Scene, radiometry: Radiometry, unit: str | None) -> SceneScaling:
     with block_cache(scene, STRIP_ROWS):
-        sample = sample_scene(scene)
-    with named_errors(scene.path):
-        return resolve_scaling(radiometry, sample, unit)
+        return scene_scaling(scene, radiometry, unit)
 
 
 def _tags(path: str) -> dict[str, str]:

@@ -69,6 +69,7 @@ def _scene(comparison: Comparison) -> str:
 def _sar(comparison: Comparison) -> str:
     """Bands and scaling, as `infer` tells them."""
     scene = comparison.sar.scene
-    bands = [f"{band.number} ({band.name})" if band.name else str(band.number) for band in scene.bands]
     placed = f"; placed by {scene.grid.describe()}" if scene.grid else ""
-    return f"band {', '.join(bands)} read as {comparison.scaling.describe()}, from dark to bright{placed}"
+    return (
+        f"band {', '.join(map(str, scene.bands))} read as {comparison.scaling.describe()}, from dark to bright{placed}"
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b, sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,11 +31,6 @@ def digest(*arrays: NDArray[Any], text: str = "") -> str:
 def text_digest(value: object) -> str:
     """The same of what prints itself, as plain data classes and numbers do."""
     return digest(text=repr(value))
-
-
-def file_digest(path: Path) -> str:
-    """The same of the bytes of a file."""
-    return digest(np.memmap(path, np.uint8, "r"))
 
 
 def checksum(tensors: Mapping[str, NDArray[Any]]) -> str:

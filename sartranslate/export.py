@@ -15,6 +15,7 @@ from sartranslate.atomic import replaced_when_whole
 from sartranslate.errors import BackendError, OptionError, OutputError
 from sartranslate.folding import fold
 from sartranslate.geotiff import write_errors
+from sartranslate.output import check_report
 from sartranslate.radiometry import Float
 from sartranslate.runtime import installed
 from sartranslate.value_ranges import UNIT, ValueRanges
@@ -56,11 +57,12 @@ def export(model: Path, out: Path, options: ExportOptions | None = None) -> floa
     options = options or ExportOptions()
     backend.select("tensorflow" if options.format in OF_TENSORFLOW else None)
     check_multiple(options.window, bundle.describe(model).generator.size_multiple)
-    _check_free(out, options)
+    _check_free(out, model, options)
+    network = bundle.load(model).model
     with replaced_when_whole(out, overwrite=options.overwrite) as unfinished:
         with write_errors(out):
-            call = _written(model, unfinished, options)
-        difference = _difference(model, call, options)
+            call = _written(model, network, unfinished, options)
+        difference = _difference(network, call, options)
         if difference > TOLERANCE:
             raise BackendError(f"{out}: {difference:.2g} from Keras, expected at most {TOLERANCE:g}")
         if out.is_dir():
@@ -68,21 +70,24 @@ def export(model: Path, out: Path, options: ExportOptions | None = None) -> floa
     return difference
 
 
-def _check_free(out: Path, options: ExportOptions) -> None:
-    if out.exists() and not options.overwrite:
+def _check_free(out: Path, model: Path, options: ExportOptions) -> None:
+    if not out.is_dir():
+        return check_report(out, [model], "exported", overwrite=options.overwrite)
+    if not options.overwrite:
         raise OutputError(f"{out}: exists already; --overwrite replaces it")
-    if out.is_dir() and not (options.format == "savedmodel" and (out / MARK).is_file()):
+    if not (options.format == "savedmodel" and (out / MARK).is_file()):
         raise OutputError(f"{out}: is a folder, and no SavedModel to replace")
+    return None
 
 
-def _written(model: Path, out: Path, options: ExportOptions) -> Callable[[Float], Float]:
+def _written(model: Path, network: Any, out: Path, options: ExportOptions) -> Callable[[Float], Float]:
     """What was written to `out`, as a call."""
     if options.format in ("onnx", "deepness"):
         return _onnx(model, out, options)
     from sartranslate import tensorflow_export as exporting
 
     side = options.window if options.format == "tflite" else None
-    network = exporting.with_ranges(bundle.load(model).model, options.ranges, side)
+    network = exporting.with_ranges(network, options.ranges, side)
     if options.format == "tflite":
         exporting.write_tflite(network, out)
         return exporting.call_tflite(out)
@@ -117,12 +122,11 @@ def _as_deepness(run: Callable[[Float], Float]) -> Callable[[Float], Float]:
     return call
 
 
-def _difference(model: Path, call: Callable[[Float], Float], options: ExportOptions) -> float:
+def _difference(network: Any, call: Callable[[Float], Float], options: ExportOptions) -> float:
     """The largest one, of random values in the source's range and around it."""
     ranges = options.ranges
     if options.format == "deepness":
         ranges = ValueRanges(deepness.RANGE, deepness.RANGE)
-    network = bundle.load(model).model
     low, high = ranges.source
     margin = (high - low) / 8 if ranges.source != UNIT else 0.0  # which is clipped
     found = 0.0

@@ -200,7 +200,7 @@ def _summary(plan: Plan, rest: Plan, translator: Translator, tally: Tally, secon
         precision=translator.precision,
         model=translator.model,
         placed=scene.grid.describe() if scene.grid else None,
-        bands=tuple(f"{band.number} ({band.name})" if band.name else str(band.number) for band in scene.bands),
+        bands=tuple(map(str, scene.bands)),
         scaling=asdict(plan.scaling),
         scaling_text=plan.scaling.describe(),
     )

@@ -48,6 +48,15 @@ class PixelGrid(NamedTuple):
         return f"{self.height} x {self.width} pixels of {step} from {c:.10g}, {f:.10g} in {crs}"
 
 
+def corner_within(whole: Scene, part: Scene, advice: str) -> tuple[int, int]:
+    """Row and column of a scene at which a part of it begins; raises `other_grid` of one that has other pixels."""
+    grid = PixelGrid.of(whole)
+    corner = grid.corner_of(PixelGrid.of(part))
+    if corner is None:
+        raise other_grid(whole.path, grid, part, advice)
+    return corner
+
+
 def other_grid(path: str, grid: PixelGrid, expected: Scene, advice: str) -> PairsError:
     """What to raise of a raster that does not share the pixels of a scene; the advice follows as it is."""
     return PairsError(f"{path}: {grid}, expected the grid of {expected.path}, {PixelGrid.of(expected)}{advice}")

@@ -17,8 +17,8 @@ from sartranslate.output import check_distinct, check_output
 from sartranslate.radiometry import Radiometry
 from sartranslate.raster import named_errors
 from sartranslate.reader import block_cache
-from sartranslate.sampling import sample_scene
-from sartranslate.scaling import SceneScaling, resolve_scaling
+from sartranslate.sampling import scene_scaling
+from sartranslate.scaling import SceneScaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions
 from sartranslate.stac import check_placed, item_path
@@ -121,9 +121,7 @@ def plan_pixels(scene: Scene, radiometry: Radiometry, options: InferenceOptions)
         region = area.window
     windows = tuple(w for w in grid if w.overlaps(region) and (area is None or area.touches(w)))
     with block_cache(scene, options.window):
-        sample = sample_scene(scene)
-    with named_errors(scene.path):
-        scaling = resolve_scaling(radiometry, sample, options.unit)
+        scaling = scene_scaling(scene, radiometry, options.unit)
     return PixelPlan(scene, scaling, grid, region, area, windows, options, files)
 
 

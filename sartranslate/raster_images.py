@@ -11,12 +11,12 @@ from typing import NamedTuple
 from sartranslate.counts import counted
 from sartranslate.errors import PairsError
 from sartranslate.optical import Optical, open_optical, optical_reader
-from sartranslate.pixel_grid import PixelGrid, other_grid
+from sartranslate.pixel_grid import PixelGrid, corner_within, other_grid
 from sartranslate.radiometry import Radiometry
-from sartranslate.raster import named_errors, opened_raster
+from sartranslate.raster import opened_raster
 from sartranslate.reader import scene_reader
-from sartranslate.sampling import sample_scene
-from sartranslate.scaling import SceneScaling, resolve_scaling
+from sartranslate.sampling import scene_scaling
+from sartranslate.scaling import SceneScaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.scoring import SIZE, Picture, Place, Sample
 from sartranslate.seams import WINDOW_TAG, SeamSums, TranslatedRegion
@@ -154,10 +154,5 @@ def _windows(prediction: Scene, told: tuple[int, int] | None) -> TranslatedRegio
 
 def _sar(path: str | os.PathLike[str], prediction: Scene, radiometry: Radiometry, unit: str | None) -> Sar:
     scene = open_scene(path, radiometry.bands)
-    grid = PixelGrid.of(scene)
-    corner = grid.corner_of(PixelGrid.of(prediction))
-    if corner is None:
-        raise other_grid(scene.path, grid, prediction, "; of --sar a prediction may be a part")
-    sample = sample_scene(scene)
-    with named_errors(scene.path):
-        return Sar(scene, resolve_scaling(radiometry, sample, unit), corner)
+    corner = corner_within(scene, prediction, "; of --sar a prediction may be a part")
+    return Sar(scene, scene_scaling(scene, radiometry, unit), corner)

@@ -98,7 +98,8 @@ class RunFolder:
         with ExitStack() as entered:
             with self._errors():
                 entered.enter_context(locked(self.lock, self.path))
-            remove_unfinished(self.path)
+            for file in self._single:
+                remove_unfinished(file)
             yield
 
     @contextmanager
@@ -119,8 +120,11 @@ class RunFolder:
             with suppress(OSError):
                 folder.rmdir()
 
+    @property
+    def _single(self) -> tuple[Path, ...]:
+        return self.model, self.best, self.checkpoint, self.recipe, self.history, self.summary
+
     def _files(self) -> list[Path]:
         """What runs leave, as far as it is there; nothing else in the folder is theirs."""
-        single = (self.model, self.best, self.checkpoint, self.recipe, self.history, self.summary)
         pictures, events = self.sheets.glob("epoch_*.png"), self.board.glob(f"{PREFIX}*")
-        return [*(file for file in single if file.exists()), *sorted(pictures), *sorted(events)]
+        return [*(file for file in self._single if file.exists()), *sorted(pictures), *sorted(events)]

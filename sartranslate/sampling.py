@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from sartranslate.errors import SceneError
 from sartranslate.prefetch import prefetch
-from sartranslate.radiometry import Mask
+from sartranslate.radiometry import Mask, Radiometry
+from sartranslate.raster import named_errors
 from sartranslate.reader import scene_reader
+from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene
 from sartranslate.units import NEIGHBOURS
 from sartranslate.windows import Window
@@ -30,6 +32,13 @@ def sample_scene(scene: Scene) -> NDArray[Any]:
     it is warped. Raises `SceneError` if no pixel of the scene is valid.
     """
     return survey(scene)[0]
+
+
+def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None) -> SceneScaling:
+    """A scene's scaling by its own values. Raises `SceneError` and `OptionError` as `resolve_scaling`."""
+    sample = sample_scene(scene)
+    with named_errors(scene.path):
+        return resolve_scaling(radiometry, sample, unit)
 
 
 def survey(scene: Scene) -> tuple[NDArray[Any], float]:

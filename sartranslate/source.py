@@ -68,6 +68,10 @@ class Band:
     zero_fill: bool  # nothing says what is valid: blocks of zeros are taken for fill
     block: tuple[int, int]  # rows and columns that are stored, and so decoded, together
 
+    def __str__(self) -> str:
+        """Its number, and its polarisation where that is known."""
+        return f"{self.number} ({self.name})" if self.name else str(self.number)
+
 
 @dataclass(frozen=True)
 class Raster:

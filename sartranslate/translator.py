@@ -9,7 +9,7 @@ from pathlib import Path
 from sartranslate import bundle, runtime_choice
 from sartranslate.backend import BACKENDS
 from sartranslate.batching import within_memory
-from sartranslate.digest import file_digest
+from sartranslate.digest import text_digest
 from sartranslate.errors import BackendError, OptionError
 from sartranslate.folding import fold
 from sartranslate.radiometry import Float
@@ -69,7 +69,7 @@ def load_translator(
         precision=engine.precision,
         runtime=engine.runtime,
         spread=spread,
-        digest=file_digest(path),
+        digest=text_digest(description),
     )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sartranslate import bundle
 from sartranslate.bundle import Description
-from sartranslate.errors import BundleError, OutputError
+from sartranslate.errors import BundleError
+from sartranslate.output import check_report
 from sartranslate.peer_weights import generator_of
 from sartranslate.radiometry import IMAGE, Radiometry
 from sartranslate.torch_file import read_state
@@ -35,8 +36,7 @@ def import_weights(weights: Path, out: Path, options: ImportOptions | None = Non
     `BackendError` without PyTorch.
     """
     options = options or ImportOptions()
-    if out.exists() and not options.overwrite:
-        raise OutputError(f"{out}: exists already; --overwrite replaces it")
+    check_report(out, [weights], "imported", overwrite=options.overwrite)
     try:
         config, variables = generator_of(read_state(weights), options.test_mode)
         radiometry = _radiometry(config.source_bands, options)

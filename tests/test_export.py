@@ -159,6 +159,14 @@ def test_what_is_there_is_kept_and_folders_of_others_always(model: Path, tmp_pat
     assert (tmp_path / "folder" / "notes").read_text() == "precious"
 
 
+@pytest.mark.parametrize("form", export.FORMATS)
+def test_a_model_is_never_written_over_by_what_is_made_of_it(model: Path, form: str) -> None:
+    before = model.read_bytes()
+    done = run(model, model, "--format", form, "--window", SIDE, "--overwrite")
+    assert (done.exit_code, "is what is exported, expected another file name" in done.output) == (1, True)
+    assert model.read_bytes() == before
+
+
 def test_a_generator_that_drops_values_has_no_form_in_onnx(tmp_path: Path) -> None:
     path = saved(tmp_path / "own.safetensors", GeneratorConfig("unet_128", filters=1, test_mode="own"))
     with pytest.raises(BackendError, match="without dropout in use"):

@@ -100,3 +100,5 @@ def test_a_model_that_is_there_is_kept(weights: Path, tmp_path: Path) -> None:
     done = run("import-weights", weights, tmp_path / "model.safetensors")
     assert (done.exit_code, "--overwrite replaces it" in done.output) == (1, True)
     assert run("import-weights", weights, tmp_path / "model.safetensors", "--overwrite").exit_code == 0
+    done = run("import-weights", weights, weights, "--overwrite")
+    assert (done.exit_code, "is what is imported" in done.output) == (1, True)

@@ -204,6 +204,8 @@ def test_two_runs_never_share_a_folder(folder: RunFolder) -> None:
 
 def test_what_a_killed_run_was_writing_goes_when_another_one_begins(folder: RunFolder) -> None:
     leave(folder.path / ".checkpoint.safetensors.x1.part" / "checkpoint.safetensors", "half")
-    leave(folder.path / "notes.part", "foreign")
+    others = ("notes.part", ".out.tif.part/journal.json", ".other.safetensors.x1.part/other.safetensors")
+    for place in others:
+        leave(folder.path / place, "foreign")
     with folder.held():
-        assert contents(folder.path) == {"notes.part": "foreign"}
+        assert contents(folder.path) == dict.fromkeys(others, "foreign")
