@@ -223,10 +223,12 @@ def test_a_scene_without_a_georeference_is_wrong_usage_before_any_work(
     assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
 
 
-def test_a_scene_that_lies_nowhere_on_the_globe_is_refused_before_any_work(write_scene: WriteScene) -> None:
+def test_a_scene_that_lies_nowhere_on_the_globe_is_refused_before_any_work(
+    write_scene: WriteScene, tmp_path: Path
+) -> None:
     off = Affine(10, 0, 9e9, 0, -10, 9e9)
     with pytest.raises(SceneError, match="has no longitude and latitude"):
-        plan(write_scene("scene.tif", DECIBELS, transform=off), Path("out.tif"), Radiometry(), STAC)
+        plan(write_scene("scene.tif", DECIBELS, transform=off), tmp_path / "out.tif", Radiometry(), STAC)
 
 
 def test_its_place_must_be_free_and_none_of_what_is_read(write_scene: WriteScene, tmp_path: Path) -> None:
