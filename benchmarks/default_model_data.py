@@ -1,15 +1,25 @@
-"""The data of the default model, split by place: folders of links for training, validation and test.
+"""The data of the default model, split by place: folders for training, validation and test.
 
 DATA holds `s1s2/` and `sen12/` with `sar/` and `optical/` each: Sentinel-1 and Sentinel-2 fragments of Los Angeles and
 San Antonio (VH), and tiles of three SEN1-2 regions (VV). Each city and each region is one scene, so one folder. Held
 out are contiguous fragments of each city, others for the test, and one region. Simulated pairs are for training only.
+
+Fragments lie off each other by up to 6 px, each by its own shift. Those for training are registered, so that the
+network is not taught to blur; those for validation and test are left as they are, as links.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+
+from sartranslate.coregistration import CLEAR, REACH, estimate_shift
+from sartranslate.raster import moved
 from sartranslate.simulation import SimulationOptions, simulate
+from sartranslate.windows import Window
 
 VALIDATION = {"la_047", "la_048", "la_060", "la_061", "sat_258", "sat_259", "sat_260"}
 TEST = {"la_127", "la_128", "sat_219", "sat_220"}
@@ -21,19 +31,23 @@ SCENES = {
     "fall_11": ("sen12", "ROIs1970_fall_11_*"),
 }
 HELD_OUT_SCENE = "fall_2"
+MISREGISTERED = {"la", "sat"}
 REPEATS = {"summer_59": 5, "fall_11": 5}  # few tiles, other climates
 SIMULATED_SEEDS = range(100, 112)  # sample_tiles/ has seed 1
+
+Sides = dict[str, Path]  # files of "sar" and "optical"
 
 
 def real_folders(data: Path, folder: Path) -> dict[str, Path]:
     """A folder for each scene, with train/, val/ and test/ as far as it has tiles of each; made if it is not there."""
     for scene, (collection, pattern) in SCENES.items():
-        for side in ("sar", "optical"):
-            for tile in sorted((data / collection / side).glob(pattern)):
-                link = folder / scene / _split(scene, tile.stem) / side / tile.name
-                link.parent.mkdir(parents=True, exist_ok=True)
-                if not link.is_symlink():
-                    link.symlink_to(tile.resolve())
+        for sar in sorted((data / collection / "sar").glob(pattern)):
+            split = _split(scene, sar.stem)
+            made = {side: folder / scene / split / side / sar.name for side in ("sar", "optical")}
+            if not all(file.exists() for file in made.values()):
+                given = {side: data / collection / side / sar.name for side in made}
+                make = _register if split == "train" and scene in MISREGISTERED else _link
+                make(given, made)
     return {scene: folder / scene for scene in SCENES}
 
 
@@ -53,6 +67,36 @@ def _split(scene: str, tile: str) -> str:
     if scene == HELD_OUT_SCENE or tile in VALIDATION:
         return "val"
     return "test" if tile in TEST else "train"
+
+
+def _link(given: Sides, made: Sides) -> None:
+    for side, link in made.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(given[side].resolve())
+
+
+def _register(given: Sides, made: Sides) -> None:
+    """Both sides without a rim, the optical one moved by whole pixels where its shift is clear."""
+    values, profiles = {}, {}
+    for side, file in given.items():
+        with rasterio.open(file) as dataset:
+            values[side], profiles[side] = dataset.read(), dataset.profile
+    rows, cols = _whole_shift(values["sar"][0], values["optical"].mean(0))
+    values["optical"] = np.roll(values["optical"], (rows, cols), (1, 2))
+    for side, file in made.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        kept = values[side][:, REACH:-REACH, REACH:-REACH]
+        placed = moved(profiles[side]["transform"], Window(REACH, REACH, *kept.shape[1:]))
+        size = {"height": kept.shape[1], "width": kept.shape[2], "transform": placed, "compress": "zstd"}
+        with rasterio.open(file, "w", **{**profiles[side], **size}) as dataset:
+            dataset.write(kept)
+
+
+def _whole_shift(sar: NDArray[np.uint8], luminance: NDArray[np.float64]) -> tuple[int, int]:
+    """Rows and columns that the optical side has to be moved by; none where no shift is clear."""
+    shift = estimate_shift(sar.astype(np.float32), luminance.astype(np.float32))
+    return (round(shift.rows), round(shift.cols)) if shift.clarity >= CLEAR else (0, 0)
 
 
 def _simulated(folder: Path) -> list[Path]:

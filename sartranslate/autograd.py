@@ -103,27 +103,40 @@ def _fused_adam() -> type[keras.optimizers.Optimizer]:
 
 
 def batch_normalization(*, synchronized: bool, **options: Any) -> keras.layers.BatchNormalization:
-    """Keras' layer, with one fused kernel in training where the framework has one.
+    """Keras' layer, of (N, H, W, C), with one fused kernel in training.
 
     `synchronized` statistics are those over the replicas of TensorFlow's distribution.
     """
-    if backend.active() != "tensorflow":
-        return keras.layers.BatchNormalization(**options)
+    if backend.active() == "torch":
+        return _fused_by_torch()(**options)
     if synchronized:
         return keras.layers.BatchNormalization(synchronized=True, **options)
-    return _fused_batch_normalization()(**options)
+    return _fused_by_tensorflow()(**options)
+
+
+class _FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+    """Reads each value twice, where Keras' own makes a pass for every operation."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if not training or keras.backend.standardize_dtype(inputs.dtype) == "float64":  # TensorFlow has no such kernel
+            return super().call(inputs, training=training, mask=mask)
+        outputs, mean, variance = self.normalised(inputs)
+        with no_gradients():
+            for statistic, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                statistic.assign(statistic * self.momentum + value * (1 - self.momentum))
+        return outputs
+
+    def normalised(self, inputs: Any) -> tuple[Any, Any, Any]:
+        """Outputs, and float32 mean and (biased) variance of each channel."""
+        raise NotImplementedError
 
 
 @cache
-def _fused_batch_normalization() -> type[keras.layers.BatchNormalization]:
+def _fused_by_tensorflow() -> type[_FusedBatchNormalization]:
     import tensorflow as tf
 
-    class FusedBatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
-        """Of (N, H, W, C): reads each value twice, where Keras' own makes a pass for every operation."""
-
-        def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-            if not training or inputs.dtype == tf.float64:  # for which there is no such kernel
-                return super().call(inputs, training=training, mask=mask)
+    class FusedBatchNormalization(_FusedBatchNormalization):
+        def normalised(self, inputs: Any) -> tuple[Any, Any, Any]:
             outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=inputs,
                 scale=tf.cast(self.gamma, tf.float32),
@@ -134,12 +147,28 @@ def _fused_batch_normalization() -> type[keras.layers.BatchNormalization]:
                 is_training=True,
             )
             count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
-            self._store(self.moving_mean, mean)
-            self._store(self.moving_variance, variance * (count - 1) / count)  # the kernel's estimate is unbiased
-            return outputs
+            return outputs, mean, variance * (count - 1) / count  # the kernel's estimate is unbiased
 
-        def _store(self, statistic: Any, value: Any) -> None:
-            statistic.assign(statistic * self.momentum + value * (1 - self.momentum))
+    return FusedBatchNormalization
+
+
+@cache
+def _fused_by_torch() -> type[_FusedBatchNormalization]:
+    import torch
+
+    class FusedBatchNormalization(_FusedBatchNormalization):
+        def normalised(self, inputs: Any) -> tuple[Any, Any, Any]:
+            outputs, mean, inverse = torch.native_batch_norm(
+                inputs.permute(0, 3, 1, 2),
+                self.gamma.value.float(),
+                self.beta.value.float(),
+                None,
+                None,
+                training=True,
+                momentum=0.0,
+                eps=self.epsilon,
+            )
+            return outputs.permute(0, 2, 3, 1), mean, (inverse**-2 - self.epsilon).clamp(min=0)
 
     return FusedBatchNormalization
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from sartranslate import autograd, backend
 from sartranslate.errors import BackendError, OptionError
+from tests.both_backends import assert_alike, needs_torch
 
 backend.select("tensorflow")
 
@@ -111,6 +113,31 @@ def test_a_single_pixel_leaves_finite_statistics() -> None:
     layer(tf.fill((1, 1, 1, 2), 5.0), training=True)
     np.testing.assert_array_equal(layer.moving_mean, [5, 5])
     np.testing.assert_array_equal(layer.moving_variance, [0, 0])
+
+
+BATCH_NORM = """
+from sartranslate.autograd import Tape, batch_normalization
+import keras
+layer = batch_normalization(synchronized=False, momentum=0.9, epsilon=1e-3)
+layer.build(given["x"].shape)
+layer.gamma.assign(given["gamma"])
+source = keras.Variable(given["x"])
+with Tape() as tape:
+    y = layer(source.value, training=True)
+    loss = ops.sum(y * given["wave"])
+found |= {"y": y, "mean": layer.moving_mean, "variance": layer.moving_variance}
+found["source"], = tape.gradient(loss, [source])
+"""
+
+
+@needs_torch
+@pytest.mark.long
+@pytest.mark.parametrize("shape", [(2, 9, 7, 5), (1, 1, 1, 5)])
+def test_the_fused_batch_norm_is_the_same_on_both_backends(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x, wave = (rng.normal(3, 2, shape).astype(np.float32) for _ in range(2))
+    gamma = np.linspace(0.5, 1.5, shape[-1]).astype(np.float32)
+    assert_alike(tmp_path, BATCH_NORM, 4, 1e-4, atol=1e-5, x=x, wave=wave, gamma=gamma)
 
 
 def test_the_first_step_of_adam_is_the_learning_rate_against_the_sign() -> None:
