@@ -34,6 +34,7 @@ LAYERS = {
             "board",
             "bootstrap",
             "chart",
+            "cluster",
             "colour_ramp",
             "coregistration",
             "course",
@@ -70,6 +71,7 @@ LAYERS = {
             "reduction",
             "report",
             "resample",
+            "roll_call",
             "scaling",
             "scores",
             "scoring",
@@ -162,6 +164,7 @@ LAYERS = {
             "pix2pix",
             "quantisation",
             "reconstruction",
+            "replicas",
             "runtime",
             "runtime_choice",
             "telemetry",
@@ -218,6 +221,7 @@ EXTRA_PACKAGES = {
     "openvino_runtime": {"openvino"},
     "quantisation": {"onnx", "onnxruntime"},
     "recipe_file": {"tomlkit"},
+    "replicas": {"tensorflow"},
     "runtime_choice": {"platformdirs"},
     "tensorflow_export": {"tensorflow"},
     "tensorflow_graph": {"tensorflow"},
@@ -287,9 +291,9 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
-def test_a_framework_is_imported_in_three_modules_only_and_for_its_own_files(framework: str) -> None:
-    files = {"torch": "torch_file", "tensorflow": "tensorflow_export"}
-    expected = sorted(["autograd", "backend", files[framework], f"{framework}_graph"])
+def test_a_framework_is_imported_in_few_modules_only_and_for_its_own_files(framework: str) -> None:
+    own = {"torch": ["torch_file"], "tensorflow": ["replicas", "tensorflow_export"]}
+    expected = sorted(["autograd", "backend", *own[framework], f"{framework}_graph"])
     assert [module for module in LIBRARY if framework in foreign("sartranslate", module)] == expected
     assert [module for module in COMMANDS if framework in foreign("cli", module)] == []
 
