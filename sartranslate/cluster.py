@@ -12,7 +12,7 @@ from sartranslate.errors import OptionError
 
 VARIABLE = "TF_CONFIG"
 JOBS = ("chief", "worker")  # in the order in which workers are counted
-EXPECTED = 'expected JSON such as {"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
+EXPECTED = 'expected JSON such as {"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
 @dataclass(frozen=True)
