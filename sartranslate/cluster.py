@@ -12,7 +12,7 @@ from sartranslate.errors import OptionError
 
 VARIABLE = "TF_CONFIG"
 JOBS = ("chief", "worker")  # in the order in which workers are counted
-EXPECTED = 'expected JSON such as {"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'
+EXPECTED = 'JSON such as {"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,4 @@ def _check_address(address: object, addresses: list[Any]) -> None:
 
 
 def _error(found: str, expected: str) -> OptionError:
-    return OptionError(
-        f"{VARIABLE}: {found}, {expected if expected.startswith('expected') else f'expected {expected}'}"
-    )
+    return OptionError(f"{VARIABLE}: {found}, expected {expected}")

@@ -96,6 +96,7 @@ LAYERS = {
             "acquisition",
             "aoi",
             "area_file",
+            "block_store",
             "cog",
             "cog_profile",
             "comparison",
