@@ -49,8 +49,10 @@ setup(
         "onnxruntime": ["onnx>=1.16", "onnxruntime>=1.19"],
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
         "test": [
+            "boto3>=1.34",
             "hypothesis>=6.100",
             "jsonschema>=4.20",
+            "moto[server]>=5.0",
             "onnx>=1.16",
             "onnxruntime>=1.19",
             "openvino>=2024.4",

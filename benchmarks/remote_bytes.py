@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import rasterio
 import rasterio.shutil
-from rasterio.transform import from_origin
+from affine import Affine
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -59,7 +59,7 @@ def made(path: Path, profile: Mapping[str, Any], side: int = SIDE) -> Path:
     """Speckle on 10 m pixels."""
     rng = np.random.default_rng(5)
     values = (100 * np.sqrt(rng.gamma(4.4, 1 / 4.4, (1, side, side))) + 1).astype(np.uint16)
-    place = {"crs": "EPSG:32632", "transform": from_origin(500_000, 5_300_000, 10, 10)}
+    place = {"crs": "EPSG:32632", "transform": Affine(10, 0, 500_000, 0, -10, 5_300_000)}
     plain = {"driver": "GTiff", "height": side, "width": side, "count": 1, "dtype": "uint16", **place}
     cog = profile["driver"] == "COG"
     with tempfile.TemporaryDirectory() as folder:
