@@ -14,8 +14,8 @@ from functools import cache, cached_property
 from typing import Any
 
 from sartranslate import backend
-from sartranslate.cluster import Cluster, cluster_of
 from sartranslate.errors import BackendError, OptionError
+from sartranslate.tf_config import Cluster, cluster_of
 
 Step = Callable[..., tuple[Any, ...]]  # of tensors, to scalars
 

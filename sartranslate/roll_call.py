@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from sartranslate.cluster import Cluster
 from sartranslate.errors import TrainingError
+from sartranslate.tf_config import Cluster
 
 SIGN = "sartranslate roll call 1"
 PAUSE = 0.2  # seconds between tries to reach the chief

@@ -10,7 +10,6 @@ from typing import Any
 
 from sartranslate import __version__, backend, bundle
 from sartranslate.checkpoint import load_checkpoint
-from sartranslate.cluster import Cluster
 from sartranslate.course import Course
 from sartranslate.digest import checksum, differences, text_digest
 from sartranslate.errors import OptionError, TrainingError
@@ -24,6 +23,7 @@ from sartranslate.roll_call import call_roll
 from sartranslate.run_folder import RunFolder
 from sartranslate.runtime import versions
 from sartranslate.session import Hooks, Rhythm, Session, TrainingSummary
+from sartranslate.tf_config import Cluster
 from sartranslate.training_data import DataOptions, TrainingData, load_data
 
 MOST_NAMED = 20  # differences in one line

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from sartranslate.cluster import Cluster
 from sartranslate.errors import TrainingError
 from sartranslate.roll_call import call_roll
+from sartranslate.tf_config import Cluster
 
 SOON, LONG = 0.3, 30.0  # seconds
 

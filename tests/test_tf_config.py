@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sartranslate.cluster import Cluster, cluster_of
 from sartranslate.errors import OptionError
+from sartranslate.tf_config import Cluster, cluster_of
 
 TWO = ["a:1", "b:2"]
 
