@@ -28,19 +28,22 @@ from sartranslate.windows import Window
 
 
 @contextmanager
-def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> Iterator[Any]:
+def opened_raster(
+    path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None, *, blocks: bool = False
+) -> Iterator[Any]:
     """Open a raster for reading; errors of reading it inside are raised as `SceneError`, naming it.
 
     So are sizes that can not be meant, see `raster_limits`.
 
-    `name` is what the user calls it, where `path` is the text of a virtual raster that was made of it.
+    `name` is what the user calls it, where `path` is the text of a virtual raster made of it. `blocks` promises
+    that nothing but whole blocks is read.
     """
     called = mended(name or path)
     be_patient()
     with named_errors(called):
         drivers = drivers_for(mended(path)) if name is None or called == mended(path) else None
         try:
-            with quiet_georeference(), rasterio.Env(**opening(called)):
+            with quiet_georeference(), rasterio.Env(**opening(called, blocks=blocks)):
                 dataset = _opened(gdal_path(path), drivers)
             with dataset:
                 if name is None:

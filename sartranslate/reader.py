@@ -67,11 +67,11 @@ def scene_reader(scene: Scene) -> Iterator[SceneReader]:
     """Open a reader; an error while reading is raised as `SceneError`."""
     with ExitStack() as stack:
         names = {name: scene.path if scene.grid else name for name in scene.datasets}
-        openers = {name: partial(opened_raster, name, names[name]) for name in names}
+        store = None if scene.grid else scene.blocks  # blocks of a grid are warped, and none of the file's
+        openers = {name: partial(opened_raster, name, names[name], blocks=store is not None) for name in names}
         datasets = {name: stack.enter_context(opener()) for name, opener in openers.items()}
-        if scene.blocks is not None and not scene.grid:  # blocks of a grid are warped, and none of the file's
-            for name, opener in openers.items():
-                datasets[name] = StoredDataset(datasets[name], name, scene.blocks, opener)
+        if store is not None:
+            datasets = {name: StoredDataset(datasets[name], name, store, openers[name]) for name in names}
         yield SceneReader(scene, datasets)
 
 

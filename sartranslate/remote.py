@@ -22,8 +22,8 @@ PATIENCE: Mapping[str, str] = {
 }
 SPARING: Mapping[str, str] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no look for files beside a raster: each is a request or several
-    "GTIFF_DIRECT_IO": "YES",  # of what is not compressed exactly what is asked for, and nothing ahead
 }
+EXACT: Mapping[str, str] = {"GTIFF_DIRECT_IO": "YES"}  # nothing ahead, of what is not compressed; a request a row
 FORGETFUL: Mapping[str, str] = {"CPL_VSIL_CURL_NON_CACHED": "/vsi"}  # once a file is closed, nothing of it is known
 TRIES = 3  # of what GDAL reads in one go, since it tries some kinds of reading, and of failures, but once
 SYSTEMS: Mapping[str, str] = {  # GDAL's file systems, by how addresses begin
@@ -94,6 +94,10 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
     return NETWORK.match(gdal_path(path)) is not None
 
 
-def opening(path: str | os.PathLike[str]) -> dict[str, str]:
-    """GDAL's settings for opening a path: those above for remote ones, unless the user has others."""
-    return {name: value for name, value in SPARING.items() if is_remote(path) and name not in os.environ}
+def opening(path: str | os.PathLike[str], *, blocks: bool = False) -> dict[str, str]:
+    """GDAL's settings for opening a path: those above for remote ones, unless the user has others.
+
+    `blocks` says that windows are whole blocks, or in strips whole rows.
+    """
+    wanted = {**SPARING, **(EXACT if blocks else {})} if is_remote(path) else {}
+    return {name: value for name, value in wanted.items() if name not in os.environ}
