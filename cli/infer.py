@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,26 +125,28 @@ def infer(
     """Translate the SAR scene SCENE to the RGB GeoTIFF OUT on the same ground.
 
     SCENE is any raster that GDAL reads, or a Sentinel-1 SAFE folder or zip. It is left out where --band
-    names a file for each polarisation.
+    names a file for each polarisation. Either may be an object such as s3://bucket/name.tif.
     """
     from sartranslate import bundle, planning
+    from sartranslate.delivery import check_beside, delivered
 
     source, out = options.split_paths(paths, bool(scene.files), "SCENE", "OUT")
+    check_beside(str(out), uncertainty, stac=bool(settings["stac"]))
     model = model or bundle.DEFAULT_MODEL
     samples = _samples(samples, uncertainty)
     runtime = _runtime(runtime, backend, samples)
     chosen = planning.InferenceOptions(scene=scene, keep=(model,), uncertainty=uncertainty, **settings)  # type: ignore[arg-type]
-    with Interrupt() as interrupt:
+    with Interrupt() as interrupt, delivered(str(out), overwrite=bool(settings["overwrite"])) as delivery:
         wanted = bundle.describe(model)
         size_multiple = wanted.generator.size_multiple
-        plan = planning.plan(source, Path(str(out)), wanted.radiometry, chosen, size_multiple=size_multiple)
+        plan = planning.plan(source, delivery.place, wanted.radiometry, chosen, size_multiple=size_multiple)
         interrupt.check()
         tell = partial(_tell, quiet)
         _warn(plan, tell)
         _select(backend)
         translator = _translator(plan, model, precision, samples, runtime, tell)
         interrupt.check()
-        summary = _translated(plan, translator, interrupt, tell, quiet=quiet)
+        summary = replace(_translated(plan, translator, interrupt, tell, quiet=quiet), out=delivery.name)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:

@@ -40,6 +40,15 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="Of weights, dropout, order and augmentation.  [default: 0]")
 @click.option("--checkpoint-minutes", type=float, default=10.0, show_default=True, help="Between checkpoints.")
 @click.option("--checkpoint-epochs", type=int, default=0, show_default=True, help="Between checkpoints; 0: by time.")
+@click.option(
+    "--wait",
+    "patience",
+    type=float,
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For other workers, where TF_CONFIG names several.",
+)
 @options.unit
 @options.local_only
 @options.precision("float32", "bfloat16")
@@ -80,7 +89,7 @@ def train(
         summary = _begin(folders, out, hooks, settings) if out else _go_on(folders, cast(Path, resume), hooks, settings)
     _tell(summary, quiet=quiet)
     if not summary.finished:
-        raise SystemExit(interrupt.exit_code)
+        raise SystemExit(interrupt.exit_code or 1)  # another worker was told to
 
 
 def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
@@ -103,6 +112,7 @@ def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[st
         checkpoints=Rhythm(settings["checkpoint_minutes"], settings["checkpoint_epochs"]),
         start=settings["start"],
         overwrite=settings["overwrite"],
+        patience=settings["patience"],
     )
     return train(folders, out, chosen, hooks)
 
@@ -144,7 +154,8 @@ def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[st
     wanted = {**recipe.wanted(settings["name"], settings["changes"]), **told}
     rhythm = Rhythm(settings["checkpoint_minutes"], settings["checkpoint_epochs"])
     places = DataOptions(validation=settings["validation"])
-    return resume(run, folders, wanted, TrainingOptions(data=places, checkpoints=rhythm), hooks)
+    chosen = TrainingOptions(data=places, checkpoints=rhythm, patience=settings["patience"])
+    return resume(run, folders, wanted, chosen, hooks)
 
 
 def _hooks(bar: Any, interrupt: Interrupt) -> Hooks:
@@ -161,7 +172,11 @@ def _hooks(bar: Any, interrupt: Interrupt) -> Hooks:
         interrupt.check()  # nothing is worth keeping yet
         bar.set_description(f"checking pairs {done}/{planned}" if done < planned else "")
 
-    return Hooks(watch, checked, interrupt.received)
+    def waiting() -> None:
+        interrupt.check()
+        bar.set_description("waiting for other workers")
+
+    return Hooks(watch, checked, waiting, interrupt.received)
 
 
 def _tell(summary: TrainingSummary, *, quiet: bool) -> None:

@@ -1,19 +1,18 @@
-"""Where the Keras backends differ in training: gradients, kernels of optimiser and norm, and shares of a batch.
+"""Where the Keras backends differ in training: gradients, and kernels of optimiser and norm.
 
-Besides `backend` the only module that knows the frameworks.
+Besides `backend` the only module that knows both frameworks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
 import keras
 
 from sartranslate import backend
-from sartranslate.errors import BackendError, OptionError
 
 Step = Callable[..., tuple[Any, ...]]  # of tensors, to scalars
 
@@ -171,63 +170,3 @@ def _fused_by_torch() -> type[_FusedBatchNormalization]:
             return outputs.permute(0, 2, 3, 1), mean, (inverse**-2 - self.epsilon).clamp(min=0)
 
     return FusedBatchNormalization
-
-
-class Replicas:
-    """The devices that share each batch: all GPUs of this machine, or one device.
-
-    `devices` names others, such as ("CPU:0", "CPU:1"). Raises `BackendError` where the framework can not
-    share a batch between them.
-    """
-
-    def __init__(self, devices: Sequence[str] = ()) -> None:
-        devices = tuple(devices) or _gpus()
-        self.count = max(1, len(devices))
-        self._strategy: Any = None
-        if self.count > 1:
-            if backend.active() != "tensorflow":
-                raise BackendError(f"{self.count} devices on {backend.active()}, expected one, or tensorflow")
-            self._strategy = _strategy(devices)
-
-    def scope(self) -> AbstractContextManager[Any]:
-        """Variables made inside exist on every device."""
-        return self._strategy.scope() if self._strategy else nullcontext()
-
-    def check(self, batch_size: int) -> None:
-        """Raises `OptionError` for a batch that can not be shared evenly."""
-        if batch_size % self.count:
-            raise OptionError(f"batch size {batch_size} on {self.count} devices: expected a multiple of {self.count}")
-
-    def compiled(self, step: Step) -> Step:
-        """`step` on a share of the batch on each device; its scalars are summed over the devices."""
-        if not self._strategy:
-            return backend.compiled(step)
-        import tensorflow as tf
-
-        def shared(*batch: Any) -> tuple[Any, ...]:
-            share = tf.shape(batch[0])[0] // self.count
-
-            def on_device() -> tuple[Any, ...]:
-                first = tf.distribute.get_replica_context().replica_id_in_sync_group * share
-                return step(*(values[first : first + share] for values in batch))
-
-            scalars = self._strategy.run(on_device)
-            return tuple(self._strategy.reduce("SUM", scalar, axis=None) for scalar in scalars)
-
-        return backend.compiled(shared)
-
-
-@cache
-def _strategy(devices: tuple[str, ...]) -> Any:
-    """One for the whole process: TensorFlow takes the messages of a second one for those of the first."""
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy(devices)
-
-
-def _gpus() -> tuple[str, ...]:
-    if backend.active() == "torch":
-        return ()
-    import tensorflow as tf
-
-    return tuple(gpu.name.removeprefix("/physical_device:") for gpu in tf.config.list_physical_devices("GPU"))

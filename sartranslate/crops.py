@@ -79,12 +79,16 @@ class Crops:
     def batches_per_epoch(self) -> int:
         return len(self._visits) // self._options.batch_size
 
-    def epoch(self, number: int, first_batch: int = 0) -> Iterator[Batch]:
-        """The full batches of an epoch from the given one on, counted from 0; the same for any way to get there."""
+    def epoch(self, number: int, first_batch: int = 0, share: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
+        """The full batches of an epoch from the given one on, counted from 0; the same for any way to get there.
+
+        Of each batch a share: which one of how many equal parts, from 0. Only what belongs to it is read.
+        """
         order = self._rng(ORDER, number, 0).permutation(len(self._visits))
-        size = self._options.batch_size
-        for first in range(first_batch * size, self.batches_per_epoch * size, size):
-            crops = [self._crop(order[place], self._rng(CROP, number, place)) for place in range(first, first + size)]
+        size, (part, parts) = self._options.batch_size, share
+        own = size // parts
+        for first in range(first_batch * size + part * own, self.batches_per_epoch * size, size):
+            crops = [self._crop(order[place], self._rng(CROP, number, place)) for place in range(first, first + own)]
             sources, targets, seeds = zip(*crops, strict=True)
             yield Batch(np.stack(sources), np.stack(targets), np.array(seeds, np.int32))
 

@@ -17,6 +17,7 @@ from sartranslate.errors import TrainingError
 from sartranslate.generators import build_generator
 from sartranslate.radiometry import Float
 from sartranslate.recipe import Recipe
+from sartranslate.replicas import Replicas
 from sartranslate.update import Update
 
 AVERAGE_WARM_UP = 9  # steps of the average before its memory is longer than that of the steps so far
@@ -32,13 +33,11 @@ class Pix2Pix:
     averages.
     """
 
-    def __init__(
-        self, recipe: Recipe, seed: int, precision: str = "float32", replicas: autograd.Replicas | None = None
-    ) -> None:
+    def __init__(self, recipe: Recipe, seed: int, precision: str = "float32", replicas: Replicas | None = None) -> None:
         self.recipe = recipe
         self._optimisation = recipe.optimisation
         self._averaging = recipe.optimisation.average > 0
-        replicas = replicas or autograd.Replicas()
+        self.replicas = replicas = replicas or Replicas()
         replicas.check(recipe.optimisation.batch_size)
         with replicas.scope(), backend.policy(precision):
             self.networks = _networks(recipe, seed, synchronized=replicas.count > 1)
@@ -63,7 +62,10 @@ class Pix2Pix:
         return self._update.names
 
     def step(self, source: Float, target: Float, seeds: NDArray[np.int32]) -> dict[str, float]:
-        """One update on (N, H, W, bands) and (N, H, W, 3), both in [-1, 1], and (N,) seeds; returns the losses."""
+        """One update on (N, H, W, bands) and (N, H, W, 3), both in [-1, 1], and (N,) seeds; returns the losses.
+
+        The batch is this worker's share of it, where several workers train.
+        """
         scalars = self._compiled_update(*(ops.convert_to_tensor(values) for values in (source, target, seeds)))
         self._updates += 1
         if self._averaging and self._updates % self._optimisation.average_every == 0:

@@ -23,25 +23,28 @@ from rasterio.io import DatasetReader
 from sartranslate.errors import AreaError, SceneError
 from sartranslate.local_only import drivers_for
 from sartranslate.raster_limits import check_limits
-from sartranslate.remote import be_patient
+from sartranslate.remote import be_patient, gdal_path, mended, opening
 from sartranslate.windows import Window
 
 
 @contextmanager
-def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None) -> Iterator[Any]:
+def opened_raster(
+    path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None, *, blocks: bool = False
+) -> Iterator[Any]:
     """Open a raster for reading; errors of reading it inside are raised as `SceneError`, naming it.
 
     So are sizes that can not be meant, see `raster_limits`.
 
-    `name` is what the user calls it, where `path` is the text of a virtual raster that was made of it.
+    `name` is what the user calls it, where `path` is the text of a virtual raster made of it. `blocks` promises
+    that nothing but whole blocks is read.
     """
-    called = os.fspath(name or path)
+    called = mended(name or path)
     be_patient()
     with named_errors(called):
-        drivers = drivers_for(path) if called == os.fspath(path) else None
+        drivers = drivers_for(mended(path)) if name is None or called == mended(path) else None
         try:
-            with quiet_georeference():
-                dataset = _opened(path, drivers)
+            with quiet_georeference(), rasterio.Env(**opening(called, blocks=blocks)):
+                dataset = _opened(gdal_path(path), drivers)
             with dataset:
                 if name is None:
                     check_limits(dataset)
@@ -53,7 +56,7 @@ def opened_raster(path: str | os.PathLike[str], name: str | os.PathLike[str] | N
             raise SceneError(f"can not be read: {_reason(error).removeprefix(f'{called}: ')}{formats}") from error
 
 
-def _opened(path: str | os.PathLike[str], drivers: list[str] | None) -> Any:
+def _opened(path: str, drivers: list[str] | None) -> Any:
     if drivers is None:
         return rasterio.open(path)
     with rasterio.Env():  # which rasterio.open enters itself, but it takes one driver only

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from sartranslate.block_store import StoredDataset
 from sartranslate.radiometry import Mask, valid_mask
 from sartranslate.raster import opened_raster, read_masks, read_window
 from sartranslate.scene import Scene
@@ -65,7 +67,12 @@ def scene_reader(scene: Scene) -> Iterator[SceneReader]:
     """Open a reader; an error while reading is raised as `SceneError`."""
     with ExitStack() as stack:
         names = {name: scene.path if scene.grid else name for name in scene.datasets}
-        yield SceneReader(scene, {name: stack.enter_context(opened_raster(name, names[name])) for name in names})
+        store = None if scene.grid else scene.blocks  # blocks of a grid are warped, and none of the file's
+        openers = {name: partial(opened_raster, name, names[name], blocks=store is not None) for name in names}
+        datasets = {name: stack.enter_context(opener()) for name, opener in openers.items()}
+        if store is not None:
+            datasets = {name: StoredDataset(datasets[name], name, store, openers[name]) for name in names}
+        yield SceneReader(scene, datasets)
 
 
 @contextmanager

@@ -23,6 +23,24 @@ from sartranslate.training_data import TrainingData
 from sartranslate.validation import better
 
 
+class Bystander:
+    """A record that writes nothing, for workers besides the one that writes."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def continued(self, course: Course) -> Iterator[None]:
+        yield
+
+    def end_epoch(self, course: Course, rate: float) -> None:
+        """Count on to the next epoch; scores are the chief's to know."""
+        course.end_epoch(course.means())
+
+    def end(self, course: Course, *, finished: bool) -> None:
+        """Nothing is left to do."""
+
+
 class Record:
     """Writes into the folder of a run after each epoch, and once more at its end."""
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from affine import Affine
 from rasterio.crs import CRS
 
+from sartranslate.block_store import BlockStore
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.groundcontrol import MapGrid, control_points, map_grid
 from sartranslate.polarisation import choose_bands
 from sartranslate.raster import named_errors
+from sartranslate.remote import is_remote
 from sartranslate.source import Band, Raster, SceneOptions, check_same_grid, open_rasters
 from sartranslate.warped import BLOCK, TYPES, warped_vrt
 
@@ -36,6 +38,7 @@ class Scene:
     statistics: str | None = None  # of the scene that it was cut out of, where it is a tile
     grid: MapGrid | None = None  # where ground control points placed it
     unwarped: Scene | None = None  # the same bands before they were put on that grid
+    blocks: BlockStore | None = field(default=None, compare=False, repr=False)  # where files are not on this machine
 
     @property
     def names(self) -> tuple[str | None, ...]:
@@ -99,8 +102,9 @@ def _scene(path: str, rasters: Sequence[Raster], bands: Sequence[Band], options:
         check_same_grid(first, other)
     files = tuple(file for raster in rasters for file in raster.files)
     scene = Scene(
-        path, first.height, first.width, first.crs, first.transform, tuple(bands), files, statistics=first.statistics
-    )
+        path, first.height, first.width, first.crs, first.transform, tuple(bands), files, statistics=first.statistics,
+        blocks=BlockStore() if any(map(is_remote, files)) else None,
+    )  # fmt: skip
     if first.points and not first.placed:
         return _warped(scene, first, options)
     if not first.placed and not options.allow_ungeoreferenced:

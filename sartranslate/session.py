@@ -20,7 +20,7 @@ from sartranslate.optimisation import learning_rate
 from sartranslate.pix2pix import Pix2Pix
 from sartranslate.prefetch import prefetch
 from sartranslate.recipe import SCORES, from_dict
-from sartranslate.record import Record
+from sartranslate.record import Bystander, Record
 from sartranslate.report import SCORE_PREFIX
 from sartranslate.training_data import TrainingData
 
@@ -61,6 +61,7 @@ class Hooks:
 
     watch: Callable[[Progress], None] = lambda progress: None
     checked: Callable[[int, int], None] = lambda done, planned: None  # pairs, before training
+    waiting: Callable[[], None] = lambda: None  # for other workers, before training; may raise to stop
     stop: Callable[[], bool] = lambda: False  # asked after each update
 
 
@@ -79,12 +80,22 @@ class TrainingSummary:
 
 
 class Session:
-    """A trainer and its data, from one update to the next until the run ends or is stopped."""
+    """A trainer and its data, from one update to the next until the run ends or is stopped.
+
+    Several workers go through it side by side: each with its share of the batches, all with the same answer to what
+    decides how they go on, and the chief alone with something to write.
+    """
 
     def __init__(
-        self, record: Record, trainer: Pix2Pix, data: TrainingData, settings: Mapping[str, Any], hooks: Hooks
+        self,
+        record: Record | Bystander,
+        trainer: Pix2Pix,
+        data: TrainingData,
+        settings: Mapping[str, Any],
+        hooks: Hooks,
     ) -> None:
         self._record, self._trainer, self._data = record, trainer, data
+        self._replicas = trainer.replicas
         self._settings, self._hooks = settings, hooks
         per_epoch = data.crops.batches_per_epoch
         recipe = from_dict(settings["recipe"])
@@ -107,12 +118,13 @@ class Session:
             if self._saved != (course.epoch, course.batch):
                 self._save(course, clock)
             self._record.end(course, finished=course.updates >= self._updates)
+        self._replicas.any(False)  # nobody leaves before the chief has written all
         return self._summary(course)
 
     def _train_epoch(self, course: Course, clock: _Clock) -> bool:
         """The rest of the present epoch; False when asked to stop within it."""
         self._trainer.set_learning_rate(self._rate(course))
-        batches = self._data.crops.epoch(course.epoch, course.batch)
+        batches = self._data.crops.epoch(course.epoch, course.batch, self._replicas.share)
         with closing(prefetch(batches, BATCHES_AHEAD)) as ahead:
             for batch in ahead:
                 losses = self._trainer.step(batch.source, batch.target, batch.seeds)
@@ -121,7 +133,7 @@ class Session:
                 self._hooks.watch(self._progress(course, losses))
                 if course.updates == self._updates:
                     break
-                if self._hooks.stop():
+                if self._replicas.any(self._hooks.stop()):
                     return False
                 if clock.due():
                     self._save(course, clock)
@@ -129,17 +141,21 @@ class Session:
 
     def _rate(self, course: Course) -> float:
         scores = [self._sign * row[self._score] for row in course.history if self._score in row]
-        return learning_rate(self._optimisation, course.epoch, scores)
+        return self._replicas.of_chief(learning_rate(self._optimisation, course.epoch, scores))
 
     def _save(self, course: Course, clock: _Clock) -> None:
+        if self._replicas.chief:
+            self._write(course, clock)
+        clock.saved()
+        self._saved = course.epoch, course.batch
+
+    def _write(self, course: Course, clock: _Clock) -> None:
         state = self._trainer.state()
         if lost := [name for name, array in state.items() if not np.isfinite(array).all()]:
             raise TrainingError(f"update {course.updates}: {lost[0]} is not finite{self._kept()}")
         course.seconds = clock.seconds
         position = {"settings": self._settings, "course": course.as_dict()}
         save_checkpoint(self._record.folder.checkpoint, state, position)
-        clock.saved()
-        self._saved = course.epoch, course.batch
 
     def _check_losses(self, course: Course, losses: Mapping[str, float]) -> None:
         lost = [name for name, loss in losses.items() if not math.isfinite(loss)]

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sartranslate import backend, bundle
-from sartranslate.autograd import Replicas
+from sartranslate import __version__, backend, bundle
 from sartranslate.checkpoint import load_checkpoint
 from sartranslate.course import Course
-from sartranslate.digest import differences
+from sartranslate.digest import checksum, differences, text_digest
 from sartranslate.errors import OptionError, TrainingError
 from sartranslate.pix2pix import Pix2Pix
 from sartranslate.presets import preset
 from sartranslate.radiometry import Radiometry
 from sartranslate.recipe import Recipe, contradictions, flattened, from_dict
-from sartranslate.record import Record
+from sartranslate.record import Bystander, Record
+from sartranslate.replicas import Replicas, devices_here, workers
+from sartranslate.roll_call import call_roll
 from sartranslate.run_folder import RunFolder
+from sartranslate.runtime import versions
 from sartranslate.session import Hooks, Rhythm, Session, TrainingSummary
+from sartranslate.tf_config import Cluster
 from sartranslate.training_data import DataOptions, TrainingData, load_data
 
 MOST_NAMED = 20  # differences in one line
+PLACES = ("folders", "validation", "start")  # settings that may differ from worker to worker
+FRAMEWORK = ("keras", "tensorflow")  # whose versions may not
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class TrainingOptions:
     checkpoints: Rhythm = field(default_factory=Rhythm)
     start: Path | None = None  # a model whose generator is trained on; None: from random weights
     overwrite: bool = False  # an earlier run in the same folder
+    patience: float = 300.0  # seconds that other workers are waited for, where several train
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
@@ -49,6 +56,8 @@ class TrainingOptions:
                 f"recipe {name!r} keeps batch-norm statistics (optimisation.frozen_norm): "
                 "expected a model to start from, random weights have none"
             )
+        if not self.patience > 0:
+            raise OptionError(f"other workers waited for {self.patience} seconds: expected more than 0")
 
 
 def train(
@@ -59,18 +68,21 @@ def train(
     Raises `PairsError` for unusable pairs, `OptionError` for options that do not fit them, `TrainingError` when
     the losses leave the range of numbers and `OutputError` when `run` can not be written; the last checkpoint
     is kept then. A model to start from that can not be used raises `BundleError` or, of another architecture than the
-    recipe's, `OptionError`.
+    recipe's, `OptionError`. Where TF_CONFIG names several workers, each calls this with the same arguments: the first
+    one alone writes to `run`, and `BackendError` is raised once one of them is gone.
     """
     options, hooks = options or TrainingOptions(), hooks or Hooks()
-    folder = RunFolder(run)
-    folder.check(overwrite=options.overwrite)
+    folder, cluster = RunFolder(run), workers()
+    if _writes(cluster):
+        folder.check(overwrite=options.overwrite)
     given = _given(options.start)
     data = load_data(folders, options.recipe, options.seed, _like_given(options.data, given), hooks.checked)
     settings = _settings(options, folders, data)
-    trainer = _trainer(settings, data, options.devices)
+    begun = {"start": given.description.checksum if given else None}
+    trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
     if given:
         _start(trainer, given)
-    with folder.begun():
+    with folder.begun() if _writes(cluster) else nullcontext():
         return _session(folder, trainer, data, settings, hooks).run(Course(), options.checkpoints)
 
 
@@ -89,7 +101,7 @@ def resume(
     Raises `TrainingError` for other settings or other pairs, naming the differences, and as `train` does.
     """
     options, hooks = options or TrainingOptions(), hooks or Hooks()
-    folder = RunFolder(run)
+    folder, cluster = RunFolder(run), workers()
     arrays, position = load_checkpoint(folder.checkpoint)
     settings, course = _read(folder.checkpoint, position)
     told = {**(wanted or {}), "backend": backend.active()}
@@ -99,9 +111,10 @@ def resume(
     places = list(folders) or [Path(place) for place in settings["folders"]]
     data = load_data(places, recipe, settings["seed"], stored, hooks.checked)
     _refuse(run, "other pairs", differences(settings["digests"], data.digests))
-    trainer = _trainer(settings, data, options.devices)
+    begun = {"checkpoint": checksum(arrays), "position": text_digest(course)} if cluster else {}
+    trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
     trainer.load_state(arrays)
-    with folder.held():
+    with folder.held() if _writes(cluster) else nullcontext():
         return _session(folder, trainer, data, settings, hooks).run(course, options.checkpoints)
 
 
@@ -159,17 +172,40 @@ def _data_options(settings: Mapping[str, Any]) -> DataOptions:
     )
 
 
-def _trainer(settings: Mapping[str, Any], data: TrainingData, devices: Sequence[str]) -> Pix2Pix:
+def _writes(cluster: Cluster | None) -> bool:
+    return cluster is None or cluster.chief
+
+
+def _met(
+    cluster: Cluster | None,
+    settings: Mapping[str, Any],
+    begun: Mapping[str, Any],
+    options: TrainingOptions,
+    hooks: Hooks,
+) -> Cluster | None:
+    """The same cluster, once all its workers are there with the same settings, data, versions and beginning."""
+    if cluster:
+        alike = {name: value for name, value in settings.items() if name not in PLACES}
+        facts = {**flattened(alike), **begun, "devices": devices_here(), "sartranslate": __version__}
+        used = {name: version for name, version in versions().items() if name in FRAMEWORK}
+        call_roll(cluster, {**facts, **used}, options.patience, hooks.waiting)
+    return cluster
+
+
+def _trainer(
+    settings: Mapping[str, Any], data: TrainingData, options: TrainingOptions, cluster: Cluster | None
+) -> Pix2Pix:
     recipe = from_dict(settings["recipe"])
     bands = len(data.radiometry.bands)
     recipe = replace(recipe, generator=replace(recipe.generator, source_bands=bands))
-    return Pix2Pix(recipe, settings["seed"], settings["precision"], Replicas(devices))
+    return Pix2Pix(recipe, settings["seed"], settings["precision"], Replicas(options.devices, cluster))
 
 
 def _session(
     folder: RunFolder, trainer: Pix2Pix, data: TrainingData, settings: Mapping[str, Any], hooks: Hooks
 ) -> Session:
-    return Session(Record(folder, trainer, data, settings), trainer, data, settings, hooks)
+    record = Record(folder, trainer, data, settings) if trainer.replicas.chief else Bystander(folder)
+    return Session(record, trainer, data, settings, hooks)
 
 
 def _read(path: Path, position: Mapping[str, Any]) -> tuple[dict[str, Any], Course]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from sartranslate import bundle, inference
 from sartranslate.area_file import chosen_area
+from sartranslate.delivery import check_beside, delivered
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.layout import slow_layout
 from sartranslate.planning import InferenceOptions, PixelPlan, Plan, plan
@@ -54,10 +56,11 @@ def translate(
 
     `scene` is any raster that GDAL reads, a Sentinel-1 SAFE folder or zip, or a mapping of polarisations to
     single-band files, such as `{"VV": "vv.tif", "VH": "vh.tif"}`. The output is uint8, a Cloud Optimized GeoTIFF with
-    an internal mask. Options are those of the command, in the same units: `model` a file (the embedded one), `aoi` a
-    vector file or WKT in `aoi_crs`, `bbox` west, south, east, north in degrees or `aoi_crs`, `window` and `overlap`
-    pixels, `bands` numbers from 1, `unit` one of db, power, amplitude and byte, `runtime` and `precision` "auto" or a
-    name, `uncertainty` a second GeoTIFF of the spread over `uncertainty_samples` samples, `stac` an item beside `out`.
+    an internal mask; both may be objects, `s3://bucket/name`. Options are those of the command, in the same units:
+    `model` a file (the embedded one), `aoi` a vector file or WKT in `aoi_crs`, `bbox` west, south, east, north in
+    degrees or `aoi_crs`, `window` and `overlap` pixels, `bands` numbers from 1, `unit` one of db, power, amplitude and
+    byte, `runtime` and `precision` "auto" or a name, `uncertainty` a second GeoTIFF of the spread over
+    `uncertainty_samples` samples, `stac` an item beside `out`.
 
     What the command prints on the way is logged. Raises errors of `sartranslate.errors`, all of them
     `SartranslateError` and a builtin too; outputs are then what they were before.
@@ -78,9 +81,12 @@ def translate(
         area=chosen_area(aoi, bbox, aoi_crs),
         resume=resume,
     )
-    planned = _planned(scene, Path(out), model, options)
     samples = None if uncertainty is None else uncertainty_samples
-    return inference.translate(planned, translator_for(planned, model, runtime, precision, samples), tell=logger.info)
+    check_beside(out, uncertainty, stac=stac)
+    with delivered(out, overwrite=overwrite) as delivery:
+        planned = _planned(scene, delivery.place, model, options)
+        translator = translator_for(planned, model, runtime, precision, samples)
+        return replace(inference.translate(planned, translator, tell=logger.info), out=delivery.name)
 
 
 def _planned(scene: PathLike | Mapping[str, str], out: Path, model: Path, options: InferenceOptions) -> Plan:

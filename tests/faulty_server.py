@@ -47,6 +47,14 @@ class Served(NamedTuple):
     @property
     def requests(self) -> list[tuple[str, str]]:
         """Method and path of each so far."""
+        return [(method, path) for method, path, _ in self._log()]
+
+    @property
+    def sent(self) -> int:
+        """Bytes of bodies that were asked for so far."""
+        return sum(size for _, _, size in self._log())
+
+    def _log(self) -> list[tuple[str, str, int]]:
         return [tuple(json.loads(line)) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
     def count(self, method: str = "GET") -> int:
@@ -85,13 +93,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self.data)
 
     def _answer(self, body: bytes) -> None:
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps([self.command, self.path]) + "\n")
-        if self.path != f"/{self.file.name}":
-            return self._head(404, 0)
-        size = len(self.data)
+        known, size = self.path == f"/{self.file.name}", len(self.data)
         found = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         first, last = (int(found[1]), min(int(found[2]), size - 1)) if found else (0, size - 1)
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(json.dumps([self.command, self.path, last + 1 - first if known and body else 0]) + "\n")
+        if not known:
+            return self._head(404, 0)
         kind = self._kind(last) if body else ""
         if kind == ERROR:
             return self._head(500, 0)

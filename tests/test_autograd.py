@@ -1,4 +1,4 @@
-"""Gradients, the fused kernels and the sharing of batches, on one device; `test_two_devices` has two."""
+"""Gradients and the fused kernels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from sartranslate import autograd, backend
-from sartranslate.errors import BackendError, OptionError
 from tests.both_backends import assert_alike, needs_torch
 
 backend.select("tensorflow")
@@ -19,7 +18,6 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 SHAPES = [(4, 4, 3, 5), (5,), ()]
-CPUS = ("CPU:0", "CPU:1")
 
 
 def variables() -> list[Any]:
@@ -174,27 +172,3 @@ def test_a_slope_is_that_of_each_sample_and_can_be_differentiated() -> None:
         total = keras.ops.sum(found)
     np.testing.assert_allclose(found, 3 * 2 * inputs**2, rtol=1e-6)
     assert float(tape.gradient(total, [weight])[0]) == pytest.approx(float(np.sum(3 * inputs**2)))
-
-
-def test_one_device_shares_nothing() -> None:
-    replicas = autograd.Replicas(("CPU:0",))
-    batch: NDArray[np.float32] = np.arange(3, dtype=np.float32)
-    step = replicas.compiled(lambda values: (tf.reduce_sum(values), tf.size(values)))
-    assert replicas.count == 1
-    replicas.check(3)
-    assert [float(scalar) for scalar in step(tf.constant(batch))] == [3, 3]
-
-
-def test_a_batch_that_can_not_be_shared_evenly_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(autograd, "_strategy", lambda devices: None)
-    replicas = autograd.Replicas(CPUS)
-    replicas.check(4)
-    with pytest.raises(OptionError, match="batch size 3 on 2 devices: expected a multiple of 2"):
-        replicas.check(3)
-
-
-def test_torch_shares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "active", lambda: "torch")
-    assert autograd.Replicas().count == 1
-    with pytest.raises(BackendError, match="2 devices on torch, expected one, or tensorflow"):
-        autograd.Replicas(CPUS)

@@ -70,6 +70,7 @@ LAYERS = {
             "reduction",
             "report",
             "resample",
+            "roll_call",
             "scaling",
             "scores",
             "scoring",
@@ -78,6 +79,7 @@ LAYERS = {
             "sliding",
             "split",
             "steps",
+            "tf_config",
             "topology",
             "uncertainty",
             "units",
@@ -94,6 +96,7 @@ LAYERS = {
             "acquisition",
             "aoi",
             "area_file",
+            "block_store",
             "cog",
             "cog_profile",
             "comparison",
@@ -104,6 +107,7 @@ LAYERS = {
             "crops",
             "cutting",
             "dataset",
+            "delivery",
             "fixed_windows",
             "footprint",
             "geolocation",
@@ -162,6 +166,7 @@ LAYERS = {
             "pix2pix",
             "quantisation",
             "reconstruction",
+            "replicas",
             "runtime",
             "runtime_choice",
             "telemetry",
@@ -211,6 +216,7 @@ EXTRA_PACKAGES = {
     "backend": FRAMEWORKS,
     "board": {"tensorboardX"},
     "dataarrays": {"xarray"},
+    "delivery": {"platformdirs"},
     "perceptual": {"lpips", "pytorch_fid"},
     "onnx_graph": {"onnx"},
     "onnx_runtime": {"onnxruntime"},
@@ -218,6 +224,7 @@ EXTRA_PACKAGES = {
     "openvino_runtime": {"openvino"},
     "quantisation": {"onnx", "onnxruntime"},
     "recipe_file": {"tomlkit"},
+    "replicas": {"tensorflow"},
     "runtime_choice": {"platformdirs"},
     "tensorflow_export": {"tensorflow"},
     "tensorflow_graph": {"tensorflow"},
@@ -287,9 +294,9 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
-def test_a_framework_is_imported_in_three_modules_only_and_for_its_own_files(framework: str) -> None:
-    files = {"torch": "torch_file", "tensorflow": "tensorflow_export"}
-    expected = sorted(["autograd", "backend", files[framework], f"{framework}_graph"])
+def test_a_framework_is_imported_in_few_modules_only_and_for_its_own_files(framework: str) -> None:
+    own = {"torch": ["torch_file"], "tensorflow": ["replicas", "tensorflow_export"]}
+    expected = sorted(["autograd", "backend", *own[framework], f"{framework}_graph"])
     assert [module for module in LIBRARY if framework in foreign("sartranslate", module)] == expected
     assert [module for module in COMMANDS if framework in foreign("cli", module)] == []
 

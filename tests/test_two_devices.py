@@ -49,8 +49,8 @@ def train(precision: str, path: str) -> None:
 
 
 def _trained(name: str, recipe: Recipe, precision: str) -> Results:
-    from sartranslate.autograd import Replicas
     from sartranslate.pix2pix import Pix2Pix
+    from sartranslate.replicas import Replicas
 
     trainers = {
         "one": Pix2Pix(recipe, 0, replicas=Replicas(CPUS[:1])),
@@ -79,9 +79,9 @@ def _trained(name: str, recipe: Recipe, precision: str) -> Results:
 
 
 def _refuse(recipe: Recipe) -> None:
-    from sartranslate.autograd import Replicas
     from sartranslate.errors import OptionError
     from sartranslate.pix2pix import Pix2Pix
+    from sartranslate.replicas import Replicas
 
     with pytest.raises(OptionError, match="batch size 3 on 2 devices"):
         Pix2Pix(recipe, 0, replicas=Replicas(CPUS))
