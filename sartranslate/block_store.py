@@ -133,12 +133,18 @@ class StoredDataset:
             place = self._place(together)
             found = patiently(partial(self._fetched, kind, indexes, place), self._forget)
             for block in together:
-                own = self._place([block])
-                rows = slice(own.row_off - place.row_off, own.row_off - place.row_off + own.height)
-                cols = slice(own.col_off - place.col_off, own.col_off - place.col_off + own.width)
-                for number, index in enumerate(indexes):
-                    dtype = found.dtype if kind == MASKS else self.dtypes[index - 1]
-                    self._store.put(self._key(kind, index), block, found[number, rows, cols].astype(dtype, copy=False))
+                self._keep(kind, indexes, block, found[(slice(None), *self._within(block, place))])
+
+    def _within(self, block: _Block, place: rasterio.windows.Window) -> tuple[slice, slice]:
+        """Rows and columns of a block in a rectangle of them."""
+        own = self._place([block])
+        top, left = own.row_off - place.row_off, own.col_off - place.col_off
+        return slice(top, top + own.height), slice(left, left + own.width)
+
+    def _keep(self, kind: str, indexes: list[int], block: _Block, values: NDArray[Any]) -> None:
+        for number, index in enumerate(indexes):
+            dtype = values.dtype if kind == MASKS else self.dtypes[index - 1]
+            self._store.put(self._key(kind, index), block, values[number].astype(dtype, copy=False))
 
     def _fetched(self, kind: str, indexes: list[int], place: Any) -> NDArray[Any]:
         read = self._dataset.read_masks if kind == MASKS else self._dataset.read
@@ -155,11 +161,9 @@ class StoredDataset:
         height, (rows, cols) = 0, self._block
         together: list[_Block] = []
         for run in runs:
-            full = len(run) * (height + 1) * rows * cols * bands * 8 > MOST_FETCHED
-            below = together and [b.col for b in together[-len(run) :]] == [b.col for b in run]
-            if together and (
-                full or not below or together[-1].row + 1 != run[0].row or len(together) != height * len(run)
-            ):
+            full = len(run) * (height + 1) * rows * cols * bands * LARGEST > MOST_FETCHED
+            above = [(block.row + 1, block.col) for block in together[-len(run) :]]
+            if together and (full or above != run or len(together) != height * len(run)):
                 yield together
                 together, height = [], 0
             together, height = [*together, *run], height + 1
