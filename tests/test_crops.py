@@ -87,6 +87,17 @@ def test_an_epoch_can_go_on_from_any_batch(
     assert all(same(one, other) for one, other in zip(whole[first:], rest, strict=True))
 
 
+@pytest.mark.parametrize("parts", [2, 3])
+def test_shares_of_a_batch_side_by_side_are_the_batch(ramps: PairSet, parts: int) -> None:
+    crops = Crops(ramps, CropOptions(8, 6, ALL, 1))
+    shares = [list(crops.epoch(3, 1, (part, parts))) for part in range(parts)]
+    whole = list(crops.epoch(3, 1))
+    assert len(whole) == crops.batches_per_epoch - 1
+    for number, batch in enumerate(whole):
+        together = [np.concatenate(arrays) for arrays in zip(*(share[number] for share in shares), strict=True)]
+        assert same(together, batch)
+
+
 def test_batches_are_the_same_from_memory_and_from_files(tmp_path: Path) -> None:
     ramp_pair(tmp_path, "a.tif", 32)
     held, unheld = (Crops(opened(tmp_path, **memory), CropOptions(8, 4, ALL)) for memory in ({}, {"memory": 0}))

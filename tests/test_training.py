@@ -233,6 +233,8 @@ def test_options_out_of_range_are_refused() -> None:
         TrainingOptions(precision="float16")
     with pytest.raises(OptionError, match="seed -1"):
         TrainingOptions(seed=-1)
+    with pytest.raises(OptionError, match=r"other workers waited for 0\.0 seconds: expected more than 0"):
+        TrainingOptions(patience=0.0)
     with pytest.raises(OptionError, match="more than 0 minutes"):
         Rhythm(minutes=0)
 
