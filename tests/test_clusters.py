@@ -99,6 +99,7 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, set[str]]]:
             yield node.func.id, {str(keyword.arg) for keyword in node.keywords}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("package", "bases"),
     [
