@@ -49,6 +49,8 @@ setup(
         "onnxruntime": ["onnx>=1.16", "onnxruntime>=1.19"],
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
         "test": [
+            "cryptography>=42",
+            "distributed>=2024.8",
             "hypothesis>=6.100",
             "jsonschema>=4.20",
             "onnx>=1.16",
@@ -63,6 +65,7 @@ setup(
             "rio-tiler>=7.9",
             "xarray>=2024.7",
         ],
+        "dask": ["cryptography>=42", "distributed>=2024.8"],
         "docs": ["mkdocs>=1.6"],
         "lint": ["mypy>=1.15", "ruff>=0.9"],
         "cuda": ["tensorflow[and-cuda]>=2.21"],

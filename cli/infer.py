@@ -167,7 +167,7 @@ def _select(backend: str | None) -> None:
 def _translator(
     plan: Plan, model: Path, precision: str, samples: int | None, runtime: str, tell: Callable[[str], None]
 ) -> Translator:
-    from sartranslate.inference import calibration_patches
+    from sartranslate.generation import calibration_patches
     from sartranslate.translator import load_translator
 
     calibration = partial(calibration_patches, plan)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from sartranslate import bundle, inference
+from sartranslate import bundle, generation, inference
 from sartranslate.area_file import chosen_area
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.layout import slow_layout
@@ -96,5 +96,5 @@ def translator_for(
     planned: PixelPlan, model: Path, runtime: str, precision: str, samples: int | None = None
 ) -> Translator:
     """The model's translator, calibrated on the planned pixels where its precision needs that; raises as it does."""
-    calibration = partial(inference.calibration_patches, planned)
+    calibration = partial(generation.calibration_patches, planned)
     return load_translator(model, precision, samples, runtime=runtime, tell=logger.info, calibration=calibration)

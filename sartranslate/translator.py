@@ -19,6 +19,19 @@ from sartranslate.uncertainty import Spread
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What is told of a generator, wherever it runs."""
+
+    batch_size: int  # patches in a call, where the options leave it open
+    model: str
+    device: str
+    precision: str
+    runtime: str
+    sampled: str | None  # what a spread is over; None: it has none
+    digest: str | None  # of all that is stored of the generator; None: unknown
+
+
+@dataclass(frozen=True)
 class Translator:
     """A generator and what has to be known to apply it."""
 
@@ -30,6 +43,11 @@ class Translator:
     runtime: str = "callable"
     spread: Spread | None = None  # of samples of the generator; None: it can not be told
     digest: str | None = None  # of all that is stored of the generator; None: unknown
+
+    @property
+    def identity(self) -> Identity:
+        sampled = self.spread.describe() if self.spread else None
+        return Identity(self.batch_size, self.model, self.device, self.precision, self.runtime, sampled, self.digest)
 
 
 def load_translator(
