@@ -21,7 +21,8 @@ from sartranslate.census import TIMEOUTS, Census, Patience
 from sartranslate.errors import ClusterError
 from sartranslate.local_workers import local_workers
 from sartranslate.pool import TICK, Pool
-from sartranslate.worker import Choice, ModelPlugin, Refusal, decide
+from sartranslate.translator import Choice
+from sartranslate.worker import ModelPlugin, Refusal, decide
 
 REACHED_WITHIN = 2.0  # seconds; a worker that is not, hands its results out through the scheduler
 CLOSED_WITHIN = 5.0  # seconds

@@ -24,12 +24,12 @@ from distributed import Client, Future, wait
 from distributed.scheduler import KilledWorker
 
 from sartranslate.census import TIMEOUTS, Census
-from sartranslate.errors import ClusterError, SartranslateError
+from sartranslate.errors import BackendError, ClusterError, SartranslateError, SceneError
 from sartranslate.planning import PixelPlan
 from sartranslate.sliding import Batch
-from sartranslate.translator import Identity
+from sartranslate.translator import Choice, Identity
 from sartranslate.windows import Window
-from sartranslate.worker import Choice, Order, Refusal, generate
+from sartranslate.worker import Order, Refusal, generate
 
 TASK_WINDOWS = 32  # of 256 pixels 25 MB, about a second of one core
 AHEAD = 2  # tasks for each worker, of which one is computed and one waits there
@@ -151,12 +151,12 @@ class Pool:
         except SartranslateError:
             raise
         except KilledWorker as error:
-            raise ClusterError(f"{rows}: one worker after the other was lost with them, maybe out of memory") from error
+            raise BackendError(f"{rows}: one worker after the other was lost with them, maybe out of memory") from error
         except BaseException as error:  # of any kind, for Dask raises what a worker has raised
             self._census.check()
-            raise ClusterError(f"{rows}: {type(error).__name__}: {_line(error)}") from error
+            raise BackendError(f"{rows}: {type(error).__name__}: {_line(error)}") from error
         if isinstance(result, Refusal):
-            raise ClusterError(result.text)
+            raise (SceneError if result.scene else ClusterError)(result.text)
         return list(result)
 
     def _is_late(self, task: Task) -> bool:

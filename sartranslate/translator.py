@@ -19,6 +19,16 @@ from sartranslate.uncertainty import Spread
 
 
 @dataclass(frozen=True)
+class Choice:
+    """How a generator runs: as asked for, or as it was decided."""
+
+    runtime: str = AUTO
+    precision: str = AUTO
+    backend: str | None = None  # of Keras
+    samples: int | None = None  # of a spread; None: there is none
+
+
+@dataclass(frozen=True)
 class Identity:
     """What is told of a generator, wherever it runs."""
 
@@ -48,6 +58,12 @@ class Translator:
     def identity(self) -> Identity:
         sampled = self.spread.describe() if self.spread else None
         return Identity(self.batch_size, self.model, self.device, self.precision, self.runtime, sampled, self.digest)
+
+
+def model_digest(path: Path) -> str:
+    """What `load_translator` has as digest, without loading. Raises `BundleError` for an unusable file."""
+    description, _ = bundle.read(path)
+    return text_digest(description)
 
 
 def load_translator(

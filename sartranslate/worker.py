@@ -18,7 +18,7 @@ import rasterio
 from distributed import WorkerPlugin, get_worker
 
 from sartranslate import __version__, backend
-from sartranslate.errors import BackendError, ClusterError, OptionError, SartranslateError
+from sartranslate.errors import BackendError, ClusterError, OptionError, SartranslateError, SceneError
 from sartranslate.file_state import file_states
 from sartranslate.generation import generated
 from sartranslate.planning import PixelPlan
@@ -26,17 +26,7 @@ from sartranslate.reader import block_cache
 from sartranslate.runtime import FRAMEWORK, RUNTIMES
 from sartranslate.sliding import Batch
 from sartranslate.threads import limit
-from sartranslate.translator import Identity, Translator, load_translator
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How a generator runs: as asked for, or as it was decided once for all workers."""
-
-    runtime: str
-    precision: str
-    backend: str | None = None  # of Keras
-    samples: int | None = None  # of a spread
+from sartranslate.translator import Choice, Identity, Translator, load_translator
 
 
 @dataclass(frozen=True)
@@ -50,9 +40,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a worker does not fit, which trying again would not change."""
+    """Why a worker does not fit, or not for this scene, which trying again would not change."""
 
     text: str
+    scene: bool = False
+
+
+class _NotSeenError(SceneError):
+    """A worker does not see the files that the client sees."""
 
 
 def versions() -> dict[str, str]:
@@ -138,7 +133,7 @@ class ModelPlugin(WorkerPlugin):
         for file in plan.files:
             if found[file] != plan.files[file]:
                 state = found[file] or "no such file there"
-                raise ClusterError(f"does not see {file} as this process does ({state}; here {plan.files[file]})")
+                raise _NotSeenError(f"does not see {file} as this process does ({state}; here {plan.files[file]})")
 
 
 def decide(name: str, choice: Choice) -> tuple[Choice, Identity] | Refusal:
@@ -155,8 +150,8 @@ def generate(name: str, packed: bytes) -> list[Batch] | Refusal:
     plugin = _plugin(name)
     try:
         return plugin.batches(packed)
-    except (ClusterError, BackendError, OptionError) as error:
-        return Refusal(str(plugin.named(error)))
+    except (ClusterError, BackendError, OptionError, _NotSeenError) as error:
+        return Refusal(str(plugin.named(error)), isinstance(error, SceneError))
     except SartranslateError as error:
         raise plugin.named(error) from error
 
