@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +16,8 @@ from typing import TypeVar
 
 from distributed import Client
 from distributed.comm import get_address_host_port
+from distributed.core import rpc
+from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
 from sartranslate import __version__
@@ -21,6 +25,7 @@ from sartranslate.census import TIMEOUTS, Census, Patience
 from sartranslate.errors import ClusterError
 from sartranslate.local_workers import local_workers
 from sartranslate.pool import TICK, Pool
+from sartranslate.raster import first_line
 from sartranslate.translator import Choice
 from sartranslate.worker import ModelPlugin, Refusal, decide
 
@@ -69,7 +74,7 @@ def worker_pool(
                     )
         finally:
             with suppress(OSError, *TIMEOUTS, ClusterError):
-                _within(CLOSED_WITHIN, lambda: client.unregister_worker_plugin(plugin.name), lambda: None, "forget")
+                _within(CLOSED_WITHIN, lambda: client.unregister_worker_plugin(plugin.name))
 
 
 @contextmanager
@@ -88,17 +93,28 @@ def _client(
 
 
 def _connected(scheduler: str, patience: Patience) -> Client:
+    """Once the scheduler has answered: a client that does not find one is hard to get rid of."""
     expected = "expected a running Dask scheduler, such as tcp://host:8786"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters is checked on the workers
-            client = Client(scheduler, timeout=patience.scheduler, set_as_default=False)
-        client.direct_to_workers = _reachable(next(iter(client.nthreads()), ""))
+        found = _within(patience.scheduler + 1, lambda: asyncio.run(_kind(scheduler, patience.scheduler)))
     except (OSError, *TIMEOUTS) as error:
         raise ClusterError(f"scheduler {scheduler}: no answer within {patience.scheduler:.0f} s, {expected}") from error
-    except (ValueError, ImportError) as error:
-        raise ClusterError(f"scheduler {scheduler}: {error}; {expected}") from error
+    except Exception as error:  # of any kind, for anything may answer
+        raise ClusterError(f"scheduler {scheduler}: {first_line(error)}; {expected}") from error
+    if found != "Scheduler":
+        raise ClusterError(f"scheduler {scheduler}: is a {found.lower()}, {expected}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters is checked on the workers
+        client = Client(scheduler, timeout=patience.scheduler, set_as_default=False)
+    client.direct_to_workers = _reachable(next(iter(client.nthreads()), ""))
     return client
+
+
+async def _kind(address: str, seconds: float) -> str:
+    """What answers at an address, in Dask's words."""
+    security = Security().get_connection_args("client")
+    async with rpc(address, connection_args=security, timeout=seconds) as asked:
+        return str((await asyncio.wait_for(asked.identity(), seconds))["type"])
 
 
 def _reachable(worker: str) -> bool:
@@ -139,17 +155,23 @@ def _decided(client: Client, name: str, choice: Choice, census: Census, idle: Ca
     return Pool(client, name, outcome[0], outcome[1], census)
 
 
-def _within(seconds: float, ask: Callable[[], Answer], idle: Callable[[], None], what: str) -> Answer:
+def _within(
+    seconds: float, ask: Callable[[], Answer], idle: Callable[[], None] = lambda: None, what: str = "answer"
+) -> Answer:
     """What is asked of the cluster, in a thread that is left to itself after so long."""
-    asking = ThreadPoolExecutor(1, thread_name_prefix="ask")
-    try:
-        answer = asking.submit(ask)
-        for _ in range(int(seconds / TICK)):
-            if wait_for([answer], TICK).done:
-                return answer.result()
-            idle()
-    finally:
-        asking.shutdown(wait=False)
+    answer: Future[Answer] = Future()
+
+    def asked() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=asked, daemon=True, name="ask").start()
+    for _ in range(int(seconds / TICK)):
+        if wait_for([answer], TICK).done:
+            return answer.result()
+        idle()
     raise ClusterError(f"the workers do not {what} within {seconds:.0f} s")
 
 

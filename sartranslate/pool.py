@@ -26,6 +26,7 @@ from distributed.scheduler import KilledWorker
 from sartranslate.census import TIMEOUTS, Census
 from sartranslate.errors import BackendError, ClusterError, SartranslateError, SceneError
 from sartranslate.planning import PixelPlan
+from sartranslate.raster import first_line
 from sartranslate.sliding import Batch
 from sartranslate.translator import Choice, Identity
 from sartranslate.windows import Window
@@ -154,7 +155,7 @@ class Pool:
             raise BackendError(f"{rows}: one worker after the other was lost with them, maybe out of memory") from error
         except BaseException as error:  # of any kind, for Dask raises what a worker has raised
             self._census.check()
-            raise BackendError(f"{rows}: {type(error).__name__}: {_line(error)}") from error
+            raise BackendError(f"{rows}: {type(error).__name__}: {first_line(error)}") from error
         if isinstance(result, Refusal):
             raise (SceneError if result.scene else ClusterError)(result.text)
         return list(result)
@@ -185,7 +186,3 @@ class Pool:
 def _release(futures: Sequence[Future]) -> None:
     for future in futures:
         future.release()
-
-
-def _line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "")
