@@ -161,6 +161,8 @@ class Pool:
         return list(result)
 
     def _is_late(self, task: Task) -> bool:
+        if task.finished():
+            return False
         patience = self._census.patience
         usual = patience.factor * statistics.median(self._usual) if self._usual else patience.first
         limit = max(patience.least, usual)
