@@ -22,6 +22,7 @@ from distributed.versions import VersionMismatchWarning
 
 from sartranslate import __version__
 from sartranslate.census import TIMEOUTS, Census, Patience
+from sartranslate.counts import counted
 from sartranslate.errors import ClusterError
 from sartranslate.local_workers import local_workers
 from sartranslate.pool import TICK, Pool
@@ -62,7 +63,7 @@ def worker_pool(
         try:
             pool = _decided(client, plugin.name, choice, census, idle)
             found = pool.identity
-            count = f"{len(census.workers)} worker{'' if len(census.workers) == 1 else 's'}"
+            count = counted(len(census.workers), "worker")
             tell(f"{count} at {census.scheduler}: {found.runtime} on {found.device} in {found.precision}")
             try:
                 yield pool

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,12 @@ def planned(write_scene: WriteScene, tmp_path: Path, monkeypatch: pytest.MonkeyP
     return plan(write_scene("scene.tif", values, nodata=-1), tmp_path / "out.tif", RADIOMETRY, InferenceOptions())
 
 
+def pool_at(
+    processes: Cluster, model: Path, patience: Patience = PATIENCE, tell: Callable[[str], None] = lambda line: None
+) -> AbstractContextManager[pool.Pool]:
+    return worker_pool(model, CHOICE, scheduler=processes.address, patience=patience, tell=tell)
+
+
 def alone(planned: Plan, model: Path) -> bytes:
     Here(model, CHOICE).translate(planned, lambda tally, windows: None, lambda line: None)
     content = planned.out.read_bytes()
@@ -56,15 +64,13 @@ def test_one_worker_killed_and_one_stopped_in_mid_run_change_no_byte(
             if left and tally.windows >= windows // 4:
                 left.pop()()
 
-        with worker_pool(
-            tiny_model, CHOICE, scheduler=processes.address, patience=PATIENCE, tell=told.append
-        ) as workers:
+        with pool_at(processes, tiny_model, tell=told.append) as workers:
             There(workers).translate(planned, watch, told.append)
             repeated = workers.repeated
         computed = Counter(processes.computed())
     assert planned.out.read_bytes() == expected
     assert repeated > 0
-    assert told[-1] == f"1 workers were lost; {repeated} windows were given to another one, too"
+    assert told[-1] == f"1 worker lost; {repeated} windows given to another one, too"
     assert len(computed) == len(planned.windows)
     lost = pool.AHEAD * TASK  # windows that a killed worker may have begun
     assert sum(computed.values()) <= len(planned.windows) + repeated + lost
@@ -82,7 +88,7 @@ def test_without_any_worker_the_command_ends_after_a_while_and_what_is_finished_
                 for process in processes.workers:
                     process.kill()
 
-        with worker_pool(tiny_model, CHOICE, scheduler=processes.address, patience=PATIENCE) as workers:
+        with pool_at(processes, tiny_model) as workers:
             summary = There(workers).translate(planned, watch, told.append)
             assert summary.resumed_rows > 0
 
@@ -96,11 +102,10 @@ def test_without_any_worker_the_command_ends_after_a_while_and_what_is_finished_
 
 
 def test_a_worker_that_does_not_see_the_scene_is_named(planned: Plan, tiny_model: Path, tmp_path: Path) -> None:
-    with cluster(tmp_path, 1) as processes:
-        with worker_pool(tiny_model, CHOICE, scheduler=processes.address, patience=PATIENCE) as workers:
-            Path(planned.scene.path).rename(tmp_path / "elsewhere.tif")
-            with pytest.raises(SceneError, match=r"worker tcp://\S+ does not see \S+scene.tif .*no such file there"):
-                There(workers).translate(planned, lambda tally, windows: None, lambda line: None)
+    with cluster(tmp_path, 1) as processes, pool_at(processes, tiny_model) as workers:
+        Path(planned.scene.path).rename(tmp_path / "elsewhere.tif")
+        with pytest.raises(SceneError, match=r"worker tcp://\S+: does not see \S+scene.tif .*no such file there"):
+            There(workers).translate(planned, lambda tally, windows: None, lambda line: None)
     assert not planned.out.exists()
 
 
@@ -109,22 +114,21 @@ def test_a_worker_with_another_version_is_named(tiny_model: Path, tmp_path: Path
     paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
     with cluster(tmp_path, 1, environment={"PYTHONPATH": paths}) as processes:
         line = r"worker tcp://\S+: sartranslate 0.0.1, expected \S+ as in this process"
-        with pytest.raises(ClusterError, match=line):
-            with worker_pool(tiny_model, CHOICE, scheduler=processes.address, patience=PATIENCE):
-                pass
+        with pytest.raises(ClusterError, match=line), pool_at(processes, tiny_model):
+            pass
 
 
 def test_a_worker_without_sartranslate_is_named(tiny_model: Path, tmp_path: Path) -> None:
     hidden = "import sys\nsys.modules['sartranslate'] = None\n"
     (tmp_path / "sitecustomize.py").write_text(hidden)
     with cluster(tmp_path, 1, environment={"PYTHONPATH": str(tmp_path)}, preloaded=False) as processes:
-        with pytest.raises(ClusterError, match=r"worker tcp://\S+: sartranslate is not installed there"):
-            with worker_pool(tiny_model, CHOICE, scheduler=processes.address, patience=PATIENCE):
-                pass
+        line = r"worker tcp://\S+: sartranslate is not installed there"
+        with pytest.raises(ClusterError, match=line), pool_at(processes, tiny_model):
+            pass
 
 
 def test_a_scheduler_without_workers_is_told(tiny_model: Path, tmp_path: Path) -> None:
     with cluster(tmp_path, 0) as processes:
-        with pytest.raises(ClusterError, match=rf"scheduler {processes.address}: has no workers, .*within 1 s"):
-            with worker_pool(tiny_model, CHOICE, scheduler=processes.address, patience=Patience(silence=1)):
-                pass
+        line = rf"scheduler {processes.address}: has no workers, .*within 3 s"
+        with pytest.raises(ClusterError, match=line), pool_at(processes, tiny_model, Patience(silence=3)):
+            pass
