@@ -75,12 +75,15 @@ def write_scene(path: Path, height: int, width: int) -> Path:
     return path
 
 
-def translator_of(model: Path, scene: Path, out: Path) -> Callable[[Computing], InferenceSummary]:
-    """Translates a scene, again at each call."""
+Translate = Callable[..., InferenceSummary]
+
+
+def translator_of(model: Path, scene: Path, out: Path) -> Translate:
+    """Translates a scene by what it is called with, again at each call; something may watch it."""
     planned = plan(scene, out, bundle.describe(model).radiometry, InferenceOptions(overwrite=True, resume=False))
 
-    def translate(computer: Computing) -> InferenceSummary:
-        return computer.translate(planned, lambda tally, windows: None, lambda line: None)
+    def translate(computer: Computing, watch: Callable[[], None] = lambda: None) -> InferenceSummary:
+        return computer.translate(planned, lambda tally, windows: watch(), lambda line: None)
 
     return translate
 

@@ -83,11 +83,16 @@ def computing(
 ) -> Iterator[Computing]:
     """So many `workers` of this machine, those of the `scheduler` at an address, or this process.
 
-    Raises `OptionError` for int8 on workers, `ClusterError` as `cluster.worker_pool`, and where Dask is not installed.
+    Raises `OptionError` for both at once, for no workers, and for int8 on workers; `ClusterError` as
+    `cluster.worker_pool`, and where Dask is not installed.
     """
     if workers is None and scheduler is None:
         yield Here(model, choice)
         return
+    if workers is not None and scheduler is not None:
+        raise OptionError("workers and scheduler are both given, expected one of them")
+    if workers is not None and workers < 1:
+        raise OptionError(f"workers {workers}: expected at least 1")
     if choice.precision == INT8:
         raise OptionError(f"precision {INT8!r} with workers: it is measured on each scene, expected another precision")
     try:

@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from sartranslate import bundle, generation, inference
+from sartranslate import bundle, generation
 from sartranslate.area_file import chosen_area
+from sartranslate.computing import computing
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.layout import slow_layout
 from sartranslate.planning import InferenceOptions, PixelPlan, Plan, plan
 from sartranslate.runtime import AUTO
+from sartranslate.scene_list import Entry
 from sartranslate.source import SceneOptions
-from sartranslate.translator import Translator, load_translator
+from sartranslate.translator import Choice, Translator, load_translator
 from sartranslate.uncertainty import SAMPLES
 
 Box = tuple[float, float, float, float]
@@ -49,6 +51,8 @@ def translate(
     resolution: float | None = None,
     gcps: str | None = None,
     allow_ungeoreferenced: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> InferenceSummary:
     """Write the RGB GeoTIFF `out` on the ground of `scene`, as the command `sartranslate infer` does.
 
@@ -57,12 +61,16 @@ def translate(
     an internal mask. Options are those of the command, in the same units: `model` a file (the embedded one), `aoi` a
     vector file or WKT in `aoi_crs`, `bbox` west, south, east, north in degrees or `aoi_crs`, `window` and `overlap`
     pixels, `bands` numbers from 1, `unit` one of db, power, amplitude and byte, `runtime` and `precision` "auto" or a
-    name, `uncertainty` a second GeoTIFF of the spread over `uncertainty_samples` samples, `stac` an item beside `out`.
+    name, `uncertainty` a second GeoTIFF of the spread over `uncertainty_samples` samples, `stac` an item beside `out`,
+    `workers` processes of this machine, or `scheduler` the address of a Dask cluster, to compute in place of this one.
 
     What the command prints on the way is logged. Raises errors of `sartranslate.errors`, all of them
     `SartranslateError` and a builtin too; outputs are then what they were before.
     """
-    files = dict(scene) if isinstance(scene, Mapping) else None
+    source, files = (None, dict(scene)) if isinstance(scene, Mapping) else (os.fspath(scene), None)
+    seen = Entry("", "", source, files)
+    if scheduler is not None:
+        seen = seen.absolute()
     model = bundle.DEFAULT_MODEL if model is None else Path(model)
     options = InferenceOptions(
         window=window,
@@ -74,27 +82,25 @@ def translate(
         stac=stac,
         keep=(model,),
         unit=unit,
-        scene=SceneOptions(files, tuple(bands), "bands", nodata, crs, resolution, gcps, allow_ungeoreferenced),
+        scene=SceneOptions(seen.files, tuple(bands), "bands", nodata, crs, resolution, gcps, allow_ungeoreferenced),
         area=chosen_area(aoi, bbox, aoi_crs),
         resume=resume,
     )
-    planned = _planned(scene, Path(out), model, options)
-    samples = None if uncertainty is None else uncertainty_samples
-    return inference.translate(planned, translator_for(planned, model, runtime, precision, samples), tell=logger.info)
+    planned = _planned(seen.source, Path(out), model, options)
+    choice = Choice(runtime, precision, samples=None if uncertainty is None else uncertainty_samples)
+    with computing(model, choice, workers, scheduler, logger.info) as computer:
+        return computer.translate(planned, lambda tally, windows: None, logger.info)
 
 
-def _planned(scene: PathLike | Mapping[str, str], out: Path, model: Path, options: InferenceOptions) -> Plan:
+def _planned(source: str | None, out: Path, model: Path, options: InferenceOptions) -> Plan:
     wanted = bundle.describe(model)
-    source = None if isinstance(scene, Mapping) else scene
     planned = plan(source, out, wanted.radiometry, options, size_multiple=wanted.generator.size_multiple)
     if warning := slow_layout(planned.scene):
         logger.warning("%s is %s", planned.scene.path, warning)
     return planned
 
 
-def translator_for(
-    planned: PixelPlan, model: Path, runtime: str, precision: str, samples: int | None = None
-) -> Translator:
+def translator_for(planned: PixelPlan, model: Path, runtime: str, precision: str) -> Translator:
     """The model's translator, calibrated on the planned pixels where its precision needs that; raises as it does."""
     calibration = partial(generation.calibration_patches, planned)
-    return load_translator(model, precision, samples, runtime=runtime, tell=logger.info, calibration=calibration)
+    return load_translator(model, precision, runtime=runtime, tell=logger.info, calibration=calibration)
