@@ -11,7 +11,7 @@ import pickle
 import statistics
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future as Fetch
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -52,6 +52,7 @@ class Task:
     futures: list[Future] = field(default_factory=list)
     attempts: int = 0
     given: float = 0.0  # when, the last time
+    noted: bool = False  # that it is back
 
     def finished(self) -> Future | None:
         return next((future for future in self.futures if future.done()), None)
@@ -122,6 +123,7 @@ class Pool:
                     yield from batches
                     return
             self._census.check()
+            self._note(waiting)
             self._give_again([late for late in waiting if self._is_late(late)])
             if not self._any_done(task.futures):
                 yield NOTHING
@@ -133,16 +135,23 @@ class Pool:
             return True
         return False
 
+    def _note(self, tasks: Iterable[Task]) -> None:
+        """How long those took that are back."""
+        for task in tasks:
+            if not task.noted and task.finished():
+                task.noted = True
+                self._usual.append(time.monotonic() - task.given)
+
     def _take(self, task: Task, future: Future) -> None:
         """What is late stays where it is until the end: a worker that does not answer would else be given more."""
-        self._usual.append(time.monotonic() - task.given)
+        self._note([task])
         future.release()
         task.futures.remove(future)
         self._late += task.futures
 
     def _fetched(self, task: Task, future: Future, fetch: Fetch[Any]) -> list[Batch] | None:
         """None where the worker that has the result does not hand it out."""
-        rows = f"windows {task.windows[0].row_off}, {task.windows[0].col_off} and on"
+        rows = f"windows from row {task.windows[0].row_off}, column {task.windows[0].col_off} on"
         try:
             result = fetch.result()
         except TIMEOUTS:
