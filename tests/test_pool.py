@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from tests.conftest import WriteScene
 
 CHOICE = Choice("onnxruntime", "float32")
 OURS = {"census", "prefetch", "writer", "ask"}  # threads
-PATIENCE = Patience(silence=10, first=60, least=0.3, factor=1)
+PATIENCE = Patience(silence=10, first=60)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,16 @@ def planned(write_scene: WriteScene, tmp_path: Path) -> Plan:
     )
 
 
-def translated(planned: Plan, model: Path, address: str, watch: Any = lambda tally, windows: None) -> list[str]:
+def translated(
+    planned: Plan,
+    model: Path,
+    address: str,
+    watch: Any = lambda tally, windows: None,
+    patience: Patience = PATIENCE,
+) -> list[str]:
     """What was told."""
     told: list[str] = []
-    with worker_pool(model, CHOICE, scheduler=address, patience=PATIENCE, tell=told.append) as workers:
+    with worker_pool(model, CHOICE, scheduler=address, patience=patience, tell=told.append) as workers:
         There(workers).translate(planned, watch, told.append)
     return told
 
@@ -93,7 +100,7 @@ def test_a_task_that_is_not_back_is_given_to_another_worker_too(
 
     monkeypatch.setattr(worker.ModelPlugin, "batches", hanging)
     try:
-        told = translated(planned, tiny_model, address)
+        told = translated(planned, tiny_model, address, patience=replace(PATIENCE, least=0.3, factor=1))
     finally:
         released.set()
     assert planned.out.read_bytes() == expected
