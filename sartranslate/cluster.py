@@ -62,20 +62,21 @@ def worker_pool(
         _within(patience.first, lambda: client.register_plugin(plugin), idle, "take the model")
         try:
             pool = _decided(client, plugin.name, choice, census, idle)
-            found = pool.identity
-            count = counted(len(census.workers), "worker")
-            tell(f"{count} at {census.scheduler}: {found.runtime} on {found.device} in {found.precision}")
+            tell(f"{counted(len(census.workers), 'worker')} at {census.scheduler}: {pool.identity.computed}")
             try:
                 yield pool
             finally:
                 pool.close()
-                if census.lost or pool.repeated:
-                    tell(
-                        f"{len(census.lost)} workers were lost; {pool.repeated} windows were given to another one, too"
-                    )
+                _tell_losses(census, pool, tell)
         finally:
             with suppress(OSError, *TIMEOUTS, ClusterError):
                 _within(CLOSED_WITHIN, lambda: client.unregister_worker_plugin(plugin.name))
+
+
+def _tell_losses(census: Census, pool: Pool, tell: Callable[[str], None]) -> None:
+    if census.lost or pool.repeated:
+        lost, repeated = counted(len(census.lost), "worker"), counted(pool.repeated, "window")
+        tell(f"{lost} lost; {repeated} given to another one, too")
 
 
 @contextmanager

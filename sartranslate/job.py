@@ -33,7 +33,7 @@ def job(plan: Plan, identity: Identity) -> dict[str, str] | None:
     return {
         **_asked(plan, identity.digest),
         "software": f"sartranslate {__version__}, {versions()}",
-        "runtime": f"{identity.runtime} on {identity.device} in {identity.precision}",
+        "runtime": identity.computed,
         "scene": text_digest(sorted(plan.files.items())),
         "--uncertainty": identity.sampled if plan.options.uncertainty and identity.sampled else "",
     }

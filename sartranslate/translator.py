@@ -40,6 +40,11 @@ class Identity:
     sampled: str | None  # what a spread is over; None: it has none
     digest: str | None  # of all that is stored of the generator; None: unknown
 
+    @property
+    def computed(self) -> str:
+        """By what, for people."""
+        return f"{self.runtime} on {self.device} in {self.precision}"
+
 
 @dataclass(frozen=True)
 class Translator:

@@ -126,7 +126,7 @@ class ModelPlugin(WorkerPlugin):
 
     def _check_identity(self, found: Identity, wanted: Identity) -> None:
         if found != wanted:
-            raise ClusterError(f"generates by {_computed(found)}, expected {_computed(wanted)} as the others do")
+            raise ClusterError(f"generates by {found.computed}, expected {wanted.computed} as the others do")
 
     def _check_files(self, plan: PixelPlan) -> None:
         found = file_states(plan.files)
@@ -165,7 +165,3 @@ def _resolved(choice: Choice, identity: Identity) -> Choice:
     by = identity.runtime.split()[0]
     runtime, framework = (by, None) if by in RUNTIMES else (FRAMEWORK, by)
     return replace(choice, runtime=runtime, backend=framework, precision=identity.precision)
-
-
-def _computed(identity: Identity) -> str:
-    return f"{identity.runtime} on {identity.device} in {identity.precision}"
