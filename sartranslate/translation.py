@@ -67,10 +67,7 @@ def translate(
     What the command prints on the way is logged. Raises errors of `sartranslate.errors`, all of them
     `SartranslateError` and a builtin too; outputs are then what they were before.
     """
-    source, files = (None, dict(scene)) if isinstance(scene, Mapping) else (os.fspath(scene), None)
-    seen = Entry("", "", source, files)
-    if scheduler is not None:
-        seen = seen.absolute()
+    seen = _seen(scene, elsewhere=scheduler is not None)
     model = bundle.DEFAULT_MODEL if model is None else Path(model)
     options = InferenceOptions(
         window=window,
@@ -90,6 +87,13 @@ def translate(
     choice = Choice(runtime, precision, samples=None if uncertainty is None else uncertainty_samples)
     with computing(model, choice, workers, scheduler, logger.info) as computer:
         return computer.translate(planned, lambda tally, windows: None, logger.info)
+
+
+def _seen(scene: PathLike | Mapping[str, str], *, elsewhere: bool) -> Entry:
+    """A scene as workers find it, which may be in another folder."""
+    source, files = (None, dict(scene)) if isinstance(scene, Mapping) else (os.fspath(scene), None)
+    seen = Entry("", "", source, files)
+    return seen.absolute() if elsewhere else seen
 
 
 def _planned(source: str | None, out: Path, model: Path, options: InferenceOptions) -> Plan:
