@@ -32,7 +32,7 @@ from sartranslate.translator import Choice, Identity
 from sartranslate.windows import Window
 from sartranslate.worker import Order, Refusal, generate
 
-TASK_WINDOWS = 32  # of 256 pixels 25 MB, about a second of one core
+TASK_WINDOWS = 32  # of 256 pixels, or as many pixels in others: 25 MB, about a second of one core
 AHEAD = 2  # tasks for each worker, of which one is computed and one waits there
 FETCHES = 4  # results on their way at once
 RETRIES = 2  # of a task that has failed
@@ -94,10 +94,16 @@ class Pool:
     def _tasks(self, plan: PixelPlan, priority: int) -> Iterator[Task]:
         sent = PixelPlan(**{name: getattr(plan, name) for name in PixelPlan.__dataclass_fields__})
         options = replace(plan.options, area=None, keep=())
-        for first in range(0, len(plan.windows), TASK_WINDOWS):
-            windows = plan.windows[first : first + TASK_WINDOWS]
+        size = self._task_windows(plan)
+        for first in range(0, len(plan.windows), size):
+            windows = plan.windows[first : first + size]
             part = replace(sent, windows=windows, area=None, options=options)
             yield Task(windows, pickle.dumps(Order(part, self._choice, self.identity)), priority)
+
+    def _task_windows(self, plan: PixelPlan) -> int:
+        """Whole batches, for one that is not full takes as long."""
+        batch = plan.options.batch_size or self.identity.batch_size
+        return max(1, TASK_WINDOWS * 256**2 // plan.grid.size**2 // batch) * batch
 
     def _most(self) -> int:
         return AHEAD * (1 + len(self._census.workers))

@@ -47,7 +47,7 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
 def planned(write_scene: WriteScene, tmp_path: Path) -> Plan:
     values = np.random.default_rng(3).gamma(4, 25, (700, 600, 1)).astype(np.float32) + 1
     values[:500, :400] = -1
-    options = InferenceOptions(overlap=32, overwrite=True)
+    options = InferenceOptions(overlap=32, overwrite=True, batch_size=2)
     return plan(
         write_scene("scene.tif", values, nodata=-1), tmp_path / "out.tif", Radiometry(bands=(("VH", "VV"),)), options
     )
