@@ -14,6 +14,8 @@ from distributed import TimeoutError as DaskTimeoutError
 from sartranslate.errors import ClusterError
 
 TIMEOUTS = (TimeoutError, DaskTimeoutError)  # which are one from Python 3.11 on
+UNANSWERED = (OSError, RuntimeError, *TIMEOUTS)  # as by a client that has lost its scheduler
+ENDED = ("closing", "closed", "failed")  # of a client
 INTERVAL = 1.0  # seconds
 ASKED_WITHIN = 10.0  # seconds
 
@@ -36,7 +38,7 @@ class Census:
         self.patience = patience
         self.workers: frozenset[str] = frozenset()
         self.lost: set[str] = set()
-        self._client = client
+        self._client, self._address = client, str(client.scheduler.address)
         self._answered = self._populated = time.monotonic()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="census")
@@ -52,16 +54,22 @@ class Census:
 
     @property
     def scheduler(self) -> str:
-        return str(self._client.scheduler.address)
+        return self._address
 
     def check(self) -> None:
         """Raise `ClusterError` where the scheduler or all workers have been gone for too long."""
         now, patience = time.monotonic(), self.patience.silence
+        if self._client.status in ENDED:
+            raise self.disconnected()
         if now - self._answered > patience:
             raise ClusterError(f"scheduler {self.scheduler}: has not answered for {patience:.0f} s")
         if now - self._populated > patience:
             lost = f"all {len(self.lost)} workers are lost" if self.lost else "has no workers"
             raise ClusterError(f"scheduler {self.scheduler}: {lost}, and none has come within {patience:.0f} s")
+
+    def disconnected(self) -> ClusterError:
+        """What to raise where Dask has given up the scheduler."""
+        return ClusterError(f"scheduler {self.scheduler}: the connection to it was lost")
 
     def pause(self) -> None:
         """Until it is asked again."""
@@ -69,7 +77,7 @@ class Census:
 
     def holders(self, keys: Collection[str]) -> frozenset[str]:
         """The workers that have been given any of these tasks."""
-        with suppress(OSError, *TIMEOUTS):
+        with suppress(*UNANSWERED):
             given = self._client.sync(self._client.scheduler.processing, workers=None, callback_timeout=ASKED_WITHIN)
             return frozenset(worker for worker, held in given.items() if not set(keys).isdisjoint(held))
         return frozenset()
@@ -79,7 +87,7 @@ class Census:
             self._ask()
 
     def _ask(self) -> None:
-        with suppress(OSError, *TIMEOUTS):
+        with suppress(*UNANSWERED):
             workers = frozenset(
                 self._client.sync(self._client.scheduler.ncores, workers=None, callback_timeout=ASKED_WITHIN)
             )

@@ -10,10 +10,11 @@ from __future__ import annotations
 import pickle
 import statistics
 import time
+from asyncio import CancelledError as AsyncCancelledError
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import Future as Fetch
-from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ RETRIES = 2  # of a task that has failed
 TICK = 0.25  # seconds between two looks at whether to stop
 REMEMBERED = 50  # tasks that the usual time is told from
 ATTEMPTS = 4  # times that a task is given away
+CANCELLED = (CancelledError, AsyncCancelledError)  # as tasks are when Dask gives up a scheduler
 NOTHING = Batch([], [], np.empty((0, 1, 1, 1), np.float32), 0)  # so that whoever waits can look up
 
 
@@ -87,6 +89,8 @@ class Pool:
                 waiting.append(task)
             while waiting:
                 yield from self._result(waiting)
+        except CANCELLED as error:
+            raise self._census.disconnected() from error
         finally:
             for task in waiting:
                 _release(task.futures)
@@ -109,6 +113,7 @@ class Pool:
         return AHEAD * (1 + len(self._census.workers))
 
     def _submit(self, task: Task, workers: Sequence[str] | None = None) -> None:
+        self._census.check()
         future = self._client.submit(
             generate, self._name, task.packed, pure=False, retries=RETRIES, priority=task.priority, workers=workers
         )
@@ -168,8 +173,9 @@ class Pool:
             raise
         except KilledWorker as error:
             raise BackendError(f"{rows}: one worker after the other was lost with them, maybe out of memory") from error
-        except BaseException as error:  # of any kind, for Dask raises what a worker has raised
-            self._census.check()
+        except CANCELLED:
+            raise
+        except Exception as error:  # of any kind, for Dask raises what a worker has raised
             raise BackendError(f"{rows}: {type(error).__name__}: {first_line(error)}") from error
         if isinstance(result, Refusal):
             raise (SceneError if result.scene else ClusterError)(result.text)

@@ -103,6 +103,23 @@ def test_without_any_worker_the_command_ends_after_a_while_and_what_is_finished_
     assert planned.out.read_bytes() == expected
 
 
+def test_a_scheduler_that_is_killed_ends_the_run_with_a_line_and_what_is_finished_is_kept(
+    planned: Plan, tiny_model: Path, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    with cluster(tmp_path, 2, seconds=0.3) as processes:
+
+        def watch(tally: Tally, windows: int) -> None:
+            if tally.windows >= windows // 2:
+                processes.scheduler.kill()
+
+        line = rf"scheduler {processes.address}: (the connection to it was lost|has not answered for 5 s)"
+        with pytest.raises(ClusterError, match=line), pool_at(processes, tiny_model) as workers:
+            There(workers).translate(planned, watch, told.append)
+    assert not planned.out.exists()
+    assert told[-1].startswith("Kept what is finished")
+
+
 def test_a_worker_that_does_not_see_the_scene_is_named(planned: Plan, tiny_model: Path, tmp_path: Path) -> None:
     with cluster(tmp_path, 1) as processes, pool_at(processes, tiny_model) as workers:
         Path(planned.scene.path).rename(tmp_path / "elsewhere.tif")
