@@ -37,7 +37,10 @@ def planned(write_scene: WriteScene, tmp_path: Path, monkeypatch: pytest.MonkeyP
     values = np.random.default_rng(3).gamma(4, 25, (1900, 1500, 1)).astype(np.float32) + 1
     values[200:900, 40:800] = -1
     return plan(
-        write_scene("scene.tif", values, nodata=-1), tmp_path / "out.tif", RADIOMETRY, InferenceOptions(batch_size=TASK)
+        write_scene("scene.tif", values, nodata=-1),
+        tmp_path / "out.tif",
+        RADIOMETRY,
+        InferenceOptions(batch_size=TASK, note_seconds=0),
     )
 
 
