@@ -38,11 +38,11 @@ HOUR = 3600.0
 class Costs:
     """Of parts of the work, as measured on two cores; see docs/scale.md."""
 
-    window_ms: float = field(default=23.0, metadata={"help": "of a worker, for a window"})
-    client_ms: float = field(default=2.3, metadata={"help": "of the client, for a window: received, blended, written"})
+    window_ms: float = field(default=13.5, metadata={"help": "of a worker, for a window"})
+    client_ms: float = field(default=2.0, metadata={"help": "of the client, for a window: received, blended, written"})
     task_ms: float = field(default=1.5, metadata={"help": "of the scheduler, for a task"})
     plan_s: float = field(default=5.0, metadata={"help": "of the client, for a scene, before its first task"})
-    finish_ms: float = field(default=41.0, metadata={"help": "of the client, for a megapixel of the COG pass"})
+    finish_ms: float = field(default=26.0, metadata={"help": "of the client, for a megapixel of the COG pass"})
     read_mb_s: float = field(default=1000.0, metadata={"help": "of the storage, for all workers together"})
     pixel_bytes: float = field(default=2.3, metadata={"help": "read for a pixel of a scene, some of them twice"})
 
