@@ -49,6 +49,8 @@ setup(
         "onnxruntime": ["onnx>=1.16", "onnxruntime>=1.19"],
         "openvino": ["onnx>=1.16", "openvino>=2024.4"],
         "test": [
+            "cryptography>=42",
+            "distributed>=2024.8",
             "hypothesis>=6.100",
             "jsonschema>=4.20",
             "moto[server]>=5.0",

@@ -4,8 +4,8 @@ DATA holds `s1s2/` and `sen12/` with `sar/` and `optical/` each: Sentinel-1 and 
 San Antonio (VH), and tiles of three SEN1-2 regions (VV). Each city and each region is one scene, so one folder. Held
 out are contiguous fragments of each city, others for the test, and one region. Simulated pairs are for training only.
 
-Fragments lie off each other by up to 6 px, each by its own shift. Those for training are registered, so that the
-network is not taught to blur; those for validation and test are left as they are, as links.
+Fragments lie off each other by up to 6 px, each by its own shift. Those for training can be registered, so that the
+network is not taught to blur; those for validation and test are always links to what they are.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SIMULATED_SEEDS = range(100, 112)  # sample_tiles/ has seed 1
 Sides = dict[str, Path]  # files of "sar" and "optical"
 
 
-def real_folders(data: Path, folder: Path) -> dict[str, Path]:
+def real_folders(data: Path, folder: Path, *, registered: bool = False) -> dict[str, Path]:
     """A folder for each scene, with train/, val/ and test/ as far as it has tiles of each; made if it is not there."""
     for scene, (collection, pattern) in SCENES.items():
         for sar in sorted((data / collection / "sar").glob(pattern)):
@@ -46,14 +46,15 @@ def real_folders(data: Path, folder: Path) -> dict[str, Path]:
             made = {side: folder / scene / split / side / sar.name for side in ("sar", "optical")}
             if not all(file.exists() for file in made.values()):
                 given = {side: data / collection / side / sar.name for side in made}
-                make = _register if split == "train" and scene in MISREGISTERED else _link
+                make = _register if registered and split == "train" and scene in MISREGISTERED else _link
                 make(given, made)
     return {scene: folder / scene for scene in SCENES}
 
 
-def training_folders(data: Path, folder: Path) -> list[Path]:
+def training_folders(data: Path, folder: Path, *, registered: bool = False) -> list[Path]:
     """All that is trained on, folders of few tiles several times."""
-    real = [path for name, path in real_folders(data, folder).items() if name != HELD_OUT_SCENE]
+    found = real_folders(data, folder, registered=registered)
+    real = [path for name, path in found.items() if name != HELD_OUT_SCENE]
     repeated = [path for path in real for _ in range(REPEATS.get(path.name, 1))]
     return [*repeated, *_simulated(folder)]
 

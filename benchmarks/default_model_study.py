@@ -1,7 +1,7 @@
 """What pays for the default model, in measured steps, and how far it is ahead of the plain recipe.
 
     python benchmarks/default_model_study.py --data DATA --out RUNS [--updates N] [--filters 24] [--seeds 1]
-        [--variants NAME...] [--table]
+        [--variants NAME...] [--registered] [--backend torch] [--table]
 
 DATA is what `default_model_data` describes; every variant is trained on its training part with the same filters and
 makes the same number of updates of the generator in all, at the batch size of its recipe. Scores are those of
@@ -19,7 +19,7 @@ from typing import Any
 
 from default_model_data import training_folders, validation_folders
 from stages import Stage, provenance, train_stages
-from train_default_model import FILTERS, STAGES, UPDATES
+from train_default_model import CONTENT, FILTERS, SHARED, STAGES, UPDATES, VARIED
 from variants import print_table, result
 
 from sartranslate import backend
@@ -34,15 +34,14 @@ COLUMNS = (
     "seam",
 )
 BATCH: dict[str, Any] = {"optimisation.batch_size": 4}
-SHARED: dict[str, Any] = {**BATCH, "generator.upsampling": "resize"}
-VARIED: dict[str, Any] = {**SHARED, "augmentation.speckle": 0.3, "augmentation.gain": 1.0}
-CONTENT: dict[str, Any] = {
-    **VARIED,
-    "objective.gan_weight": 0.0,
-    "optimisation.learning_rate": 4e-4,
-    "optimisation.decay_start": 0.6,
-}
 ALONE: dict[str, Any] = {**SHARED, "objective.gan_weight": 0.0, "optimisation.learning_rate": 4e-4}
+LARGE: dict[str, Any] = {**VARIED, "optimisation.batch_size": 32}
+LARGE_ALONE: dict[str, Any] = {
+    **LARGE,
+    "objective.gan_weight": 0.0,
+    "optimisation.learning_rate": 6e-4,
+    "optimisation.decay_start": 0.5,
+}
 FROZEN: dict[str, Any] = {"optimisation.recalibrate": False, "optimisation.frozen_norm": True}
 
 
@@ -51,9 +50,15 @@ def _then(changes: dict[str, Any], content: dict[str, Any] | None = None) -> lis
     return [Stage("sar", 4 / 9, {**ALONE, **(content or {})}), Stage("sar", 5 / 9, {**SHARED, **changes})]
 
 
+def _in_large_batches(changes: dict[str, Any], content: dict[str, Any] | None = None) -> list[Stage]:
+    """L1 alone, then `sar-finetune` at a rate that suits its batches, with these changes."""
+    judged = {**LARGE, "optimisation.learning_rate": 3e-4, **changes}
+    return [Stage("sar", 3 / 8, {**LARGE_ALONE, **(content or {})}), Stage("sar-finetune", 5 / 8, judged)]
+
+
 VARIANTS: dict[str, Sequence[Stage]] = {
     "default model": STAGES,
-    "two stages": [Stage("sar", 4 / 9, CONTENT), Stage("sar-finetune", 5 / 9, VARIED)],
+    "default model, two stages": [Stage("sar", 4 / 9, CONTENT), Stage("sar-finetune", 5 / 9, VARIED)],
     "junyanz": [Stage("junyanz", 1.0, {})],
     "sar": [Stage("sar", 1.0, {})],
     "batch 4": [Stage("sar", 1.0, BATCH)],
@@ -69,14 +74,18 @@ VARIANTS: dict[str, Sequence[Stage]] = {
     "L1, then lsgan": _then({"objective.gan": "lsgan"}),
     "L1, then GAN with feature matching": _then({"objective.feature_matching": 10.0}),
     "L1, then GAN of two scales": _then({"discriminator.scales": 2}),
+    "batch 32": _in_large_batches({}),
+    "batch 32, GAN weight 10": _in_large_batches({"objective.gan_weight": 10.0}),
+    "batch 32, SSIM": _in_large_batches({"objective.ssim": 20.0}, content={"objective.ssim": 20.0}),
+    "batch 32, feature matching": _in_large_batches({"objective.gan_weight": 8.0, "objective.feature_matching": 10.0}),
 }
 
 
 def main() -> None:
     arguments = _parse()
     if not arguments.table:
-        backend.select()
-        folders = training_folders(arguments.data, arguments.out / "pairs")
+        backend.select(arguments.backend)
+        folders = training_folders(arguments.data, arguments.out / "pairs", registered=arguments.registered)
         held_out = validation_folders(arguments.data, arguments.out / "pairs")
         for seed in range(1, arguments.seeds + 1):
             for name in arguments.variants:
@@ -93,6 +102,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--filters", type=int, default=FILTERS)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
+    parser.add_argument("--registered", action="store_true", help="train on registered pairs")
+    parser.add_argument("--backend", choices=backend.BACKENDS)
     parser.add_argument("--table", action="store_true", help="print what is there")
     return parser.parse_args()
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from sartranslate.area_file import bbox_area  # noqa: E402
-from sartranslate.inference import _patches  # noqa: E402
+from sartranslate.generation import _patches  # noqa: E402
 from sartranslate.planning import InferenceOptions, plan_pixels  # noqa: E402
 from sartranslate.radiometry import Radiometry  # noqa: E402
 from sartranslate.reader import block_cache  # noqa: E402

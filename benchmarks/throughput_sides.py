@@ -77,7 +77,7 @@ class Ours:
 
     def _calibration(self) -> Any:
         from sartranslate import bundle
-        from sartranslate.inference import calibration_patches
+        from sartranslate.generation import calibration_patches
         from sartranslate.planning import plan
 
         radiometry = bundle.describe(self._given.model).radiometry

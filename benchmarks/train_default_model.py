@@ -4,8 +4,10 @@
 
 DATA is what `default_model_data` describes. The first stage has no discriminator: it learns what is where, and the
 batch-norm statistics. The others go on from there with the whole GAN and leave those as they are, so that what is
-trained is what is used: the second in large batches, the third in small ones, at a rate that falls. What is finished
-in RUNS is not repeated, and what was interrupted goes on. `RUNS/default.safetensors` is the model as it is embedded.
+trained is what is used; the last one varies the radar's values less. The weights of the last two are averaged
+(Izmailov et al. 2018, arXiv 1803.05407): they have the same statistics, and a mean has fewer faults than either. What
+is finished in RUNS is not repeated, and what was interrupted goes on. `RUNS/default.safetensors` is the model as it
+is embedded.
 """
 
 from __future__ import annotations
@@ -21,22 +23,20 @@ from sartranslate import backend
 
 SEED = 1
 FILTERS = 24
-UPDATES = 900 + 484 + 3500
-VARIED = {"generator.upsampling": "resize", "augmentation.speckle": 0.3, "augmentation.gain": 1.0}
+UPDATES = 13_000
+LAST_SHARE = 0.25  # of the weights after the last stage in the mean
+SHARED = {"generator.upsampling": "resize", "optimisation.batch_size": 4}
+VARIED = {**SHARED, "augmentation.speckle": 0.3, "augmentation.gain": 1.0}
 CONTENT = {
     **VARIED,
     "objective.gan_weight": 0.0,
-    "optimisation.batch_size": 32,
-    "optimisation.learning_rate": 6e-4,
-    "optimisation.decay_start": 0.5,
+    "optimisation.learning_rate": 4e-4,
+    "optimisation.decay_start": 0.6,
 }
-JUDGED = {**VARIED, "objective.gan_weight": 8.0, "objective.feature_matching": 10.0}
-LARGE = {"optimisation.batch_size": 32, "optimisation.learning_rate": 3e-4, "optimisation.schedule": "constant"}
-SMALL = {"optimisation.batch_size": 4, "optimisation.learning_rate": 2e-4, "optimisation.decay_start": 0.4}
 STAGES = (
-    Stage("sar", 900 / UPDATES, CONTENT),
-    Stage("sar-finetune", 484 / UPDATES, {**JUDGED, **LARGE}),
-    Stage("sar-finetune", 3500 / UPDATES, {**JUDGED, **SMALL}),
+    Stage("sar", 4 / 13, CONTENT),
+    Stage("sar-finetune", 5 / 13, VARIED),
+    Stage("sar-finetune", 4 / 13, SHARED),
 )
 
 
@@ -60,13 +60,16 @@ def _parse() -> argparse.Namespace:
 
 
 def _embedded(model: Path, out: Path) -> Path:
-    """The model, named, with the provenance of all stages, in which no places of a machine are left."""
+    """A mean of the last two stages, named, with the provenance of all, in which no places of a machine are left."""
     from sartranslate import bundle
 
     stages = provenance(model)
-    trained = bundle.load(model)
+    trained, earlier = bundle.load(model), bundle.load(Path(stages[-1]["start"]))
+    for variable, other in zip(trained.model.variables, earlier.model.variables, strict=True):
+        variable.assign(LAST_SHARE * variable + (1 - LAST_SHARE) * other)
     training = {
         "stages": [{"recipe": stage["recipe"], "updates": stage["updates"]} for stage in stages],
+        "weights": f"those after the last stage, times {LAST_SHARE}, and after the one before, times {1 - LAST_SHARE}",
         "updates": sum(stage["updates"] for stage in stages),
         "seed": SEED,
         "scalings": [_without_place(line) for line in dict.fromkeys(stages[-1]["scalings"])],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import options
+from . import options, scenes
 from .interrupt import Interrupt
 from .progress import progress_bar
+from .scenes import Many
 
 if TYPE_CHECKING:
+    from sartranslate.computing import Computing
     from sartranslate.inference_summary import InferenceSummary
     from sartranslate.planning import Plan
     from sartranslate.sliding import Tally
     from sartranslate.source import SceneOptions
-    from sartranslate.translator import Translator
 
 
 def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
@@ -53,7 +55,9 @@ def _runtime(runtime: str, backend: str | None, samples: int | None) -> str:
 
 
 @click.command()
-@options.paths("SCENE", "OUT")
+@options.paths("SCENE", "OUT", otherwise=" | SCENE... --out-dir DIR")
+@scenes.many
+@scenes.cluster
 @options.model
 @options.area
 @options.window
@@ -111,6 +115,8 @@ def _runtime(runtime: str, backend: str | None, samples: int | None) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 def infer(
     paths: tuple[str, ...],
+    many: Many,
+    cluster: scenes.Cluster,
     scene: SceneOptions,
     model: Path | None,
     uncertainty: Path | None,
@@ -126,27 +132,36 @@ def infer(
 
     SCENE is any raster that GDAL reads, or a Sentinel-1 SAFE folder or zip. It is left out where --band
     names a file for each polarisation. Either may be an object such as s3://bucket/name.tif.
+
+    With --out-dir there may be any number of scenes, and no OUT: each becomes a GeoTIFF of its name there. What is
+    finished is skipped, a scene that fails stops no other one, and a table tells what became of each.
     """
     from sartranslate import bundle, planning
     from sartranslate.delivery import check_beside, delivered
+    from sartranslate.scene_list import Entry
+    from sartranslate.translator import Choice
 
-    source, out = options.split_paths(paths, bool(scene.files), "SCENE", "OUT")
-    check_beside(str(out), uncertainty, stac=bool(settings["stac"]))
     model = model or bundle.DEFAULT_MODEL
     samples = _samples(samples, uncertainty)
-    runtime = _runtime(runtime, backend, samples)
+    choice = Choice(_runtime(runtime, backend, samples), precision, backend, samples)
     chosen = planning.InferenceOptions(scene=scene, keep=(model,), uncertainty=uncertainty, **settings)  # type: ignore[arg-type]
+    if many.out_dir is not None:
+        scenes.translate(paths, many, cluster, model, choice, chosen, quiet=quiet, as_json=as_json)
+        return
+    many.check_alone()
+    source, out = options.split_paths(paths, bool(scene.files), "SCENE", "OUT")
+    check_beside(str(out), uncertainty, stac=bool(settings["stac"]))
+    seen = cluster.seen(Entry("", "", source, scene.files))
+    chosen = replace(chosen, scene=replace(scene, files=seen.files))
     with Interrupt() as interrupt, delivered(str(out), overwrite=bool(settings["overwrite"])) as delivery:
         wanted = bundle.describe(model)
         size_multiple = wanted.generator.size_multiple
-        plan = planning.plan(source, delivery.place, wanted.radiometry, chosen, size_multiple=size_multiple)
+        plan = planning.plan(seen.source, delivery.place, wanted.radiometry, chosen, size_multiple=size_multiple)
         interrupt.check()
         tell = partial(_tell, quiet)
         _warn(plan, tell)
-        _select(backend)
-        translator = _translator(plan, model, precision, samples, runtime, tell)
-        interrupt.check()
-        summary = replace(_translated(plan, translator, interrupt, tell, quiet=quiet), out=delivery.name)
+        computing = cluster.computing(model, choice, tell, interrupt.check)
+        summary = replace(_translated(plan, computing, interrupt, tell, quiet=quiet), out=delivery.name)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:
@@ -160,36 +175,22 @@ def _warn(plan: Plan, tell: Callable[[str], None]) -> None:
         tell(f"Warning: {plan.scene.path} is {warning}")
 
 
-def _select(backend: str | None) -> None:
-    from sartranslate import backend as framework
-
-    if backend:
-        framework.select(backend)
-
-
-def _translator(
-    plan: Plan, model: Path, precision: str, samples: int | None, runtime: str, tell: Callable[[str], None]
-) -> Translator:
-    from sartranslate.inference import calibration_patches
-    from sartranslate.translator import load_translator
-
-    calibration = partial(calibration_patches, plan)
-    return load_translator(model, precision, samples, runtime=runtime, tell=tell, calibration=calibration)
-
-
 def _translated(
-    plan: Plan, translator: Translator, interrupt: Interrupt, tell: Callable[[str], None], *, quiet: bool
+    plan: Plan,
+    computing: AbstractContextManager[Computing],
+    interrupt: Interrupt,
+    tell: Callable[[str], None],
+    *,
+    quiet: bool,
 ) -> InferenceSummary:
-    from sartranslate import inference
-
-    with progress_bar("windows", quiet=quiet) as bar:
+    with computing as computer, progress_bar("windows", quiet=quiet) as bar:
 
         def watch(tally: Tally, windows: int) -> None:
             interrupt.check()
             bar.total = windows
             bar.update(tally.windows - bar.n)
 
-        return inference.translate(plan, translator, watch, tell)
+        return computer.translate(plan, watch, tell)
 
 
 def _tell(quiet: bool, line: str) -> None:

@@ -119,9 +119,9 @@ def _colours(ctx: click.Context, param: click.Parameter, value: str | None) -> t
     return tuple(int(number) for number in numbers)
 
 
-def paths(*names: str) -> Decorator:
+def paths(*names: str, otherwise: str = "") -> Decorator:
     """Positional arguments, of which the first, the scene, is left out where `--band` names its files."""
-    return click.argument("paths", nargs=-1, metavar=" ".join([f"[{names[0]}]", *names[1:]]))
+    return click.argument("paths", nargs=-1, metavar=" ".join([f"[{names[0]}]", *names[1:]]) + otherwise)
 
 
 def split_paths(paths: tuple[str, ...], named: bool, *names: str) -> tuple[str | None, ...]:
@@ -190,7 +190,7 @@ def scene(command: Command) -> Command:
         names = ("files", "bands", "nodata", "crs", "resolution", "gcps", "allow_ungeoreferenced")
         return command(scene=SceneOptions(**{name: settings.pop(name) for name in names}), **settings)
 
-    return _with_options(gathered, _SCENE_OPTIONS)
+    return with_options(gathered, _SCENE_OPTIONS)
 
 
 def area(command: Command) -> Command:
@@ -200,10 +200,11 @@ def area(command: Command) -> Command:
     def gathered(aoi: str | None, aoi_crs: str | None, bbox: Box | None, **settings: Any) -> Any:
         return command(area=_area(aoi, aoi_crs, bbox), **settings)
 
-    return _with_options(gathered, _AREA_OPTIONS)
+    return with_options(gathered, _AREA_OPTIONS)
 
 
-def _with_options(command: Command, decorators: list[Decorator]) -> Command:
+def with_options(command: Command, decorators: list[Decorator]) -> Command:
+    """All of them, in the order of the help."""
     for decorator in reversed(decorators):
         command = decorator(command)
     return command

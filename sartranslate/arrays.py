@@ -93,7 +93,7 @@ def picture(planned: PixelPlan, translator: Translator) -> Picture:
     scene, cols = planned.scene, planned.region.cols
     rgb = np.zeros((scene.height, scene.width, 3), np.uint8)
     mask = np.zeros((scene.height, scene.width), bool)
-    strips = translated_strips(planned, translator, [(translator.generator, 3)])
+    strips = translated_strips(planned, translator)
     with block_cache(scene, planned.options.window), closing(strips):
         for strip in strips:
             rows = slice(strip.row_off, strip.row_off + len(strip.mask))

@@ -39,3 +39,7 @@ class BackendError(SartranslateError, RuntimeError):
 
 class DeviceMemoryError(BackendError):
     """A batch does not fit into the memory of the device."""
+
+
+class ClusterError(SartranslateError, ConnectionError):
+    """A Dask scheduler or its workers can not be reached, are lost, or are not what the work needs."""

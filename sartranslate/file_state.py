@@ -28,6 +28,15 @@ def check_unchanged(name: str, before: Mapping[str, str]) -> None:
         raise SceneError(f"{name}: has changed while it was read ({', '.join(changed)}), so nothing of it can be used")
 
 
+def changed_after(out: Path, files: Iterable[str]) -> str | None:
+    """The first of the files of this machine that has changed since `out` was written; None: none has."""
+    written = out.stat().st_mtime_ns
+    for file in files:
+        if any(place.is_file() and place.stat().st_mtime_ns > written for place in _places(file)):
+            return file
+    return None
+
+
 def _state(file: str) -> str:
     for path in _places(file):
         with suppress(OSError):

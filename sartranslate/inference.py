@@ -7,35 +7,36 @@ import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime, timezone
-from itertools import islice
-
-import numpy as np
+from functools import partial
 
 from sartranslate import __version__
 from sartranslate.atomic import write_text
 from sartranslate.blend import Strip
 from sartranslate.cog_profile import CogProfile, lossless
-from sartranslate.errors import OptionError, OutputError, SceneError
+from sartranslate.errors import OptionError, OutputError
 from sartranslate.file_state import check_unchanged
+from sartranslate.generation import COLOURS, channels, generated
 from sartranslate.inference_summary import InferenceSummary
-from sartranslate.job import job
+from sartranslate.job import JOB_TAG, job, job_text
 from sartranslate.journal import Resumption
 from sartranslate.planning import PixelPlan, Plan
 from sartranslate.prefetch import BackgroundWriter, prefetch
 from sartranslate.product import Product, product_writer
-from sartranslate.radiometry import Float, Mask, to_rgb
+from sartranslate.radiometry import Mask, to_rgb
 from sartranslate.raster import moved
-from sartranslate.reader import block_cache, scene_reader
+from sartranslate.reader import block_cache
 from sartranslate.seams import WINDOW_TAG, TranslatedRegion
-from sartranslate.sliding import Patch, Tally, padded, side_by_side, slide
+from sartranslate.sliding import AHEAD, Batch, Tally, blended
 from sartranslate.stac import stac_item
-from sartranslate.translator import Translator
+from sartranslate.translator import Identity, Translator
 from sartranslate.uncertainty import to_levels
 from sartranslate.windows import Window
 
-CALIBRATED_PIXELS = 16 * 256**2  # at most; what int8 measures on them is all held at once
+Watch = Callable[[Tally, int], None]
+Generate = Callable[[PixelPlan], Generator[Batch, None, None]]
+
 SYNTHETIC = "Synthetic RGB generated from SAR backscatter; not an optical observation"
 SPREAD = "Spread of samples of a synthetic RGB in grey levels, root mean square over its colours; not its error"
 
@@ -43,7 +44,7 @@ SPREAD = "Spread of samples of a synthetic RGB in grey levels, root mean square 
 def translate(
     plan: Plan,
     translator: Translator,
-    watch: Callable[[Tally, int], None] = lambda tally, windows: None,
+    watch: Watch = lambda tally, windows: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> InferenceSummary:
     """Write the planned translation: uint8 RGB with a mask on the scene's pixels, as a COG.
@@ -54,48 +55,55 @@ def translate(
     are then what they were before, and no thread is left. What was finished by then is kept beside them if it has
     taken long, for the next run to go on with; `tell` is told so.
     """
+    return written(plan, translator.identity, partial(_generated_here, translator), watch, tell)
+
+
+def written(
+    plan: Plan, identity: Identity, generate: Generate, watch: Watch, tell: Callable[[str], None]
+) -> InferenceSummary:
+    """The same of batches that `generate` makes of a plan's windows, in their order, wherever it does so."""
     started = time.monotonic()
-    products, options = _products(plan, translator), plan.options
+    products, options = _products(plan, identity), plan.options
     item = _item(plan, products)
-    resumption = Resumption(job(plan, translator), options.resume, options.note_seconds, tell)
+    resumption = Resumption(job(plan, identity), options.resume, options.note_seconds, tell)
     with (
         block_cache(plan.scene, options.window),
         product_writer(products, overwrite=options.overwrite, resumption=resumption) as writer,
     ):
         rest = plan.below(writer.first_row)
         tally = Tally(windows=len(plan.windows) - len(rest.windows))
-        generators = [(product.generator, product.profile.bands) for product in products]
-        strips = translated_strips(rest, translator, generators, tally, lambda: watch(tally, len(plan.windows)))
         with (
             BackgroundWriter[Strip](
                 lambda strip: writer.write(
                     strip.row_off - plan.region.row_off, strip.values, valid_in_area(plan, strip)
                 )
             ) as pending,
-            closing(strips),
+            closing(blended_strips(rest, generate(rest), tally, lambda: watch(tally, len(plan.windows)))) as strips,
         ):
             for strip in strips:
                 pending.put(strip)
         check_unchanged(plan.scene.path, plan.files)
     _write_item(plan, item)
-    return _summary(plan, rest, translator, tally, time.monotonic() - started)
+    return _summary(plan, rest, identity, tally, time.monotonic() - started)
 
 
-def translated_strips(
+def translated_strips(plan: PixelPlan, translator: Translator) -> Generator[Strip, None, None]:
+    """Blended strips of the plan's region, with all channels that are asked for side by side."""
+    return blended_strips(plan, _generated_here(translator, plan))
+
+
+def blended_strips(
     plan: PixelPlan,
-    translator: Translator,
-    generators: Sequence[tuple[Callable[[Float], Float], int]],
+    batches: Generator[Batch, None, None],
     tally: Tally | None = None,
     watch: Callable[[], None] = lambda: None,
 ) -> Generator[Strip, None, None]:
-    """Blended strips of the plan's region, with the channels of all generators, each so many, side by side."""
-    with closing(prefetch(_patches(plan), plan.options.prefetch)) as patches:
-        yield from slide(
-            patches,
-            side_by_side(generators),
+    """The same of batches, which are closed at the end."""
+    with closing(batches):
+        yield from blended(
+            batches,
             plan.grid,
-            batch_size=plan.options.batch_size or translator.batch_size,
-            channels=sum(channels for _, channels in generators),
+            channels(plan),
             strip_height=plan.options.strip_height,
             tally=tally,
             region=plan.region,
@@ -103,24 +111,9 @@ def translated_strips(
         )
 
 
-def calibration_patches(plan: PixelPlan) -> Float:
-    """(N, size, size, bands) patches as the generator will see them, from all over the plan, at most so many."""
-    most = max(1, CALIBRATED_PIXELS // plan.grid.size**2)
-    order = np.random.default_rng(0).permutation(len(plan.windows))
-    shuffled = replace(plan, windows=tuple(plan.windows[number] for number in order))
-    with block_cache(plan.scene, plan.options.window), closing(_patches(shuffled)) as patches:
-        kept = list(islice((padded(patch, plan.grid.size) for patch in patches if patch.mask.any()), most))
-    if not kept:
-        raise SceneError(f"{plan.scene.path}: no valid pixel in the area, so nothing to measure int8 on")
-    return np.stack(kept)
-
-
-def _patches(plan: PixelPlan) -> Generator[Patch, None, None]:
-    """Read and scale the windows; runs in the reader thread, on datasets of its own."""
-    with scene_reader(plan.scene) as reader:
-        for window in plan.windows:
-            values, mask = reader.read(window)
-            yield Patch(window, plan.scaling.apply(values, mask), mask)
+def _generated_here(translator: Translator, plan: PixelPlan) -> Generator[Batch, None, None]:
+    """In a thread of its own, a batch ahead of blending."""
+    return prefetch(generated(plan, translator), AHEAD)
 
 
 def valid_in_area(plan: PixelPlan, strip: Strip) -> Mask:
@@ -130,16 +123,16 @@ def valid_in_area(plan: PixelPlan, strip: Strip) -> Mask:
     return strip.mask & plan.area.mask(Window(strip.row_off, plan.region.col_off, *strip.mask.shape))
 
 
-def _products(plan: Plan, translator: Translator) -> list[Product]:
+def _products(plan: Plan, identity: Identity) -> list[Product]:
     """The picture and, where it is asked for, the spread."""
-    compress, uncertainty, spread = plan.options.compress, plan.options.uncertainty, translator.spread
-    tags = _tags(plan, translator, {"TIFFTAG_IMAGEDESCRIPTION": SYNTHETIC, "SYNTHETIC": "YES"})
-    products = [Product(plan.out, _profile(plan, 3, compress, tags), translator.generator, to_rgb)]
+    compress, uncertainty = plan.options.compress, plan.options.uncertainty
+    tags = _tags(plan, identity, {"TIFFTAG_IMAGEDESCRIPTION": SYNTHETIC, "SYNTHETIC": "YES"})
+    products = [Product(plan.out, _profile(plan, COLOURS, compress, tags), to_rgb)]
     if uncertainty:
-        if spread is None:
+        if identity.sampled is None:
             raise OptionError(f"{uncertainty}: a translator without samples has no spread, expected one with samples")
-        tags = _tags(plan, translator, {"TIFFTAG_IMAGEDESCRIPTION": SPREAD, "SARTRANSLATE_SPREAD": spread.describe()})
-        products.append(Product(uncertainty, _profile(plan, 1, lossless(compress), tags), spread, to_levels))
+        tags = _tags(plan, identity, {"TIFFTAG_IMAGEDESCRIPTION": SPREAD, "SARTRANSLATE_SPREAD": identity.sampled})
+        products.append(Product(uncertainty, _profile(plan, 1, lossless(compress), tags), to_levels))
     return products
 
 
@@ -162,16 +155,17 @@ def _write_item(plan: Plan, text: str) -> None:
         raise OutputError(f"{error}; {plan.out} is whole, and only its STAC item is missing") from error
 
 
-def _tags(plan: Plan, translator: Translator, what: Mapping[str, str]) -> dict[str, str]:
-    scene = plan.scene
+def _tags(plan: Plan, identity: Identity, what: Mapping[str, str]) -> dict[str, str]:
+    scene, asked = plan.scene, job_text(plan, identity)
     return {
         "TIFFTAG_SOFTWARE": f"sartranslate {__version__}",
         **what,
-        "SARTRANSLATE_MODEL": translator.model,
-        "SARTRANSLATE_COMPUTED": f"by {translator.runtime} on {translator.device} in {translator.precision}",
+        "SARTRANSLATE_MODEL": identity.model,
+        "SARTRANSLATE_COMPUTED": f"by {identity.computed}",
         "SARTRANSLATE_SOURCE": scene.title,
         "SARTRANSLATE_SCALING": plan.scaling.describe(),
         WINDOW_TAG: TranslatedRegion(plan.grid, plan.region).describe(),
+        **({JOB_TAG: asked} if asked else {}),
     }
 
 
@@ -180,14 +174,14 @@ def _profile(plan: Plan, bands: int, compress: str, tags: Mapping[str, str]) -> 
     return CogProfile(plan.region.height, plan.region.width, plan.scene.crs, transform, compress, tags, bands)
 
 
-def _summary(plan: Plan, rest: Plan, translator: Translator, tally: Tally, seconds: float) -> InferenceSummary:
+def _summary(plan: Plan, rest: Plan, identity: Identity, tally: Tally, seconds: float) -> InferenceSummary:
     scene = plan.scene
     return InferenceSummary(
         scene=scene.path,
         out=os.fspath(plan.out),
         uncertainty=os.fspath(plan.options.uncertainty) if plan.options.uncertainty else None,
         stac=os.fspath(plan.item) if plan.item else None,
-        spread=translator.spread.describe() if plan.options.uncertainty and translator.spread else None,
+        spread=identity.sampled if plan.options.uncertainty else None,
         height=plan.region.height,
         width=plan.region.width,
         windows=tally.windows,
@@ -195,10 +189,10 @@ def _summary(plan: Plan, rest: Plan, translator: Translator, tally: Tally, secon
         seconds=round(seconds, 3),
         megapixels_per_second=round(rest.region.height * rest.region.width / 1e6 / seconds, 3),
         resumed_rows=plan.region.height - rest.region.height,
-        runtime=translator.runtime,
-        device=translator.device,
-        precision=translator.precision,
-        model=translator.model,
+        runtime=identity.runtime,
+        device=identity.device,
+        precision=identity.precision,
+        model=identity.model,
         placed=scene.grid.describe() if scene.grid else None,
         bands=tuple(map(str, scene.bands)),
         scaling=asdict(plan.scaling),

@@ -1,31 +1,82 @@
-"""What decides the pixels of a translation: by name, each as a text that changes with it."""
+"""What decides the pixels of a translation: by name, each as a text that changes with it.
+
+A part of it is kept in the output, so that a later run can tell whether that is what it would make.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
 from sartranslate import __version__
-from sartranslate.digest import text_digest
+from sartranslate.digest import differences, text_digest
+from sartranslate.errors import OutputError, SceneError
+from sartranslate.file_state import changed_after
 from sartranslate.planning import Plan
+from sartranslate.raster import opened_raster
 from sartranslate.runtime import versions
-from sartranslate.translator import Translator
+from sartranslate.translator import Identity
+
+JOB_TAG = "SARTRANSLATE_JOB"
 
 
-def job(plan: Plan, translator: Translator) -> dict[str, str] | None:
+def job(plan: Plan, identity: Identity) -> dict[str, str] | None:
     """The same for two translations with the same pixels; None for a generator that nothing is known of.
 
     Batch size, threads and the form of the output are no part of it.
     """
-    if translator.digest is None:
+    if identity.digest is None:
         return None
-    scene, options, spread = plan.scene, plan.options, translator.spread if plan.options.uncertainty else None
     return {
+        **_asked(plan, identity.digest),
         "software": f"sartranslate {__version__}, {versions()}",
-        "model": translator.digest,
-        "runtime": f"{translator.runtime} on {translator.device} in {translator.precision}",
+        "runtime": identity.computed,
         "scene": text_digest(sorted(plan.files.items())),
-        "bands": text_digest(scene.bands),
-        "ground": text_digest((scene.height, scene.width, scene.crs and scene.crs.to_wkt(), scene.transform)),
+        "--uncertainty": identity.sampled if plan.options.uncertainty and identity.sampled else "",
+    }
+
+
+def job_text(plan: Plan, identity: Identity) -> str | None:
+    """What was asked for, for the tag of an output: neither what computed it nor where the scene lay."""
+    if identity.digest is None:
+        return None
+    return json.dumps(_asked(plan, identity.digest), sort_keys=True, separators=(",", ":"))
+
+
+def check_finished(plan: Plan, digest: str) -> None:
+    """Raise `OutputError` unless the picture that is there is what was asked for, of a model with that digest.
+
+    An output appears whole or not at all. Which version and runtime has computed it does not matter.
+    """
+    kept = _kept(plan.out)
+    if not kept:
+        raise OutputError(f"{plan.out}: exists already, and does not tell of which job; --overwrite replaces it")
+    if changed := differences(kept, _asked(plan, digest)):
+        raise OutputError(f"{plan.out}: exists already, of another job: {', '.join(changed)}; --overwrite replaces it")
+    if newer := changed_after(plan.out, plan.files):
+        raise OutputError(f"{plan.out}: exists already, older than {newer}; --overwrite replaces it")
+
+
+def _asked(plan: Plan, digest: str) -> dict[str, str]:
+    scene, options = plan.scene, plan.options
+    names = sorted(os.path.basename(file) for file in plan.files)
+    crs, placed = scene.crs and scene.crs.to_wkt(), scene.grid and scene.grid.describe()
+    return {
+        "model": digest,
+        "scene": text_digest(names),
+        "bands": text_digest([replace(band, dataset="") for band in scene.bands]),
+        "ground": text_digest((scene.height, scene.width, crs, scene.transform, placed)),
         "scaling": text_digest(plan.scaling),
         "--window or --overlap": f"{options.window}, {options.overlap}",
         "area of interest": text_digest((plan.region, plan.area and plan.area.polygon.wkt)),
-        "--uncertainty": spread.describe() if spread else "",
     }
+
+
+def _kept(out: Path) -> dict[str, str]:
+    """As the tag of an output tells it; nothing where it has none."""
+    with suppress(SceneError, ValueError, TypeError), opened_raster(out) as dataset:
+        return dict(json.loads(dataset.tags().get(JOB_TAG, "{}")))
+    return {}

@@ -72,8 +72,13 @@ def check_file(path: str) -> None:
         raise SceneError(NO_FILE)
 
 
+def restricted() -> bool:
+    """Whether only files of this machine may be opened."""
+    return os.environ.get(VARIABLE) == "1"
+
+
 def _restricted() -> bool:
-    if os.environ.get(VARIABLE) != "1":
+    if not restricted():
         return False
     _check_drivers()
     return True

@@ -11,6 +11,7 @@ from sartranslate.backend import failure
 from sartranslate.onnx_graph import SOURCE, TARGET
 from sartranslate.radiometry import Float
 from sartranslate.sliding import Generator
+from sartranslate.threads import limited
 
 FAILURES = (
     state.EPFail,
@@ -36,6 +37,7 @@ def generator(model: bytes, precision: str) -> Generator:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL
+    options.intra_op_num_threads = limited() or 0  # 0: one for each core
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except FAILURES as error:

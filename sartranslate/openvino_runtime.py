@@ -10,6 +10,7 @@ import openvino
 from sartranslate.backend import failure
 from sartranslate.radiometry import Float
 from sartranslate.sliding import Generator
+from sartranslate.threads import limited
 
 DEVICE = "CPU"
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
@@ -33,6 +34,8 @@ def generator(model: bytes, precision: str) -> Generator:
     # What an int8 model leaves in floating point is computed in the fastest one.
     floating = precisions()[0] if precision == "int8" else precision
     settings = {"INFERENCE_PRECISION_HINT": HINTS[floating], "PERFORMANCE_HINT": "LATENCY"}
+    if threads := limited():
+        settings["INFERENCE_NUM_THREADS"] = str(threads)
 
     @cache
     def compiled(shape: tuple[int, ...]) -> Any:

@@ -14,15 +14,13 @@ from sartranslate.cog import CogWriter, cog_writer
 from sartranslate.cog_profile import CogProfile
 from sartranslate.journal import Resumption
 from sartranslate.radiometry import Float, Mask
-from sartranslate.sliding import Generator
 
 
 class Product(NamedTuple):
-    """A raster, and what its values are made by."""
+    """A raster, and how its values become bytes."""
 
     path: Path
     profile: CogProfile
-    generator: Generator  # of as many channels as the raster has bands
     to_bytes: Callable[[Float], NDArray[np.uint8]]  # values of the blended channels, pixel by pixel
 
 

@@ -41,6 +41,15 @@ class Tally:
     skipped: int = 0  # without a valid pixel
 
 
+class Batch(NamedTuple):
+    """Windows with a valid pixel and what the generator made of them, and how many without were met on the way."""
+
+    windows: list[Window]
+    masks: list[Mask]  # (height, width), True = valid
+    outputs: Float  # (windows, size, size, channels)
+    skipped: int
+
+
 def slide(
     patches: Iterable[Patch],
     generator: Generator,
@@ -56,21 +65,34 @@ def slide(
     """Translate the patches of the windows of `grid`, in its order, and yield blended strips of `region`.
 
     A window is skipped only if none of its pixels is valid, so a valid pixel never loses a
-    contribution. Patches smaller than a window (a small scene) are mirrored up to its size. Batches are
-    filled up, for a framework may compute a smaller one in other steps, with other rounding. `tally` is
-    kept up to date, and `watch` called after each batch. `patches` and the generator run in a thread of their
-    own, which is a batch ahead of blending.
+    contribution. `tally` is kept up to date, and `watch` called after each batch. `patches` and the generator run in a
+    thread of their own, which is a batch ahead of blending.
     """
+    generated = batches(patches, generator, grid.size, batch_size, channels)
+    with closing(prefetch(generated, AHEAD)) as ahead:
+        yield from blended(ahead, grid, channels, strip_height=strip_height, tally=tally, region=region, watch=watch)
+
+
+def blended(
+    generated: Iterable[Batch],
+    grid: WindowGrid,
+    channels: int = 3,
+    *,
+    strip_height: int = STRIP_HEIGHT,
+    tally: Tally | None = None,
+    region: Window | None = None,
+    watch: Callable[[], None] = lambda: None,
+) -> Iterates[Strip, None, None]:
+    """Strips of `region` from batches of the windows of `grid`, in its order, wherever they were generated."""
     tally = tally or Tally()
     blend = OverlapAdd(grid, channels, strip_height, region)
-    with closing(prefetch(_generated(patches, generator, grid.size, batch_size, channels), AHEAD)) as batches:
-        for batch in batches:
-            tally.windows += len(batch.patches) + batch.skipped
-            tally.skipped += batch.skipped
-            for patch, output in zip(batch.patches, batch.outputs, strict=False):
-                height, width = patch.mask.shape
-                yield from blend.add(patch.window, output[:height, :width], patch.mask)
-            watch()
+    for batch in generated:
+        tally.windows += len(batch.windows) + batch.skipped
+        tally.skipped += batch.skipped
+        for window, mask, output in zip(batch.windows, batch.masks, batch.outputs, strict=True):
+            height, width = mask.shape
+            yield from blend.add(window, output[:height, :width], mask)
+        watch()
     yield from blend.finish()
 
 
@@ -88,25 +110,22 @@ def side_by_side(generators: Sequence[tuple[Generator, int]]) -> Generator:
     return together
 
 
-class _Batch(NamedTuple):
-    """Patches that have values and what became of them, and how many were skipped before the last one."""
-
-    patches: list[Patch]
-    outputs: Float  # (at least as many as patches, size, size, channels)
-    skipped: int
-
-
-def _generated(
+def batches(
     patches: Iterable[Patch], generator: Generator, size: int, batch_size: int, channels: int
-) -> Iterator[_Batch]:
-    """Batches across row borders."""
+) -> Iterates[Batch, None, None]:
+    """What the generator makes of the patches, in batches across row borders.
+
+    Patches smaller than a window (a small scene) are mirrored up to its size. Batches are filled up for the generator,
+    for a framework may compute a smaller one in other steps, with other rounding. Raises `BackendError` for outputs
+    of another shape, or values that are not finite.
+    """
     for batch, skipped in _batches(patches, batch_size):
         inputs = [padded(patch, size) for patch in batch]
         inputs += inputs[-1:] * (batch_size - len(batch))
         outputs = np.empty((0, size, size, channels), np.float32)
         if batch:
-            outputs = _generate(generator, np.stack(inputs), channels)
-        yield _Batch(batch, outputs, skipped)
+            outputs = _generate(generator, np.stack(inputs), channels)[: len(batch)]
+        yield Batch([patch.window for patch in batch], [patch.mask for patch in batch], outputs, skipped)
 
 
 def _batches(patches: Iterable[Patch], batch_size: int) -> Iterator[tuple[list[Patch], int]]:

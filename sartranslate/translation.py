@@ -9,15 +9,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from sartranslate import bundle, inference
+from sartranslate import bundle, generation
 from sartranslate.area_file import chosen_area
+from sartranslate.computing import computing
 from sartranslate.delivery import check_beside, delivered
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.layout import slow_layout
 from sartranslate.planning import InferenceOptions, PixelPlan, Plan, plan
 from sartranslate.runtime import AUTO
+from sartranslate.scene_list import Entry
 from sartranslate.source import SceneOptions
-from sartranslate.translator import Translator, load_translator
+from sartranslate.translator import Choice, Translator, load_translator
 from sartranslate.uncertainty import SAMPLES
 
 Box = tuple[float, float, float, float]
@@ -51,6 +53,8 @@ def translate(
     resolution: float | None = None,
     gcps: str | None = None,
     allow_ungeoreferenced: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> InferenceSummary:
     """Write the RGB GeoTIFF `out` on the ground of `scene`, as the command `sartranslate infer` does.
 
@@ -60,12 +64,13 @@ def translate(
     `model` a file (the embedded one), `aoi` a vector file or WKT in `aoi_crs`, `bbox` west, south, east, north in
     degrees or `aoi_crs`, `window` and `overlap` pixels, `bands` numbers from 1, `unit` one of db, power, amplitude and
     byte, `runtime` and `precision` "auto" or a name, `uncertainty` a second GeoTIFF of the spread over
-    `uncertainty_samples` samples, `stac` an item beside `out`.
+    `uncertainty_samples` samples, `stac` an item beside `out`, `workers` processes of this machine, or `scheduler` the
+    address of a Dask cluster, to compute in place of this one.
 
     What the command prints on the way is logged. Raises errors of `sartranslate.errors`, all of them
     `SartranslateError` and a builtin too; outputs are then what they were before.
     """
-    files = dict(scene) if isinstance(scene, Mapping) else None
+    seen = _seen(scene, elsewhere=scheduler is not None)
     model = bundle.DEFAULT_MODEL if model is None else Path(model)
     options = InferenceOptions(
         window=window,
@@ -77,30 +82,35 @@ def translate(
         stac=stac,
         keep=(model,),
         unit=unit,
-        scene=SceneOptions(files, tuple(bands), "bands", nodata, crs, resolution, gcps, allow_ungeoreferenced),
+        scene=SceneOptions(seen.files, tuple(bands), "bands", nodata, crs, resolution, gcps, allow_ungeoreferenced),
         area=chosen_area(aoi, bbox, aoi_crs),
         resume=resume,
     )
-    samples = None if uncertainty is None else uncertainty_samples
+    choice = Choice(runtime, precision, samples=None if uncertainty is None else uncertainty_samples)
     check_beside(out, uncertainty, stac=stac)
     with delivered(out, overwrite=overwrite) as delivery:
-        planned = _planned(scene, delivery.place, model, options)
-        translator = translator_for(planned, model, runtime, precision, samples)
-        return replace(inference.translate(planned, translator, tell=logger.info), out=delivery.name)
+        planned = _planned(seen.source, delivery.place, model, options)
+        with computing(model, choice, workers, scheduler, logger.info) as computer:
+            summary = computer.translate(planned, lambda tally, windows: None, logger.info)
+        return replace(summary, out=delivery.name)
 
 
-def _planned(scene: PathLike | Mapping[str, str], out: Path, model: Path, options: InferenceOptions) -> Plan:
+def _seen(scene: PathLike | Mapping[str, str], *, elsewhere: bool) -> Entry:
+    """A scene as workers find it, which may be in another folder."""
+    source, files = (None, dict(scene)) if isinstance(scene, Mapping) else (os.fspath(scene), None)
+    seen = Entry("", "", source, files)
+    return seen.absolute() if elsewhere else seen
+
+
+def _planned(source: str | None, out: Path, model: Path, options: InferenceOptions) -> Plan:
     wanted = bundle.describe(model)
-    source = None if isinstance(scene, Mapping) else scene
     planned = plan(source, out, wanted.radiometry, options, size_multiple=wanted.generator.size_multiple)
     if warning := slow_layout(planned.scene):
         logger.warning("%s is %s", planned.scene.path, warning)
     return planned
 
 
-def translator_for(
-    planned: PixelPlan, model: Path, runtime: str, precision: str, samples: int | None = None
-) -> Translator:
+def translator_for(planned: PixelPlan, model: Path, runtime: str, precision: str) -> Translator:
     """The model's translator, calibrated on the planned pixels where its precision needs that; raises as it does."""
-    calibration = partial(inference.calibration_patches, planned)
-    return load_translator(model, precision, samples, runtime=runtime, tell=logger.info, calibration=calibration)
+    calibration = partial(generation.calibration_patches, planned)
+    return load_translator(model, precision, runtime=runtime, tell=logger.info, calibration=calibration)

@@ -19,6 +19,34 @@ from sartranslate.uncertainty import Spread
 
 
 @dataclass(frozen=True)
+class Choice:
+    """How a generator runs: as asked for, or as it was decided."""
+
+    runtime: str = AUTO
+    precision: str = AUTO
+    backend: str | None = None  # of Keras
+    samples: int | None = None  # of a spread; None: there is none
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What is told of a generator, wherever it runs."""
+
+    batch_size: int  # patches in a call, where the options leave it open
+    model: str
+    device: str
+    precision: str
+    runtime: str
+    sampled: str | None  # what a spread is over; None: it has none
+    digest: str | None  # of all that is stored of the generator; None: unknown
+
+    @property
+    def computed(self) -> str:
+        """By what, for people."""
+        return f"{self.runtime} on {self.device} in {self.precision}"
+
+
+@dataclass(frozen=True)
 class Translator:
     """A generator and what has to be known to apply it."""
 
@@ -30,6 +58,17 @@ class Translator:
     runtime: str = "callable"
     spread: Spread | None = None  # of samples of the generator; None: it can not be told
     digest: str | None = None  # of all that is stored of the generator; None: unknown
+
+    @property
+    def identity(self) -> Identity:
+        sampled = self.spread.describe() if self.spread else None
+        return Identity(self.batch_size, self.model, self.device, self.precision, self.runtime, sampled, self.digest)
+
+
+def model_digest(path: Path) -> str:
+    """What `load_translator` has as digest, without loading. Raises `BundleError` for an unusable file."""
+    description, _ = bundle.read(path)
+    return text_digest(description)
 
 
 def load_translator(

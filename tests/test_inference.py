@@ -17,7 +17,7 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
-from sartranslate import inference
+from sartranslate import generation, inference
 from sartranslate.errors import BackendError, OptionError, OutputError, SceneError
 from sartranslate.inference import translate
 from sartranslate.planning import InferenceOptions, Plan, plan
@@ -160,8 +160,8 @@ def test_skipping_empty_windows_changes_no_valid_pixel(
         for patch in original(planned):
             yield patch._replace(mask=np.ones_like(patch.mask))
 
-    original = inference._patches
-    monkeypatch.setattr(inference, "_patches", unskipped)
+    original = generation._patches
+    monkeypatch.setattr(generation, "_patches", unskipped)
     feeding, _, summary = run(scene, tmp_path / "feeding.tif")
     assert summary.skipped_windows == 0
     assert np.array_equal(skipping[mask], feeding[mask])

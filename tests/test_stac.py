@@ -215,7 +215,7 @@ def test_a_scene_without_a_georeference_is_wrong_usage_before_any_work(
     def never(*arguments: Any, **options: Any) -> Any:
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr("sartranslate.translator.load_translator", never)
+    monkeypatch.setattr("sartranslate.computing.load_translator", never)
     scene = write_scene("scene.tif", DECIBELS, crs=None, transform=None)
     done = sartranslate("infer", scene, tmp_path / "out.tif", "--stac", "--allow-ungeoreferenced")
     assert done.exit_code == 2

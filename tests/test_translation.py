@@ -45,8 +45,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         spread = Spread(lambda batch, seeds: coloured(batch) * 0.5, samples) if samples else None
         return Translator(coloured, spread=spread)
 
-    monkeypatch.setattr("sartranslate.translator.load_translator", load)
-    monkeypatch.setattr("sartranslate.translation.load_translator", load)
+    monkeypatch.setattr("sartranslate.computing.load_translator", load)
     return asked
 
 

@@ -1,0 +1,188 @@
+"""Many scenes translated into one folder: what is finished is skipped, and a scene that fails stops no other one."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from sartranslate.computing import Computing, Tell
+from sartranslate.errors import ClusterError, OutputError, SartranslateError, SceneError
+from sartranslate.inference_summary import InferenceSummary
+from sartranslate.job import check_finished
+from sartranslate.layout import slow_layout
+from sartranslate.planning import InferenceOptions, Plan, plan
+from sartranslate.radiometry import Radiometry
+from sartranslate.remote import is_remote, mended
+from sartranslate.scene_list import Entry
+from sartranslate.sliding import Tally
+
+State = Literal["done", "skipped", "failed"]
+SUFFIX = ".tif"
+
+Progress = Callable[[int, int], None]  # windows done, and those of all scenes begun
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a scene."""
+
+    scene: str
+    out: str
+    state: State
+    reason: str | None = None  # of a failure
+    summary: InferenceSummary | None = None  # of what was done
+
+    @property
+    def told(self) -> str:
+        """In a few words."""
+        if self.summary:
+            return f"done in {self.summary.seconds:.1f} s"
+        return "skipped, it is finished" if self.state == "skipped" else f"failed: {self.reason}"
+
+    def as_dict(self) -> dict[str, Any]:
+        told = {"state": self.state, "reason": self.reason}
+        return {**self.summary.as_dict(), **told} if self.summary else {"scene": self.scene, "out": self.out, **told}
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Scenes with distinct names of outputs, and what is asked for of each."""
+
+    entries: Sequence[Entry]
+    folder: Path
+    radiometry: Radiometry
+    size_multiple: int  # of a window
+    digest: str  # of the model, as `Translator` has it
+    options: InferenceOptions
+
+    def out(self, entry: Entry) -> Path:
+        return self.folder / f"{entry.name}{SUFFIX}"
+
+    def make_folder(self) -> None:
+        """Raise `OutputError` where it can not be made, in a folder that is there."""
+        if is_remote(mended(self.folder)):
+            raise OutputError(f"{mended(self.folder)}: expected a folder of this machine")
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.folder}: can not be made: {error.strerror}") from error
+
+    def planned(self, entry: Entry, *, overwrite: bool) -> Plan:
+        """Raises as `planning.plan`, and `SceneError` for an entry without files."""
+        if entry.problem:
+            raise SceneError(entry.problem)
+        scene = replace(self.options.scene, files=entry.files)
+        options = replace(self.options, scene=scene, overwrite=overwrite)
+        return plan(entry.source, self.out(entry), self.radiometry, options, size_multiple=self.size_multiple)
+
+
+def finished(collection: Collection) -> dict[str, Outcome]:
+    """What needs no work, by name: scenes whose output is there as it was asked for, and those where it is not."""
+    if collection.options.overwrite:
+        return {}
+    there = [entry for entry in collection.entries if collection.out(entry).exists()]
+    return {entry.name: _looked_at(collection, entry) for entry in there}
+
+
+def translate_all(
+    collection: Collection,
+    computing: Callable[[], AbstractContextManager[Computing]],
+    progress: Progress = lambda done, windows: None,
+    tell: Tell = lambda line: None,
+) -> list[Outcome]:
+    """Translate what is not finished, and tell what became of each scene, in their order.
+
+    `computing` is entered where there is work, once. `progress` is called after each batch and may raise to stop all.
+    `ClusterError` stops all as well. Outputs appear whole or not at all, as of `inference.translate`.
+    """
+    outcomes = finished(collection)
+    left = [entry for entry in collection.entries if entry.name not in outcomes]
+    if left:
+        with computing() as computer:
+            outcomes |= dict(_translated(collection, left, computer, _Sum(progress), tell))
+    return [outcomes[entry.name] for entry in collection.entries]
+
+
+def counts(outcomes: Sequence[Outcome]) -> str:
+    """How many are in which state.
+
+    >>> counts([Outcome("a.tif", "out/a.tif", "skipped"), Outcome("b.tif", "out/b.tif", "failed", "no such file")])
+    '0 done, 1 skipped, 1 failed'
+    """
+    number = Counter(outcome.state for outcome in outcomes)
+    return ", ".join(f"{number[state]} {state}" for state in ("done", "skipped", "failed"))
+
+
+class _Sum:
+    """Progress of scenes that are translated at once."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, entry: Entry) -> Callable[[Tally, int], None]:
+        def watch(tally: Tally, windows: int) -> None:
+            with self._lock:
+                self._counts[entry.name] = tally.windows, windows
+                done, in_all = (sum(column) for column in zip(*self._counts.values(), strict=True))
+                self._progress(done, in_all)
+
+        return watch
+
+
+def _looked_at(collection: Collection, entry: Entry) -> Outcome:
+    scene, out = entry.title, collection.out(entry)
+    try:
+        planned = collection.planned(entry, overwrite=True)
+        check_finished(planned, collection.digest)
+        if planned.item and not planned.item.exists():
+            raise OutputError(f"{out}: exists already, without its STAC item; --overwrite replaces it")
+    except (SartranslateError, OSError) as error:
+        return Outcome(scene, str(out), "failed", str(error))
+    return Outcome(scene, str(out), "skipped")
+
+
+def _translated(
+    collection: Collection, entries: Sequence[Entry], computer: Computing, progress: _Sum, tell: Tell
+) -> Iterator[tuple[str, Outcome]]:
+    """So many at once as the computer has lanes, earlier ones first."""
+
+    def one(number: int, entry: Entry) -> Outcome:
+        return _outcome(collection, entry, computer, progress, tell, -number)
+
+    if computer.lanes == 1:
+        for number, entry in enumerate(entries):
+            yield entry.name, one(number, entry)
+        return
+    with ThreadPoolExecutor(computer.lanes, thread_name_prefix="scene") as lanes:
+        begun: dict[Future[Outcome], str] = {
+            lanes.submit(one, number, entry): entry.name for number, entry in enumerate(entries)
+        }
+        try:
+            for future in as_completed(begun):
+                yield begun[future], future.result()
+        finally:
+            lanes.shutdown(wait=False, cancel_futures=True)
+
+
+def _outcome(
+    collection: Collection, entry: Entry, computer: Computing, progress: _Sum, tell: Tell, priority: int
+) -> Outcome:
+    scene, out = entry.title, str(collection.out(entry))
+    try:
+        planned = collection.planned(entry, overwrite=collection.options.overwrite)
+        if warning := slow_layout(planned.scene):
+            tell(f"Warning: {planned.scene.path} is {warning}")
+        summary = computer.translate(planned, progress.of(entry), tell, priority)
+    except ClusterError:
+        raise
+    except (SartranslateError, OSError, MemoryError) as error:
+        return Outcome(scene, out, "failed", str(error) or "out of memory")
+    return Outcome(scene, out, "done", summary=summary)

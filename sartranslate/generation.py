@@ -1,0 +1,62 @@
+"""What a translator makes of the windows of a plan, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+
+from sartranslate.errors import OptionError, SceneError
+from sartranslate.planning import PixelPlan
+from sartranslate.prefetch import prefetch
+from sartranslate.radiometry import Float
+from sartranslate.reader import block_cache, scene_reader
+from sartranslate.sliding import Batch, Patch, batches, padded, side_by_side
+from sartranslate.translator import Translator
+
+CALIBRATED_PIXELS = 16 * 256**2  # at most; what int8 measures on them is all held at once
+COLOURS = 3
+
+
+def channels(plan: PixelPlan) -> int:
+    """Of what is generated: colours and, where it is asked for, their spread."""
+    return COLOURS + bool(plan.options.uncertainty)
+
+
+def generated(plan: PixelPlan, translator: Translator) -> Generator[Batch, None, None]:
+    """Batches of the plan's windows, in their order, with the channels of all that is asked for side by side.
+
+    Windows are read in a thread of their own, so many ahead as the options say. Raises `OptionError` for a translator
+    without the spread that is asked for, `SceneError` or `BackendError`.
+    """
+    generators = [(translator.generator, COLOURS)]
+    if plan.options.uncertainty:
+        if translator.spread is None:
+            raise OptionError("a translator without samples has no spread, expected one with samples")
+        generators.append((translator.spread, 1))
+    with closing(prefetch(_patches(plan), plan.options.prefetch)) as patches:
+        batch_size = plan.options.batch_size or translator.batch_size
+        yield from batches(patches, side_by_side(generators), plan.grid.size, batch_size, channels(plan))
+
+
+def calibration_patches(plan: PixelPlan) -> Float:
+    """(N, size, size, bands) patches as the generator will see them, from all over the plan, at most so many."""
+    most = max(1, CALIBRATED_PIXELS // plan.grid.size**2)
+    order = np.random.default_rng(0).permutation(len(plan.windows))
+    shuffled = replace(plan, windows=tuple(plan.windows[number] for number in order))
+    with block_cache(plan.scene, plan.options.window), closing(_patches(shuffled)) as patches:
+        kept = list(islice((padded(patch, plan.grid.size) for patch in patches if patch.mask.any()), most))
+    if not kept:
+        raise SceneError(f"{plan.scene.path}: no valid pixel in the area, so nothing to measure int8 on")
+    return np.stack(kept)
+
+
+def _patches(plan: PixelPlan) -> Generator[Patch, None, None]:
+    """Read and scale the windows; runs in the reader thread, on datasets of its own."""
+    with scene_reader(plan.scene) as reader:
+        for window in plan.windows:
+            values, mask = reader.read(window)
+            yield Patch(window, plan.scaling.apply(values, mask), mask)

@@ -1,0 +1,31 @@
+"""How many threads a process that computes one of several shares of a machine may take."""
+
+from __future__ import annotations
+
+import os
+
+VARIABLE = "SARTRANSLATE_THREADS"  # for what has to be told in its own call
+VARIABLES = (VARIABLE, "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def environment(threads: int) -> dict[str, str]:
+    """What makes a process take so many, set before it loads any framework."""
+    return {**dict.fromkeys(VARIABLES, str(threads)), "TF_NUM_INTEROP_THREADS": "1"}
+
+
+def limit(threads: int) -> None:
+    """The same for this process, where nobody has said otherwise."""
+    for name, value in environment(threads).items():
+        os.environ.setdefault(name, value)
+
+
+def limited() -> int | None:
+    """The threads that this process may take; None: as many as there are cores."""
+    text = os.environ.get(VARIABLE, "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
+
+
+def share(processes: int) -> int:
+    """Threads for each of so many processes on this machine, at least one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // processes)

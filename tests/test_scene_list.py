@@ -1,0 +1,90 @@
+"""Scenes of a text file or a STAC collection, each with an output of its own name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sartranslate.errors import OptionError
+from sartranslate.scene_list import check_names, collected, entry, listed
+
+
+def items(path: Path, *items: dict[str, Any]) -> Path:
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
+    return path
+
+
+def test_a_list_has_a_scene_a_line_relative_to_it_without_comments(tmp_path: Path) -> None:
+    text = "\ufeff# scenes\n\n a.tif \r\nsub/b.SAFE/\n/data/c.tif\nhttps://example.com/d.tif?key=1\n"
+    file = tmp_path / "list.txt"
+    file.write_bytes(text.encode())
+    entries = listed(file)
+    assert [each.source for each in entries] == [
+        str(tmp_path / "a.tif"),
+        str(tmp_path / "sub" / "b.SAFE"),
+        "/data/c.tif",
+        "https://example.com/d.tif?key=1",
+    ]
+    assert [each.name for each in entries] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
+def test_a_list_that_is_no_text_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "list.txt"
+    if content:
+        file.write_bytes(content)
+    with pytest.raises(OptionError, match=r"list.txt: (is no text|can not be read)"):
+        listed(file)
+
+
+def test_items_have_one_data_asset_or_one_for_each_polarisation(tmp_path: Path) -> None:
+    data = {"roles": ["data"]}
+    file = items(
+        tmp_path / "items.json",
+        {"id": "one", "assets": {"a": {**data, "href": "one.tif"}, "thumbnail": {"href": "one.png"}}},
+        {
+            "id": "t/w o",
+            "assets": {"b1": {**data, "href": "v.tif", "sar:polarizations": ["VV"]}, "vh": {**data, "href": "h.tif"}},
+        },
+        {"id": "bare", "assets": {"vv": {"href": "https://example.com/vv.tif"}, "other": {"href": "x.xml"}}},
+    )
+    one, two, bare = collected(file)
+    assert (one.name, one.source, one.files) == ("one", str(tmp_path / "one.tif"), None)
+    assert (two.title, two.name) == ("t/w o", "t_w_o")
+    assert two.files == {"VV": str(tmp_path / "v.tif"), "VH": str(tmp_path / "h.tif")}
+    assert bare.source == "https://example.com/vv.tif"
+
+
+def test_an_item_that_does_not_tell_its_files_is_a_problem_of_its_own(tmp_path: Path) -> None:
+    data = {"roles": ["data"], "href": "a.tif"}
+    file = items(tmp_path / "items.json", {"id": "a"}, {"id": "b", "assets": {"x": data, "y": data}}, {})
+    assert [each.problem for each in collected(file)] == [
+        "a: no asset with the role 'data' and an address",
+        "b: 2 data assets, expected one for each polarisation",
+        "item 3: no asset with the role 'data' and an address",
+    ]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"type": "Feature"}', '{"type": "FeatureCollection", "features": [1]}']
+)
+def test_what_is_no_collection_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "items.json"
+    file.write_text(content)
+    with pytest.raises(OptionError, match="expected a STAC ItemCollection"):
+        collected(file)
+
+
+def test_two_outputs_of_one_name_are_refused_whatever_their_case() -> None:
+    with pytest.raises(OptionError, match=r"x/A.tif and y/a.zip: both would become a.tif"):
+        check_names([entry("x/A.tif"), entry("b.tif"), entry("y/a.zip")])
+    with pytest.raises(OptionError, match="no scenes"):
+        check_names([])
+
+
+def test_a_scene_for_a_process_elsewhere_is_absolute_unless_it_is_an_address() -> None:
+    assert entry("a.tif").absolute().source == str(Path.cwd() / "a.tif")
+    assert entry("s3://bucket/a.tif").absolute().source == "s3://bucket/a.tif"
