@@ -63,7 +63,8 @@ def around(batch: Any) -> Any:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A callable in place of the network, for what has to do with values alone."""
-    monkeypatch.setattr("sartranslate.translation.load_translator", lambda *told, **options: Translator(around))
+    for module in ("translation", "computing"):
+        monkeypatch.setattr(f"sartranslate.{module}.load_translator", lambda *told, **options: Translator(around))
 
 
 CASES = pytest.mark.parametrize(

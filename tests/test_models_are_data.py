@@ -18,6 +18,12 @@ from sartranslate.checkpoint import load_checkpoint, save_checkpoint
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([*(ROOT / "sartranslate").glob("*.py"), *(ROOT / "cli").glob("*.py")])
 UNPACKERS = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml"}
+ALLOWED = {
+    "torch_file": {"torch.load"},
+    # A worker's orders: from the client whose code Dask runs there anyway, after their versions were found to be alike.
+    "pool": {"pickle"},
+    "worker": {"pickle"},
+}
 CALLS = {"eval", "exec", "compile", "load_model", "deserialize_keras_object", "load_weights", "allow_pickle"}
 RUNNING = ("exec", "compile", "marshal.loads", "marshal.load", "pickle.find_class", "code.__new__", "os.system")
 SPAWNING = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.fork")
@@ -114,8 +120,7 @@ def names(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_no_module_unpacks_objects_or_runs_texts(path: Path) -> None:
     found = set(names(ast.parse(path.read_text(encoding="utf-8"))))
-    allowed = {"torch.load"} if path.stem == "torch_file" else set()
-    assert found & (UNPACKERS | CALLS | {"torch.load", "np.load", "numpy.load"}) == allowed
+    assert found & (UNPACKERS | CALLS | {"torch.load", "np.load", "numpy.load"}) == ALLOWED.get(path.stem, set())
 
 
 def test_files_of_torch_are_read_as_weights_only() -> None:
