@@ -20,6 +20,9 @@ PATIENCE: Mapping[str, str] = {
     "GDAL_HTTP_LOW_SPEED_TIME": "30",  # seconds of the speed below
     "GDAL_HTTP_LOW_SPEED_LIMIT": "100",  # bytes per second
 }
+CACHE: Mapping[str, str] = {
+    "CPL_VSIL_CURL_CACHE_SIZE": str(64 * 2**20),  # bytes of what was read that GDAL keeps, for what it reads itself
+}
 SPARING: Mapping[str, str] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no look for files beside a raster: each is a request or several
 }
@@ -39,12 +42,12 @@ MANGLED = re.compile(r"^(https?|s3|gs|az|oss):/(?!/)|^(/vsicurl(?:_streaming)?/(
 
 
 def be_patient() -> None:
-    """From now on GDAL tries again and gives up as above, in this process, unless the user has said otherwise.
+    """From now on GDAL tries again, gives up and keeps as above, in this process, unless the user has said otherwise.
 
     Variables of the environment come last where GDAL looks for a setting: its configuration file and
     `rasterio.Env` go before them.
     """
-    for name, value in PATIENCE.items():
+    for name, value in {**PATIENCE, **CACHE}.items():
         os.environ.setdefault(name, value)
 
 

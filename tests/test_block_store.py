@@ -145,6 +145,14 @@ def test_a_translation_reads_little_more_than_the_blocks_that_it_needs(tmp_path:
         assert reading(file, share).ratio < 1.1
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("kind", [kind for kind, profile in KINDS.items() if "compress" in profile])
+def test_so_does_that_of_a_small_compressed_scene_which_is_placed_by_ground_control_points(
+    tmp_path: Path, kind: str
+) -> None:
+    assert reading(made(tmp_path / "scene_VH.tif", KINDS[kind], SMALL, points=True)).ratio < 1.1
+
+
 def test_nothing_beside_a_remote_scene_is_asked_for_unless_the_user_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
