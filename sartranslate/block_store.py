@@ -36,14 +36,16 @@ class _Block(NamedTuple):
 class BlockStore:
     """A temporary file of decoded blocks, which goes with the last reference to it; a copy elsewhere begins empty."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = True) -> None:
+        """`exact` where nobody else reads the same files, so that GDAL may be told to keep nothing of them."""
+        self.exact = exact
         self._file: BinaryIO | None = None
         self._size = 0
         self._mapped: mmap.mmap | None = None
         self._places: dict[tuple[Key, _Block], int] = {}
 
-    def __reduce__(self) -> tuple[type[BlockStore], tuple[()]]:
-        return BlockStore, ()
+    def __reduce__(self) -> tuple[Callable[[], BlockStore], tuple[()]]:
+        return partial(BlockStore, exact=self.exact), ()
 
     def has(self, key: Key, block: _Block) -> bool:
         return (key, block) in self._places
@@ -71,7 +73,10 @@ class BlockStore:
 
 
 class StoredDataset:
-    """An open dataset whose values and masks are read through windows block by block, each block once."""
+    """An open dataset whose values and masks are read through windows block by block, each block once.
+
+    Blocks of a warped one have to be asked for one by one, as `read_blocks` does.
+    """
 
     def __init__(
         self, dataset: Any, name: str, store: BlockStore, opened: Callable[[], AbstractContextManager[Any]]

@@ -67,8 +67,9 @@ def scene_reader(scene: Scene) -> Iterator[SceneReader]:
     """Open a reader; an error while reading is raised as `SceneError`."""
     with ExitStack() as stack:
         names = {name: scene.path if scene.grid else name for name in scene.datasets}
-        store = None if scene.grid else scene.blocks  # blocks of a grid are warped, and none of the file's
-        openers = {name: partial(opened_raster, name, names[name], blocks=store is not None) for name in names}
+        store = scene.blocks
+        exact = store is not None and store.exact
+        openers = {name: partial(opened_raster, name, names[name], blocks=exact) for name in names}
         datasets = {name: stack.enter_context(opener()) for name, opener in openers.items()}
         if store is not None:
             datasets = {name: StoredDataset(datasets[name], name, store, openers[name]) for name in names}

@@ -132,7 +132,8 @@ def _warped(scene: Scene, raster: Raster, options: SceneOptions) -> Scene:
     points = control_points(pixels, places, raster.points_crs, options.crs)
     grid = map_grid(points, scene.height, scene.width, options.resolution, options.gcps)
     padded = tuple(_with_fill(band) for band in scene.bands)
-    scene = replace(scene, bands=padded)
+    blocks = scene.blocks and BlockStore(exact=False)  # of the grid; GDAL reads those of the files again to warp them
+    scene = replace(scene, bands=padded, blocks=blocks)
     warped = {band: place for name in scene.datasets for band, place in _warped_bands(scene.of(name), grid)}
     return replace(
         scene,

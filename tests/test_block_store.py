@@ -146,11 +146,9 @@ def test_a_translation_reads_little_more_than_the_blocks_that_it_needs(tmp_path:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", [kind for kind, profile in KINDS.items() if "compress" in profile])
-def test_so_does_that_of_a_small_compressed_scene_which_is_placed_by_ground_control_points(
-    tmp_path: Path, kind: str
-) -> None:
-    assert reading(made(tmp_path / "scene_VH.tif", KINDS[kind], SMALL, points=True)).ratio < 1.1
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "128" not in kind])  # of which GDAL reads half a MB ahead
+def test_so_does_that_of_a_small_scene_which_is_placed_by_ground_control_points(tmp_path: Path, kind: str) -> None:
+    assert reading(made(tmp_path / "scene_VH.tif", KINDS[kind], 2 * SMALL, points=True)).ratio < 1.1
 
 
 def test_nothing_beside_a_remote_scene_is_asked_for_unless_the_user_says_so(

@@ -14,7 +14,7 @@ from click.testing import Result
 from numpy.typing import NDArray
 
 import sartranslate as package
-from sartranslate import inference
+from sartranslate import computing
 from sartranslate.errors import OutputError
 from tests.command_process import runs
 from tests.conftest import save_scene
@@ -69,7 +69,7 @@ def test_a_translation_from_store_to_store_has_the_bytes_of_a_local_one(
     assert infer(SCENE, OUT, "--overwrite").exit_code == 0
     assert body(store, "out/rgb.tif") == (tmp_path / "rgb.tif").read_bytes()
     store.delete_object(Bucket=BUCKET, Key="out/rgb.tif")
-    summary = package.translate(SCENE, Path(OUT), model=tiny_model)
+    summary = package.translate(SCENE, Path(OUT), model=tiny_model, runtime="keras")
     assert summary.out == OUT
     assert body(store, "out/rgb.tif") == (tmp_path / "rgb.tif").read_bytes()
     evaluated = sartranslate("evaluate", "--prediction", OUT, "--truth", f"/vsis3/{BUCKET}/out/rgb.tif", "--json", "-")
@@ -81,7 +81,7 @@ def test_a_translation_from_store_to_store_has_the_bytes_of_a_local_one(
 def test_what_can_not_be_sent_is_kept_and_said(
     store: Any, scene: Path, infer: Infer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    translate = inference.translate
+    translate = computing.translate
 
     def translated_as_the_bucket_goes(*arguments: Any) -> Any:
         summary = translate(*arguments)
@@ -89,7 +89,7 @@ def test_what_can_not_be_sent_is_kept_and_said(
         return summary
 
     store.create_bucket(Bucket="going")
-    monkeypatch.setattr(inference, "translate", translated_as_the_bucket_goes)
+    monkeypatch.setattr(computing, "translate", translated_as_the_bucket_goes)
     done = infer(scene, "s3://going/rgb.tif")
     assert done.exit_code == 1
     (file,) = kept(cache)
@@ -105,13 +105,13 @@ def test_what_can_not_be_sent_is_kept_and_said(
 def test_an_object_that_others_have_made_meanwhile_stays(
     store: Any, scene: Path, infer: Infer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    translate = inference.translate
+    translate = computing.translate
 
     def translated_as_others_write(*arguments: Any) -> Any:
         store.upload_file(str(scene), BUCKET, "raced.tif")
         return translate(*arguments)
 
-    monkeypatch.setattr(inference, "translate", translated_as_others_write)
+    monkeypatch.setattr(computing, "translate", translated_as_others_write)
     done = infer(scene, f"s3://{BUCKET}/raced.tif")
     (file,) = kept(cache)
     expected = f"exists already; --overwrite replaces it; it is kept as {file} until the next try"

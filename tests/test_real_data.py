@@ -18,7 +18,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterWindow
 from rio_cogeo.cogeo import cog_validate
 
-from sartranslate import inference
+from sartranslate import generation
 from sartranslate.bundle import DEFAULT_MODEL
 from sartranslate.coregistration import CLEAR
 from sartranslate.errors import SceneError
@@ -103,8 +103,8 @@ def test_skipping_empty_windows_of_san_antonio_changes_no_valid_pixel(
         return (patch._replace(mask=np.ones_like(patch.mask)) for patch in patches(planned))
 
     skipping, expected, mask = run("skipping.tif")
-    patches = inference._patches
-    monkeypatch.setattr(inference, "_patches", feed_everything)
+    patches = generation._patches
+    monkeypatch.setattr(generation, "_patches", feed_everything)
     feeding, rgb, _ = run("feeding.tif")
     assert feeding.skipped_windows == 0 < skipping.skipped_windows
     assert np.array_equal(rgb[:, mask], expected[:, mask])
