@@ -17,11 +17,14 @@ def requirements(setup: str) -> list[str]:
 
 
 def oldest(requirement: str) -> str:
-    """`name==version` of `name>=version`; raises `ValueError` for a requirement without one lower bound alone."""
+    """`name==version` of `name>=version` or `name[extra]>=version`, since constraints have no extras.
+
+    Raises `ValueError` for a requirement without one lower bound alone.
+    """
     name, bound, version = requirement.partition(">=")
     if not bound or not version.replace(".", "").isdecimal():
         raise ValueError(f"{requirement}: expected NAME>=VERSION")
-    return f"{name}=={version}"
+    return f"{name.partition('[')[0]}=={version}"
 
 
 if __name__ == "__main__":
