@@ -14,6 +14,8 @@ import pytest
 import rasterio
 from click.testing import Result
 
+from sartranslate.raster import moved
+from sartranslate.windows import Window
 from tests.conftest import TRANSFORM, WriteScene
 
 Run = Callable[..., Result]
@@ -27,7 +29,7 @@ def scenes(write_scene: WriteScene) -> list[Path]:
     paths = []
     for number in range(SCENES):
         values = (rng.gamma(4, 25, (60, 70, 1)) + 1).astype(np.float32)
-        place = TRANSFORM @ TRANSFORM.translation(60 * number, 0)
+        place = moved(TRANSFORM, Window(0, 60 * number, 60, 70))
         paths.append(write_scene(f"scene{number}.tif", values, transform=place))
     paths[3].write_bytes(b"nothing")
     return paths

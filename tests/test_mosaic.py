@@ -11,6 +11,8 @@ from affine import Affine
 
 from sartranslate.errors import OutputError
 from sartranslate.mosaic import check_mosaic, write_mosaic
+from sartranslate.raster import moved
+from sartranslate.windows import Window
 from tests.conftest import TRANSFORM, save_scene
 
 
@@ -27,10 +29,10 @@ def part(path: Path, value: int, transform: Affine = TRANSFORM, **profile: objec
 def test_parts_lie_where_they_belong_and_what_is_invalid_in_all_stays_so(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     first = part(tmp_path / "parts" / "a.tif", 10)
-    second = part(tmp_path / "parts" / "b.tif", 20, TRANSFORM @ Affine.translation(30, 20))
+    second = part(tmp_path / "parts" / "b.tif", 20, moved(TRANSFORM, Window(20, 30, 30, 40)))
     write_mosaic(tmp_path / "all.vrt", [first, second])
-    moved = tmp_path.rename(tmp_path.with_name("moved"))  # its names are relative
-    with rasterio.open(moved / "all.vrt") as dataset:
+    elsewhere = tmp_path.rename(tmp_path.with_name("elsewhere"))  # its names are relative
+    with rasterio.open(elsewhere / "all.vrt") as dataset:
         values, mask = dataset.read(), dataset.dataset_mask()
         assert (dataset.crs.to_epsg(), dataset.transform) == (32632, TRANSFORM)
         assert [colour.name for colour in dataset.colorinterp] == ["red", "green", "blue"]
