@@ -14,7 +14,7 @@ import click
 
 from . import options, scenes
 from .interrupt import Interrupt
-from .progress import progress_bar
+from .progress import progress_bar, tell
 from .scenes import Many
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def infer(
     """
     from sartranslate import bundle, planning
     from sartranslate.delivery import check_beside, delivered
+    from sartranslate.layout import slow_warning
     from sartranslate.scene_list import Entry
     from sartranslate.translator import Choice
 
@@ -158,28 +159,22 @@ def infer(
         size_multiple = wanted.generator.size_multiple
         plan = planning.plan(seen.source, delivery.place, wanted.radiometry, chosen, size_multiple=size_multiple)
         interrupt.check()
-        tell = partial(_tell, quiet)
-        _warn(plan, tell)
-        computing = cluster.computing(model, choice, tell, interrupt.check)
-        summary = replace(_translated(plan, computing, interrupt, tell, quiet=quiet), out=delivery.name)
+        say = partial(tell, quiet)
+        if warning := slow_warning(plan.scene):
+            say(f"Warning: {warning}")
+        computing = cluster.computing(model, choice, say, interrupt.check)
+        summary = replace(_translated(plan, computing, interrupt, say, quiet=quiet), out=delivery.name)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:
         click.echo(_one_line(summary))
 
 
-def _warn(plan: Plan, tell: Callable[[str], None]) -> None:
-    from sartranslate.layout import slow_layout
-
-    if warning := slow_layout(plan.scene):
-        tell(f"Warning: {plan.scene.path} is {warning}")
-
-
 def _translated(
     plan: Plan,
     computing: AbstractContextManager[Computing],
     interrupt: Interrupt,
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
     *,
     quiet: bool,
 ) -> InferenceSummary:
@@ -190,12 +185,7 @@ def _translated(
             bar.total = windows
             bar.update(tally.windows - bar.n)
 
-        return computer.translate(plan, watch, tell)
-
-
-def _tell(quiet: bool, line: str) -> None:
-    if not quiet:
-        click.echo(line, err=True)
+        return computer.translate(plan, watch, say)
 
 
 def _one_line(summary: InferenceSummary) -> str:

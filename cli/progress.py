@@ -24,6 +24,12 @@ class ProgressLines:
             click.echo(f"progress {self.n}/{self.total}", err=True)
 
 
+def tell(quiet: bool, line: str) -> None:
+    """A line on standard error, unless `quiet`."""
+    if not quiet:
+        click.echo(line, err=True)
+
+
 @contextmanager
 def progress_bar(unit: str, *, quiet: bool) -> Iterator[Any]:
     """Lines if the command was called with `--progress`, else a tqdm bar; silent in a pipe or when `quiet`."""

@@ -14,7 +14,7 @@ import click
 
 from . import options
 from .interrupt import Interrupt
-from .progress import progress_bar
+from .progress import progress_bar, tell
 
 if TYPE_CHECKING:
     from sartranslate.collection import Collection, Outcome
@@ -139,7 +139,7 @@ def translate(
     entries = [cluster.seen(entry) for entry in _entries(paths, many, chosen)]
     with Interrupt() as interrupt:
         scenes = _collection(entries, many, model, chosen)
-        tell = partial(_tell, quiet)
+        say = partial(tell, quiet)
         with progress_bar("windows", quiet=quiet) as bar:
 
             def progress(done: int, windows: int) -> None:
@@ -147,8 +147,8 @@ def translate(
                 bar.total = windows
                 bar.update(done - bar.n)
 
-            computing = partial(cluster.computing, model, choice, tell, interrupt.check)
-            outcomes = collection.translate_all(scenes, computing, progress, tell)
+            computing = partial(cluster.computing, model, choice, say, interrupt.check)
+            outcomes = collection.translate_all(scenes, computing, progress, say)
         failed = [outcome for outcome in outcomes if outcome.state == "failed"]
         mosaic = _mosaic(many.mosaic, outcomes, failed)
     _report(outcomes, mosaic, quiet=quiet, as_json=as_json)
@@ -239,8 +239,3 @@ def _check_unrestricted() -> None:
 
     if restricted():
         raise click.UsageError(f"--local-only holds for this machine alone; set {VARIABLE}=1 where workers start")
-
-
-def _tell(quiet: bool, line: str) -> None:
-    if not quiet:
-        click.echo(line, err=True)

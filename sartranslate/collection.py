@@ -15,7 +15,7 @@ from sartranslate.computing import Computing, Tell
 from sartranslate.errors import ClusterError, OutputError, SartranslateError, SceneError
 from sartranslate.inference_summary import InferenceSummary
 from sartranslate.job import check_finished
-from sartranslate.layout import slow_layout
+from sartranslate.layout import slow_warning
 from sartranslate.planning import InferenceOptions, Plan, plan
 from sartranslate.radiometry import Radiometry
 from sartranslate.remote import is_remote, mended
@@ -178,8 +178,8 @@ def _outcome(
     scene, out = entry.title, str(collection.out(entry))
     try:
         planned = collection.planned(entry, overwrite=collection.options.overwrite)
-        if warning := slow_layout(planned.scene):
-            tell(f"Warning: {planned.scene.path} is {warning}")
+        if warning := slow_warning(planned.scene):
+            tell(f"Warning: {warning}")
         summary = computer.translate(planned, progress.of(entry), tell, priority)
     except ClusterError:
         raise

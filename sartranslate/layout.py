@@ -27,5 +27,11 @@ def slow_layout(scene: Scene) -> str | None:
     )
 
 
+def slow_warning(scene: Scene) -> str | None:
+    """The same as a line that names the scene."""
+    layout = slow_layout(scene)
+    return layout and f"{scene.path} is {layout}"
+
+
 def _block_bytes(band: Band) -> int:
     return band.block[0] * band.block[1] * np.dtype(band.dtype).itemsize

@@ -169,12 +169,10 @@ class Pool:
             task.futures.remove(future)
             task.given = float("-inf")
             return None
-        except SartranslateError:
+        except (SartranslateError, *CANCELLED):
             raise
         except KilledWorker as error:
             raise BackendError(f"{rows}: one worker after the other was lost with them, maybe out of memory") from error
-        except CANCELLED:
-            raise
         except Exception as error:  # of any kind, for Dask raises what a worker has raised
             raise BackendError(f"{rows}: {type(error).__name__}: {first_line(error)}") from error
         if isinstance(result, Refusal):

@@ -102,7 +102,7 @@ def side_by_side(generators: Sequence[tuple[Generator, int]]) -> Generator:
     Raises `BackendError` for one that returns another shape, or values that are not finite.
     """
     if len(generators) == 1:
-        return generators[0][0]  # `slide` looks at its values
+        return generators[0][0]  # `batches` looks at its values
 
     def together(batch: Float) -> Float:
         return np.concatenate([_generate(generator, batch, channels) for generator, channels in generators], axis=-1)

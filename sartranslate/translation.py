@@ -14,7 +14,7 @@ from sartranslate.area_file import chosen_area
 from sartranslate.computing import computing
 from sartranslate.delivery import check_beside, delivered
 from sartranslate.inference_summary import InferenceSummary
-from sartranslate.layout import slow_layout
+from sartranslate.layout import slow_warning
 from sartranslate.planning import InferenceOptions, PixelPlan, Plan, plan
 from sartranslate.runtime import AUTO
 from sartranslate.scene_list import Entry
@@ -105,8 +105,8 @@ def _seen(scene: PathLike | Mapping[str, str], *, elsewhere: bool) -> Entry:
 def _planned(source: str | None, out: Path, model: Path, options: InferenceOptions) -> Plan:
     wanted = bundle.describe(model)
     planned = plan(source, out, wanted.radiometry, options, size_multiple=wanted.generator.size_multiple)
-    if warning := slow_layout(planned.scene):
-        logger.warning("%s is %s", planned.scene.path, warning)
+    if warning := slow_warning(planned.scene):
+        logger.warning(warning)
     return planned
 
 
