@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
 
@@ -81,6 +82,13 @@ def test_the_embedded_model_is_small_and_says_where_it_comes_from() -> None:
     assert bundle.DEFAULT_MODEL.stat().st_size < 30e6
     assert description.training["updates"] > 1000
     assert description.radiometry.bands == (("VH", "VV"),)
+
+
+def test_the_card_tells_of_this_model() -> None:
+    card = (Path(__file__).parents[1] / "docs" / "default_model.md").read_text(encoding="utf-8")
+    told = re.search(r"^\| training \| .* ([\d,]+) updates in all", card, re.MULTILINE)
+    assert told
+    assert int(told[1].replace(",", "")) == bundle.describe(bundle.DEFAULT_MODEL).training["updates"]
 
 
 def test_the_four_kinds_of_land_look_nearly_as_different_as_they_are(both: tuple[Looks, Looks]) -> None:
