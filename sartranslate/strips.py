@@ -1,6 +1,7 @@
 """A raster and its overviews, written strip by strip into plain files that GDAL then reads as one raster.
 
-The files hold bytes in scan order and no header, so that those of a run that was killed are whole up to their ends.
+Each band and the mask are a file of their own, which GDAL reads by whole rows. They hold bytes in scan order and no
+header, so that those of a run that was killed are whole up to their ends.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class StripWriter:
         self._write(0, Rows(row_off, values if mask.all() else np.where(mask[..., None], values, 0), mask))
 
     def _write(self, level: int, rows: Rows) -> None:
-        for file, part in zip(self._files[level], (rows.values, rows.mask * VALID), strict=True):
-            file.write(np.ascontiguousarray(part).data)
+        for file, band in zip(self._files[level], (*np.moveaxis(rows.values, -1, 0), rows.mask * VALID), strict=True):
+            file.write(np.ascontiguousarray(band).data)
         self._write_overview(level, rows)
 
     def _write_overview(self, level: int, rows: Rows) -> None:
@@ -86,7 +87,7 @@ def described(folder: Path, profile: CogProfile, least_side: int) -> Path:
 
 @dataclass(frozen=True)
 class _Level:
-    """The raster, number 0, or an overview, as a file of values and one of masks."""
+    """The raster, number 0, or an overview, as a file for each band and one for the mask."""
 
     folder: Path
     number: int
@@ -99,30 +100,30 @@ class _Level:
         return self.folder / f"{self.number}.vrt"
 
     @property
-    def files(self) -> tuple[tuple[Path, int], ...]:
-        """Both, each with the bytes of a row."""
-        values, mask = (self.folder / f"{self.number}.{kind}" for kind in ("values", "mask"))
-        return (values, self.width * self.bands), (mask, self.width)
+    def files(self) -> tuple[Path, ...]:
+        """Those of the bands and, last, of the mask."""
+        bands = (f"band{number}" for number in range(1, self.bands + 1))
+        return tuple(self.folder / f"{self.number}.{kind}" for kind in (*bands, "mask"))
 
     @property
     def rows(self) -> int:
-        """Those that both files hold whole."""
-        return min(path.stat().st_size // row if path.exists() else 0 for path, row in self.files)
+        """Those that all files hold whole."""
+        return min(path.stat().st_size // self.width if path.exists() else 0 for path in self.files)
 
     def opened(self, rows: int) -> Iterator[BinaryIO]:
-        """Both files, to be written from this row on."""
-        for path, row in self.files:
+        """The files, to be written from this row on."""
+        for path in self.files:
             file = path.open("r+b" if path.exists() else "w+b")
-            file.truncate(rows * row)
-            file.seek(rows * row)
+            file.truncate(rows * self.width)
+            file.seek(rows * self.width)
             yield file
 
     def read(self, rows: int) -> Iterator[Rows]:
         """The rows before this one."""
-        parts = [np.memmap(path, np.uint8, "r").reshape(-1, row) for path, row in self.files if rows]
+        parts = [np.memmap(path, np.uint8, "r").reshape(-1, self.width) for path in self.files if rows]
         for first in range(0, rows, READ_AGAIN):
-            values, mask = (part[first : min(first + READ_AGAIN, rows)] for part in parts)
-            yield Rows(first, np.reshape(values, (len(mask), self.width, self.bands)), mask > 0)
+            *bands, mask = (part[first : min(first + READ_AGAIN, rows)] for part in parts)
+            yield Rows(first, np.stack(bands, axis=-1), mask > 0)
 
 
 def _levels(folder: Path, profile: CogProfile, least_side: int) -> list[_Level]:
@@ -145,23 +146,23 @@ def _placed(profile: CogProfile) -> Element:
 def _as_vrt(root: Element, level: _Level, overviews: Sequence[_Level]) -> bytes:
     """As a VRT of its plain files."""
     root.attrib.update(rasterXSize=str(level.width), rasterYSize=str(level.height))
-    (values, row), (mask, _) = level.files
-    for index, colour in enumerate(COLOURS[level.bands], 1):
-        band = _plain_band(root, values, index - 1, level.bands, row)
+    *bands, mask = level.files
+    for index, (file, colour) in enumerate(zip(bands, COLOURS[level.bands], strict=True), 1):
+        band = _plain_band(root, file, level.width)
         band.set("band", str(index))
         add_text(band, "ColorInterp", colour)
         for overview in overviews:
             source = SubElement(band, "Overview")
             add_text(source, "SourceFilename", overview.virtual.name, relativeToVRT="1")
             add_text(source, "SourceBand", str(index))
-    _plain_band(SubElement(root, "MaskBand"), mask, 0, 1, level.width)
+    _plain_band(SubElement(root, "MaskBand"), mask, level.width)
     return bytes(tostring(root, encoding="utf-8"))
 
 
-def _plain_band(parent: Element, file: Path, first: int, pixel: int, row: int) -> Element:
-    """Every so manieth byte of a file: where the first one is, and how many there are to a pixel and to a row."""
+def _plain_band(parent: Element, file: Path, width: int) -> Element:
+    """The bytes of a file."""
     band = SubElement(parent, "VRTRasterBand", dataType="Byte", subClass="VRTRawRasterBand")
     add_text(band, "SourceFilename", file.name, relativeToVRT="1")
-    for name, count in (("ImageOffset", first), ("PixelOffset", pixel), ("LineOffset", row)):
+    for name, count in (("ImageOffset", 0), ("PixelOffset", 1), ("LineOffset", width)):
         add_text(band, name, str(count))
     return band

@@ -203,7 +203,7 @@ def test_what_took_no_longer_than_a_note_leaves_nothing(scene: Path, tmp_path: P
 
 def shortened(folder: Path) -> None:
     """As after a power cut, when the disk has less than the journal says."""
-    for file, size in (("0.values", 250 * WIDTH * 3 + 7), ("0.mask", 300 * WIDTH)):
+    for file, size in (("0.band2", 250 * WIDTH + 7), ("0.mask", 300 * WIDTH)):
         with (folder / STRIPS / file).open("r+b") as opened:
             opened.truncate(size)
 
@@ -313,7 +313,7 @@ def no_file_beyond(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize(("size", "rows"), [(300 * WIDTH * 3, 300), (HEIGHT * WIDTH * 3, HEIGHT)])
+@pytest.mark.parametrize(("size", "rows"), [(300 * WIDTH, 300), (HEIGHT * WIDTH * 3, HEIGHT)])
 def test_a_disk_that_gets_full_costs_nothing_that_was_written(
     scene: Path, tmp_path: Path, size: int, rows: int
 ) -> None:
