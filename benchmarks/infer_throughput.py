@@ -5,7 +5,7 @@
 All sides have the same U-Net 256 with the same weights, and take turns, each in a process of its own that waits while
 another one computes:
 
-(a) the bare generator: calls with a batch in memory, arrays in and arrays out;
+(a) the bare generator: calls with a batch in memory, arrays in and arrays out, as many at once as in (b);
 (b) the whole translation of a simulated scene, from the first read to the finished COG, without loading the model;
 (c) the peer: the network in PyTorch, channels last, under MONAI's sliding window (256 px, overlap 0.25, gaussian)
     between a rasterio read and a rasterio write, and bare;
@@ -36,7 +36,7 @@ from sartranslate.backend import CPU_BATCH, GPU_BATCH
 RUNTIMES = ("keras", "onnxruntime", "openvino")
 PEER = "PyTorch"
 WITH = {"bfloat16": ("keras", "openvino", PEER), "int8": ("onnxruntime", "openvino")}  # float32: all
-BATCHES = (8, 16, 32)
+BATCHES = (4, 8, 16, 32)
 SECONDS = 3.0  # of bare calls in a turn, about
 Ask = Callable[..., Any]
 

@@ -1,9 +1,9 @@
 """The cost of a pixel does not depend on the width of the scene.
 
-Simulates scenes of about the same area and different widths, translates them in turn with the default model, and prints
+Simulates scenes of the same height and different widths, translates them in turn with the default model, and prints
 seconds per megapixel.
 
-    python benchmarks/infer_width.py [--widths 2000 6000 20000] [--megapixels 40] [--rounds 3]
+    python benchmarks/infer_width.py [--widths 2000 6000 20000] [--height 6000] [--rounds 3]
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         scenes = {}
         for width in arguments.widths:
-            place, height = Path(folder) / str(width), round(arguments.megapixels * 1e6 / width)
-            simulate(place, SimulationOptions(pairs=0, scene=(height, width)))
+            place = Path(folder) / str(width)
+            simulate(place, SimulationOptions(pairs=0, scene=(arguments.height, width)))
             scenes[width] = place / "scene.tif"
         _translated(scenes[arguments.widths[0]], translator)  # compiles the generator
         rounds = [
@@ -40,7 +40,7 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--widths", type=int, nargs="+", default=[2_000, 6_000, 20_000])
-    parser.add_argument("--megapixels", type=float, default=40.0)
+    parser.add_argument("--height", type=int, default=6_000)
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()
 

@@ -140,7 +140,7 @@ def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tup
     evaluated = open_evaluated(folders, settings["split"], reading)
     backend.select(settings["backend"])
     translator = load_translator(model, settings["precision"])
-    translation = Translation(translator.generator, window, overlap, translator.batch_size)
+    translation = Translation(translator.generator, window, overlap, translator.batch_size, translator.concurrency)
     return evaluate_pairs(evaluated, translation, translator.model, watch)
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sartranslate import threads
 from sartranslate.errors import BackendError, DeviceMemoryError, OptionError
 
 BACKENDS = ("tensorflow", "torch")
@@ -30,7 +31,7 @@ OUT_OF_MEMORY = (
     "alloc_failed",
 )
 PLACE = "Exception from "  # OpenVINO's first lines say where in its source
-CPU_BATCH, GPU_BATCH = 8, 32  # windows
+CPU_BATCH, GPU_BATCH = 4, 32  # windows
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
@@ -177,6 +178,11 @@ def failure(error: Exception) -> BackendError:
 def default_batch_size() -> int:
     """Windows that are worth one call of a generator on this device."""
     return CPU_BATCH if device() == "CPU" else GPU_BATCH
+
+
+def concurrency() -> int:
+    """Calls of a generator that are worth making at once; in PyTorch each brings threads of its own, too many."""
+    return threads.concurrency() if active() == "tensorflow" and device() == "CPU" else 1
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sartranslate.architecture import GeneratorConfig
 from sartranslate.backend import CPU_BATCH
 from sartranslate.reader import cache_bytes
 from sartranslate.scene import Scene
+from sartranslate.threads import concurrency
 from sartranslate.windows import WindowGrid
 
 FRAMEWORK_BYTES = 750 * 2**20  # of a process with TensorFlow and the embedded model
@@ -24,7 +25,7 @@ TRIALS = 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one translation on this machine's processor, in float32 and batches of 8."""
+    """Of one translation on this machine's processor, in float32."""
 
     operations: float  # floating-point, of all windows
     seconds: float
@@ -35,7 +36,7 @@ def estimate(scene: Scene, grid: WindowGrid, generator: GeneratorConfig) -> Esti
     """Measure how fast matrices are multiplied here, and count what there is to do; windows without data count too."""
     operations = len(grid) * topology.operations(generator, grid.size, folded=True)
     blend = min(grid.size, scene.height) * scene.width * BLEND_BYTES
-    activations = int(CPU_BATCH * grid.size**2 * generator.filters * 4 * ACTIVATIONS)
+    activations = int(CPU_BATCH * concurrency() * grid.size**2 * generator.filters * 4 * ACTIVATIONS)
     memory = FRAMEWORK_BYTES + activations + blend + cache_bytes(scene, grid.size)
     return Estimate(operations, operations / (EFFICIENCY * _matrix_rate()), memory)
 

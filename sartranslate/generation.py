@@ -39,7 +39,8 @@ def generated(plan: PixelPlan, translator: Translator) -> Generator[Batch, None,
         generators.append((translator.spread, 1))
     with closing(prefetch(_patches(plan), plan.options.prefetch)) as patches:
         batch_size = plan.options.batch_size or translator.batch_size
-        yield from batches(patches, side_by_side(generators), plan.grid.size, batch_size, channels(plan))
+        generator, concurrency = side_by_side(generators), translator.concurrency
+        yield from batches(patches, generator, plan.grid.size, batch_size, channels(plan), concurrency)
 
 
 def calibration_patches(plan: PixelPlan) -> Float:

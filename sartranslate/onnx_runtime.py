@@ -30,6 +30,11 @@ def precisions() -> tuple[str, ...]:
     return ("float32", "int8")
 
 
+def concurrency() -> int:
+    """Calls that are worth making at once: its threads spin while they wait, which takes the cores from others."""
+    return 1
+
+
 def generator(model: bytes, precision: str) -> Generator:
     """A serialised model as a call from (N, H, W, bands) to (N, H, W, colours), float32.
 

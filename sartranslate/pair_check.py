@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from sartranslate.digest import digest
 from sartranslate.errors import OptionError, PairsError, SceneError
+from sartranslate.prefetch import in_threads
 from sartranslate.radiometry import Mask, Radiometry
 from sartranslate.raster import quiet_georeference
 from sartranslate.scaling import SceneScaling, SceneStatistics, resolve_scaling
@@ -122,24 +121,6 @@ def check_pair(files: PairFiles, found: FoundTiles, options: PairOptions) -> Che
                 digests=_digests(files, found.root, _digest(*seen, source.statistics), _digest(*truth)),
             )
     return tuple(dict.fromkeys(faults))
-
-
-def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """What `work` makes of each item, in order; twice as many as there are threads wait to be taken, at most.
-
-    An error in a thread is raised here. When the consumer stops early, what has not begun is dropped.
-    """
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _tried(path: Path, faults: list[Fault], work: Callable[[], Result]) -> Result | None:

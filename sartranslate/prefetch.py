@@ -1,15 +1,18 @@
-"""An iterator run ahead of its consumer in a bounded background thread, and its mirror: a consumer."""
+"""Iterators run ahead of their consumer in bounded background threads, and their mirror: a consumer."""
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 _END = object()
 
 
@@ -37,6 +40,25 @@ def prefetch(items: Iterable[Item], depth: int = 2) -> Generator[Item, None, Non
         stopped.set()
         _drain(ready)
         thread.join()
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result, None, None]:
+    """What `work` makes of each item, in order; one more than there are threads are begun and not taken, at most.
+
+    Items are taken in the thread of the consumer. An error in a thread is raised here, after the results before it.
+    When the consumer stops early, what has not begun is dropped, and what has is waited for.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="call") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 class BackgroundWriter(Generic[Item]):

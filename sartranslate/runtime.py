@@ -35,6 +35,7 @@ class Engine:
 
     generator: Callable[..., Any]
     batch_size: int  # windows in a call
+    concurrency: int  # calls that are worth making at once
     device: str
     precision: str
     runtime: str  # name and version, for people
@@ -79,7 +80,7 @@ def load(name: str, folded: Folded, precision: str = "auto", calibration: Callab
         generator = _in_eight_bits(model, module.generator, calibration)
     else:
         generator = module.generator(model, precision)
-    return Engine(generator, CPU_BATCH, "CPU", precision, f"{name} {_version(name)}".strip())
+    return Engine(generator, CPU_BATCH, module.concurrency(), "CPU", precision, f"{name} {_version(name)}".strip())
 
 
 def versions() -> dict[str, str]:
@@ -113,7 +114,7 @@ def _load_keras(folded: Folded, precision: str) -> Engine:
     precision = backend.resolve_precision(precision)
     batch_size, device = backend.default_batch_size(), backend.device()
     name = f"{backend.active()} {_version(backend.active())}".strip()
-    return Engine(_graph(folded, precision), batch_size, device, precision, name)
+    return Engine(_graph(folded, precision), batch_size, backend.concurrency(), device, precision, name)
 
 
 def _graph(folded: Folded, precision: str) -> Callable[..., Any]:

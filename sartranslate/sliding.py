@@ -16,7 +16,7 @@ import numpy as np
 
 from sartranslate.blend import STRIP_HEIGHT, OverlapAdd, Strip
 from sartranslate.errors import BackendError
-from sartranslate.prefetch import prefetch
+from sartranslate.prefetch import in_threads, prefetch
 from sartranslate.radiometry import Float, Mask
 from sartranslate.windows import Window, WindowGrid
 
@@ -56,6 +56,7 @@ def slide(
     grid: WindowGrid,
     *,
     batch_size: int = 8,
+    concurrency: int = 1,
     channels: int = 3,
     strip_height: int = STRIP_HEIGHT,
     tally: Tally | None = None,
@@ -65,10 +66,10 @@ def slide(
     """Translate the patches of the windows of `grid`, in its order, and yield blended strips of `region`.
 
     A window is skipped only if none of its pixels is valid, so a valid pixel never loses a
-    contribution. `tally` is kept up to date, and `watch` called after each batch. `patches` and the generator run in a
-    thread of their own, which is a batch ahead of blending.
+    contribution. `tally` is kept up to date, and `watch` called after each batch. `patches` and the generator run in
+    threads of their own, `concurrency` batches at once, ahead of blending.
     """
-    generated = batches(patches, generator, grid.size, batch_size, channels)
+    generated = batches(patches, generator, grid.size, batch_size, channels, concurrency)
     with closing(prefetch(generated, AHEAD)) as ahead:
         yield from blended(ahead, grid, channels, strip_height=strip_height, tally=tally, region=region, watch=watch)
 
@@ -111,21 +112,26 @@ def side_by_side(generators: Sequence[tuple[Generator, int]]) -> Generator:
 
 
 def batches(
-    patches: Iterable[Patch], generator: Generator, size: int, batch_size: int, channels: int
+    patches: Iterable[Patch], generator: Generator, size: int, batch_size: int, channels: int, concurrency: int = 1
 ) -> Iterates[Batch, None, None]:
-    """What the generator makes of the patches, in batches across row borders.
+    """What the generator makes of the patches, in batches across row borders, `concurrency` of them computed at once.
 
     Patches smaller than a window (a small scene) are mirrored up to its size. Batches are filled up for the generator,
     for a framework may compute a smaller one in other steps, with other rounding. Raises `BackendError` for outputs
     of another shape, or values that are not finite.
     """
-    for batch, skipped in _batches(patches, batch_size):
+
+    def computed(found: tuple[list[Patch], int]) -> Batch:
+        batch, skipped = found
         inputs = [padded(patch, size) for patch in batch]
         inputs += inputs[-1:] * (batch_size - len(batch))
         outputs = np.empty((0, size, size, channels), np.float32)
         if batch:
             outputs = _generate(generator, np.stack(inputs), channels)[: len(batch)]
-        yield Batch([patch.window for patch in batch], [patch.mask for patch in batch], outputs, skipped)
+        return Batch([patch.window for patch in batch], [patch.mask for patch in batch], outputs, skipped)
+
+    found = _batches(patches, batch_size)
+    yield from in_threads(computed, found, concurrency) if concurrency > 1 else map(computed, found)
 
 
 def _batches(patches: Iterable[Patch], batch_size: int) -> Iterator[tuple[list[Patch], int]]:

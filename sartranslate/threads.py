@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 VARIABLE = "SARTRANSLATE_THREADS"  # for what has to be told in its own call
+CONCURRENCY = 3  # each call holds a batch
 VARIABLES = (VARIABLE, "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -25,7 +26,19 @@ def limited() -> int | None:
     return int(text) if text.isdecimal() and int(text) > 0 else None
 
 
+def cores() -> int:
+    """Those of the machine that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def share(processes: int) -> int:
     """Threads for each of so many processes on this machine, at least one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // processes)
+    return max(1, cores() // processes)
+
+
+def concurrency() -> int:
+    """Calls of a generator that are worth making at once on the processor.
+
+    One alone leaves cores idle: between its steps, and where reading, blending and writing keep one of them.
+    """
+    return CONCURRENCY if (limited() or cores()) > 1 else 1

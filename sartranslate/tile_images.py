@@ -44,6 +44,7 @@ class Translation:
     window: int = 256  # pixels, both sides
     overlap: int = 64  # pixels shared by neighbouring windows
     batch_size: int = 8  # windows in a call
+    concurrency: int = 1  # calls at once
 
     def __post_init__(self) -> None:
         WindowGrid(1, 1, self.window, self.overlap)
@@ -106,7 +107,7 @@ class TileImages:
         height, width = tile.seen.shape
         grid = WindowGrid(height, width, asked.window, asked.overlap)
         size = min(asked.batch_size, len(grid))  # no more, since batches are filled up
-        strips = slide(tile.patches(grid), asked.generator, grid, batch_size=size)
+        strips = slide(tile.patches(grid), asked.generator, grid, batch_size=size, concurrency=asked.concurrency)
         return to_rgb(np.concatenate([strip.values for strip in strips]))
 
     def _look_for_seams(self, number: int, prediction: Picture, seen: Mask) -> None:

@@ -52,6 +52,7 @@ class Translator:
 
     generator: Generator
     batch_size: int = 8  # patches in a call, where the options leave it open
+    concurrency: int = 1  # calls at once
     model: str = "callable"
     device: str = "CPU"
     precision: str = "float32"
@@ -103,6 +104,7 @@ def load_translator(
     return Translator(
         generator=within_memory(engine.generator, tell),
         batch_size=engine.batch_size,
+        concurrency=engine.concurrency,
         model=f"{description.name} ({path.name})",
         device=engine.device,
         precision=engine.precision,

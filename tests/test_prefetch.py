@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sartranslate.prefetch import BackgroundWriter, prefetch
+from sartranslate.prefetch import BackgroundWriter, in_threads, prefetch
 
 PATIENCE = 5.0  # seconds that a busy machine may need for what is due at once
 
@@ -352,3 +352,59 @@ def test_a_writer_may_be_left_without_an_item() -> None:
     with BackgroundWriter[int](written.append):
         pass
     assert written == []
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_come_in_order_whichever_is_ready_first(threads: int) -> None:
+    def later_the_sooner_asked(number: int) -> int:
+        time.sleep(0.002 * (number % 3 == 0))
+        return number**2
+
+    assert list(in_threads(later_the_sooner_asked, range(40), threads)) == [number**2 for number in range(40)]
+
+
+def test_as_many_calls_run_at_once_as_there_are_threads_and_no_more() -> None:
+    meeting = threading.Barrier(3, timeout=PATIENCE)
+    free = threading.BoundedSemaphore(3)
+
+    def together(number: int) -> int:
+        assert free.acquire(blocking=False)
+        meeting.wait()
+        free.release()
+        meeting.wait()
+        return number
+
+    assert list(in_threads(together, range(12), 3)) == list(range(12))
+
+
+def test_calls_run_ahead_of_the_consumer_and_no_farther_than_their_bound() -> None:
+    called: list[int] = []
+    with closing(in_threads(called.append, range(100), 3)) as results:
+        next(results)
+        assert grows_to(called, 3 + 1)
+
+
+def test_an_error_in_a_call_comes_after_the_results_before_it() -> None:
+    def fails_on_five(number: int) -> int:
+        if number == 5:
+            raise OSError("five")
+        return number
+
+    results, found = in_threads(fails_on_five, range(100), 3), []
+    with pytest.raises(OSError, match="five"):
+        found.extend(results)
+    assert found == list(range(5))
+
+
+def test_whoever_stops_early_waits_for_calls_that_run_and_no_others() -> None:
+    begun, ended = [], []
+
+    def slow(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.05)
+        ended.append(number)
+        return number
+
+    with closing(in_threads(slow, range(100), 2)) as results:
+        next(results)
+    assert len(begun) == len(ended) < 10

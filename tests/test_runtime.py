@@ -22,6 +22,7 @@ from sartranslate.errors import BackendError, OptionError
 from sartranslate.folding import fold
 from sartranslate.runtime import RUNTIMES
 from sartranslate.simulation import SimulationOptions, simulate
+from sartranslate.threads import cores
 from sartranslate.translator import load_translator
 from tests.conftest import user_environment
 
@@ -243,6 +244,38 @@ def test_a_failure_within_is_one_line(name: str, tiny_model: Path) -> None:
     with pytest.raises(BackendError, match=r"^the generator failed: .+") as caught:
         generator(np.zeros((1, 256, 256, 2), np.float32))
     assert "\n" not in str(caught.value)
+
+
+TOGETHER = """
+import os, sys, threading
+from pathlib import Path
+import numpy as np
+from sartranslate.translator import load_translator
+
+translator = load_translator(Path(sys.argv[1]), "float32", runtime=sys.argv[2])
+batch, meeting, pictures = np.zeros((1, 256, 256, 1), np.float32), threading.Barrier(3), []
+
+def first_call():
+    meeting.wait()
+    pictures.append(translator.generator(batch))
+
+calls = [threading.Thread(target=first_call, daemon=True) for _ in range(3)]
+for call in calls:
+    call.start()
+for call in calls:
+    call.join(60)
+print(translator.concurrency, len(pictures), all(np.array_equal(pictures[0], p) for p in pictures), flush=True)
+os._exit(0)  # without the threads that wait for ever
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["openvino", "keras"])
+def test_first_calls_of_a_process_may_come_at_once(name: str, tiny_model: Path) -> None:
+    """OpenVINO's own would wait for each other, two times of three."""
+    command = [sys.executable, "-c", TOGETHER, tiny_model, name]
+    done = subprocess.run(command, capture_output=True, text=True, env=user_environment(), cwd=ROOT)
+    assert done.stdout.split() == ["3" if cores() > 1 else "1", "3", "True"], done.stderr
 
 
 BLOCKED = """

@@ -33,7 +33,7 @@ class Clock:
             self.now += seconds
             return np.zeros((*batch.shape[:3], 3), np.float32)
 
-        return Engine(generate, 8, "CPU", "float32", name)
+        return Engine(generate, 8, 1, "CPU", "float32", name)
 
 
 @pytest.fixture

@@ -320,7 +320,25 @@ def test_a_generator_that_fails_on_the_second_batch_ends_the_run_with_its_own_er
     assert set(threading.enumerate()) <= before
 
 
-def test_an_error_while_reading_surfaces_and_leaves_no_thread() -> None:
+@pytest.mark.parametrize("concurrency", [2, 3, 7])
+def test_batches_computed_at_once_give_the_same_strips(concurrency: int) -> None:
+    """Of a generator whose calls end in another order than they began."""
+    delays = np.random.default_rng(concurrency).uniform(0, 0.01, 100).tolist()
+
+    def unsteady(batch: Any) -> Any:
+        time.sleep(delays.pop())
+        return batch**3
+
+    scene = noise_scene(301, 167)
+    valid = np.ones(scene.shape[:2], bool)
+    valid[:, 60:110] = False
+    expected = run(scene, lambda batch: batch**3, valid=valid)
+    for found, wanted in zip(run(scene, unsteady, valid=valid, concurrency=concurrency), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_an_error_while_reading_surfaces_and_leaves_no_thread(concurrency: int) -> None:
     before = set(threading.enumerate())
     scene, grid = noise_scene(101, 67), WindowGrid(101, 67, SIZE, 8)
 
@@ -331,15 +349,16 @@ def test_an_error_while_reading_surfaces_and_leaves_no_thread() -> None:
             yield patch
 
     with pytest.raises(OSError, match="block 5 is broken"), closing(prefetch(unreadable(), 3)) as feed:
-        list(slide(feed, identity, grid, batch_size=2))
+        list(slide(feed, identity, grid, batch_size=2, concurrency=concurrency))
     assert set(threading.enumerate()) <= before
 
 
-def test_a_consumer_that_stops_early_leaves_no_thread() -> None:
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_consumer_that_stops_early_leaves_no_thread(concurrency: int) -> None:
     before = set(threading.enumerate())
     grid = WindowGrid(501, 67, SIZE, 8)
     with closing(prefetch(cut(noise_scene(501, 67), grid), 3)) as feed:
-        first = next(slide(feed, identity, grid, batch_size=2))
+        first = next(slide(feed, identity, grid, batch_size=2, concurrency=concurrency))
     assert first.row_off == 0
     assert set(threading.enumerate()) <= before
 
