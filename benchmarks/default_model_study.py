@@ -1,7 +1,7 @@
 """What pays for the default model, in measured steps, and how far it is ahead of the plain recipe.
 
     python benchmarks/default_model_study.py --data DATA --out RUNS [--updates N] [--filters 24] [--seeds 1]
-        [--variants NAME...] [--registered] [--backend torch] [--table]
+        [--variants NAME...] [--registered] [--start MODEL] [--backend torch] [--table]
 
 DATA is what `default_model_data` describes; every variant is trained on its training part with the same filters and
 makes the same number of updates of the generator in all, at the batch size of its recipe. Scores are those of
@@ -42,6 +42,7 @@ LARGE_ALONE: dict[str, Any] = {
     "optimisation.learning_rate": 6e-4,
     "optimisation.decay_start": 0.5,
 }
+GONE_ON = 4416  # updates of "content, then detail"
 FROZEN: dict[str, Any] = {"optimisation.recalibrate": False, "optimisation.frozen_norm": True}
 
 
@@ -54,6 +55,12 @@ def _in_large_batches(changes: dict[str, Any], content: dict[str, Any] | None = 
     """L1 alone, then `sar-finetune` at a rate that suits its batches, with these changes."""
     judged = {**LARGE, "optimisation.learning_rate": 3e-4, **changes}
     return [Stage("sar", 3 / 8, {**LARGE_ALONE, **(content or {})}), Stage("sar-finetune", 5 / 8, judged)]
+
+
+def _sharpened(updates: int, batch: int, changes: dict[str, Any], *, likeness: float) -> Stage:
+    """`sar-finetune` for so many of the updates of `GONE_ON`, with SSIM and feature matching of this weight."""
+    terms = {"objective.ssim": likeness, "objective.feature_matching": likeness}
+    return Stage("sar-finetune", updates / GONE_ON, {**VARIED, **terms, "optimisation.batch_size": batch, **changes})
 
 
 VARIANTS: dict[str, Sequence[Stage]] = {
@@ -78,6 +85,26 @@ VARIANTS: dict[str, Sequence[Stage]] = {
     "batch 32, GAN weight 10": _in_large_batches({"objective.gan_weight": 10.0}),
     "batch 32, SSIM": _in_large_batches({"objective.ssim": 20.0}, content={"objective.ssim": 20.0}),
     "batch 32, feature matching": _in_large_batches({"objective.gan_weight": 8.0, "objective.feature_matching": 10.0}),
+    "content, then detail": [
+        Stage(
+            "sar",
+            600 / GONE_ON,
+            {
+                **LARGE_ALONE,
+                "objective.ssim": 20.0,
+                "optimisation.learning_rate": 4e-4,
+                "optimisation.decay_start": 0.4,
+            },
+        ),
+        _sharpened(716, 8, {"objective.gan_weight": 7.0, "optimisation.schedule": "constant"}, likeness=10.0),
+        _sharpened(2400, 4, {"objective.gan_weight": 10.0, "optimisation.decay_start": 0.4}, likeness=5.0),
+        _sharpened(
+            700,
+            4,
+            {"objective.gan_weight": 11.0, "optimisation.learning_rate": 1.5e-4, "optimisation.decay_start": 0.4},
+            likeness=5.0,
+        ),
+    ],
 }
 
 
@@ -103,6 +130,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--registered", action="store_true", help="train on registered pairs")
+    parser.add_argument("--start", type=Path, help="model that the first stage goes on from")
     parser.add_argument("--backend", choices=backend.BACKENDS)
     parser.add_argument("--table", action="store_true", help="print what is there")
     return parser.parse_args()
@@ -110,7 +138,7 @@ def _parse() -> argparse.Namespace:
 
 def _train(arguments: argparse.Namespace, stages: Sequence[Stage], seed: int, folders: list[Path], place: Path) -> None:
     filters = {"generator.filters": arguments.filters, "discriminator.filters": arguments.filters}
-    train_stages(stages, folders, place, seed=seed, updates=arguments.updates, changes=filters)
+    train_stages(stages, folders, place, seed=seed, updates=arguments.updates, changes=filters, start=arguments.start)
 
 
 def scores(held_out: Sequence[Path], model: Path) -> dict[str, float]:

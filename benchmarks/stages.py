@@ -27,13 +27,13 @@ def train_stages(
     updates: int,
     changes: Mapping[str, Any],
     held_out: Sequence[Path] = (),
+    start: Path | None = None,
 ) -> Path:
     """The model of the last stage, whose run is `out`; those before have their runs beside it.
 
-    `changes` are common to all stages. What is finished is not repeated, and what was interrupted goes on; runs of
-    another recipe or seed raise `TrainingError`.
+    The first one begins with the model `start`, if any. `changes` are common to all stages. What is finished is not
+    repeated, and what was interrupted goes on; runs of another recipe or seed raise `TrainingError`.
     """
-    start = None
     for number, stage in enumerate(stages, 1):
         run = out if number == len(stages) else out.with_name(f"{out.name}_stage_{number}")
         whole = {**changes, **stage.changes, "optimisation.updates": round(stage.share * updates)}
