@@ -36,7 +36,8 @@ from sartranslate.backend import CPU_BATCH, GPU_BATCH
 RUNTIMES = ("keras", "onnxruntime", "openvino")
 PEER = "PyTorch"
 WITH = {"bfloat16": ("keras", "openvino", PEER), "int8": ("onnxruntime", "openvino")}  # float32: all
-BATCHES = (4, 8, 16, 32)
+BATCHES = (4, 8, 16)
+LEAST_CALLS = 6  # or the last ones are alone
 SECONDS = 3.0  # of bare calls in a turn, about
 Ask = Callable[..., Any]
 
@@ -156,7 +157,7 @@ def _compared(contest: Contest, precision: str) -> dict[str, Any]:
 def _bare_rate(ask: Ask, precision: str, batch: int, seconds: float = SECONDS) -> float:
     """Windows per second of calls that take about so long."""
     once = ask("bare", precision, batch, 1)
-    calls = max(1, round(seconds / once))
+    calls = max(LEAST_CALLS, round(seconds / once))
     return float(batch * calls / ask("bare", precision, batch, calls))
 
 
