@@ -131,6 +131,7 @@ def batches(
         return Batch([patch.window for patch in batch], [patch.mask for patch in batch], outputs, skipped)
 
     found = _batches(patches, batch_size)
+    yield computed(next(found))  # a first call compiles, which several at once would each do
     yield from in_threads(computed, found, concurrency) if concurrency > 1 else map(computed, found)
 
 
