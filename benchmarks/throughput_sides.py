@@ -39,10 +39,7 @@ class Ours:
         self._translators: dict[str, Any] = {}
 
     def bare(self, precision: str, batch: int, calls: int) -> float:
-        """Seconds of calls with arrays of a batch, about so many; the first one of a kind compiles.
-
-        As many at once as a translation makes.
-        """
+        """Seconds of so many calls with arrays of a batch, compiled before, as many at once as a translation makes."""
         from sartranslate.prefetch import in_threads
 
         translator, arrays = self._translator(precision), noise(batch)

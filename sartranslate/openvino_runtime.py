@@ -57,10 +57,9 @@ class _Network:
         self._core, self._model = openvino.Core(), model
         # What an int8 model leaves in floating point is computed in the fastest one.
         floating = precisions()[0] if precision == "int8" else precision
-        limit = threads.limited()
-        self._streams = min(MOST_STREAMS, limit or threads.cores())
+        self._streams = min(MOST_STREAMS, threads.available())
         self._settings = {"INFERENCE_PRECISION_HINT": HINTS[floating], "NUM_STREAMS": str(self._streams)}
-        if limit:
+        if limit := threads.limited():
             self._settings["INFERENCE_NUM_THREADS"] = str(limit)
         self._free: dict[tuple[int, ...], SimpleQueue[Any]] = {}  # requests, each for one call at a time
 

@@ -19,6 +19,7 @@ from sartranslate.raster import quiet_georeference
 from sartranslate.scaling import SceneScaling, SceneStatistics, resolve_scaling
 from sartranslate.sides import LEFT, RIGHT, Image, Radar, Side, open_image, open_radar
 from sartranslate.source import shift
+from sartranslate.threads import cores
 from sartranslate.tiles import Fault, FoundTiles, PairFiles
 
 DIRECTIONS = ("AtoB", "BtoA")
@@ -93,7 +94,7 @@ def check_pairs(found: FoundTiles, options: PairOptions) -> Iterator[CheckedPair
 
     # Here as well as in the threads, whose own use of it ends in any order.
     with quiet_georeference():
-        yield from in_threads(check, found.pairs, min(os.cpu_count() or 1, MOST_THREADS))
+        yield from in_threads(check, found.pairs, min(cores(), MOST_THREADS))
 
 
 def check_pair(files: PairFiles, found: FoundTiles, options: PairOptions) -> CheckedPair | tuple[Fault, ...]:

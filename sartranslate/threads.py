@@ -31,6 +31,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def available() -> int:
+    """The threads that are worth starting here."""
+    return limited() or cores()
+
+
 def share(processes: int) -> int:
     """Threads for each of so many processes on this machine, at least one."""
     return max(1, cores() // processes)
@@ -41,4 +46,4 @@ def concurrency() -> int:
 
     One alone leaves cores idle: between its steps, and where reading, blending and writing keep one of them.
     """
-    return CONCURRENCY if (limited() or cores()) > 1 else 1
+    return CONCURRENCY if available() > 1 else 1
