@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from sartranslate import threads
 from sartranslate.errors import BackendError, DeviceMemoryError, OptionError
 
@@ -32,6 +34,7 @@ OUT_OF_MEMORY = (
 )
 PLACE = "Exception from "  # OpenVINO's first lines say where in its source
 CPU_BATCH, GPU_BATCH = 4, 32  # windows
+MOST_INPUT_THREADS = 8  # Python runs in one of them at a time
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
@@ -116,12 +119,30 @@ def seed(value: int) -> None:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` of tensors, as a graph where the backend has graphs."""
+    """`function` of tensors, as a graph where the backend has graphs: TensorFlow everywhere, PyTorch on GPUs."""
     if active() == "torch":
-        return function
+        if device() == "CPU":
+            return function
+        from sartranslate.torch_gpu import Recorded
+
+        return Recorded(function)
     import tensorflow as tf
 
     return tf.function(function, autograph=False)  # type: ignore[no-any-return]
+
+
+def input_threads() -> int:
+    """Threads that are worth making batches for training: a GPU leaves the processor to them."""
+    return 1 if device() == "CPU" else min(MOST_INPUT_THREADS, threads.available())
+
+
+def placed(*arrays: NDArray[Any]) -> tuple[Any, ...]:
+    """Arrays where `compiled` functions want them: on a GPU of PyTorch, copied while it computes; else as they are."""
+    if active() != "torch" or device() == "CPU":
+        return arrays
+    from sartranslate.torch_gpu import copied
+
+    return copied(*arrays)
 
 
 def predictor(model: Any) -> Callable[..., Any]:
@@ -155,9 +176,17 @@ def on_arrays(compute: Callable[..., Any]) -> Callable[..., Any]:
 
         failures = (tf.errors.OpError, MemoryError)
 
+    def call(*batches: Any) -> Any:
+        return keras.ops.convert_to_numpy(compute(*map(keras.ops.convert_to_tensor, batches)))
+
+    if active() == "torch" and device() != "CPU":
+        from sartranslate import torch_gpu
+
+        call = torch_gpu.on_arrays(compute)
+
     def predict(*batches: Any) -> Any:
         try:
-            return keras.ops.convert_to_numpy(compute(*map(keras.ops.convert_to_tensor, batches)))
+            return call(*batches)
         except failures as error:
             raise failure(error) from error
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.random import Generator, default_rng
+from numpy import random
 from numpy.typing import NDArray
 
 from sartranslate.augmentation import Augmentation
 from sartranslate.counts import counted
 from sartranslate.errors import OptionError, PairsError
 from sartranslate.pairs import Pair, PairSet
+from sartranslate.prefetch import in_threads
 from sartranslate.radiometry import Float
 
 CROP_TRIALS = 100
@@ -79,23 +80,31 @@ class Crops:
     def batches_per_epoch(self) -> int:
         return len(self._visits) // self._options.batch_size
 
-    def epoch(self, number: int, first_batch: int = 0, share: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
+    def epoch(
+        self, number: int, first_batch: int = 0, share: tuple[int, int] = (0, 1), threads: int = 1
+    ) -> Generator[Batch, None, None]:
         """The full batches of an epoch from the given one on, counted from 0; the same for any way to get there.
 
-        Of each batch a share: which one of how many equal parts, from 0. Only what belongs to it is read.
+        Of each batch a share: which one of how many equal parts, from 0. Only what belongs to it is read. As many
+        batches are made at once as there are threads.
         """
         order = self._rng(ORDER, number, 0).permutation(len(self._visits))
         size, (part, parts) = self._options.batch_size, share
         own = size // parts
-        for first in range(first_batch * size + part * own, self.batches_per_epoch * size, size):
-            crops = [self._crop(order[place], self._rng(CROP, number, place)) for place in range(first, first + own)]
+
+        def batch(first: int) -> Batch:
+            places = range(first, first + own)
+            crops = [self._crop(order[place], self._rng(CROP, number, place)) for place in places]
             sources, targets, seeds = zip(*crops, strict=True)
-            yield Batch(np.stack(sources), np.stack(targets), np.array(seeds, np.int32))
+            return Batch(np.stack(sources), np.stack(targets), np.array(seeds, np.int32))
 
-    def _rng(self, stream: int, epoch: int, place: int) -> Generator:
-        return default_rng((stream, self._options.seed, epoch, place))
+        firsts = range(first_batch * size + part * own, self.batches_per_epoch * size, size)
+        return in_threads(batch, firsts, threads)
 
-    def _crop(self, index: int, rng: Generator) -> tuple[Float, Float, int]:
+    def _rng(self, stream: int, epoch: int, place: int) -> random.Generator:
+        return random.default_rng((stream, self._options.seed, epoch, place))
+
+    def _crop(self, index: int, rng: random.Generator) -> tuple[Float, Float, int]:
         """Source, target and seed of a crop of the given tile or, where that has no valid pixel, of another one."""
         options, seed = self._options, int(rng.integers(SEEDS))
         for _ in range(CROP_TRIALS):

@@ -24,15 +24,16 @@ FROM_DATA = ("source_bands", "target_bands")  # of the generator, which the pair
 
 @dataclass(frozen=True)
 class Validation:
-    """What is looked at after each epoch; raises `OptionError` for a value out of range."""
+    """What is looked at between epochs; raises `OptionError` for a value out of range."""
 
     score: str = "ssim"  # one of SCORES, by which the best generator is kept
     windows: int = 64  # of the validation pairs at most, evenly spread
     examples: int = 4  # rows of the validation sheet
+    every: int = 1  # epochs from one look to the next; the last one is always looked at
 
     def __post_init__(self) -> None:
         check_choices(self, score=tuple(SCORES))
-        check_whole(self, windows=(1, 10**6), examples=(1, 64))
+        check_whole(self, windows=(1, 10**6), examples=(1, 64), every=(1, 10**6))
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Bystander:
     def continued(self, course: Course) -> Iterator[None]:
         yield
 
-    def end_epoch(self, course: Course, rate: float) -> None:
+    def end_epoch(self, course: Course, rate: float, *, looked: bool) -> None:
         """Count on to the next epoch; scores are the chief's to know."""
         course.end_epoch(course.means())
 
@@ -59,20 +59,17 @@ class Record:
         with Board(self.folder.board, course.epoch) as self._board:
             yield
 
-    def end_epoch(self, course: Course, rate: float) -> None:
-        """Keep what the present epoch has brought, and count on to the next one."""
-        self._trainer.settle(self._data.recalibration())
-        scores = self._data.examination.scores(self._predict)
-        losses = course.means()
+    def end_epoch(self, course: Course, rate: float, *, looked: bool) -> None:
+        """Keep what the present epoch has brought, and count on to the next one.
+
+        Models, scores and sheets are of epochs that are looked at, losses of all.
+        """
+        values = {"learning_rate": rate, **course.means()}
+        if looked:
+            values |= self._look(course)
+        self._board.scalars(course.epoch, values)
         row = {"epoch": course.epoch, "updates": course.updates, "seconds": round(course.seconds, 3)}
-        row |= {"learning_rate": rate, **losses, **scores}
-        self._show(course.epoch, {"learning_rate": rate, **losses, **scores})
-        bundle.save(self.folder.model, bundle.Bundle(self._describe(course, scores), self._trainer.tested))
-        score = scores.get(SCORE_PREFIX + self._recipe.validation.score)
-        if score is not None and better(self._recipe.validation.score, score, course.best_score):
-            write_whole(self.folder.best, self.folder.model.read_bytes())
-            course.best_epoch, course.best_score = course.epoch, score
-        course.end_epoch(row)
+        course.end_epoch({**row, **values})
         write_history(self.folder.history, course.history)
 
     def end(self, course: Course, *, finished: bool) -> None:
@@ -99,10 +96,21 @@ class Record:
         )
         write_text(self.folder.summary, report(page))
 
-    def _show(self, epoch: int, values: Mapping[str, float]) -> None:
+    def _look(self, course: Course) -> dict[str, float]:
+        """Scores of the generator as it is, which is kept, and is the best one where no other was better."""
+        self._trainer.settle(self._data.recalibration())
+        scores = self._data.examination.scores(self._predict)
+        self._show(course.epoch)
+        bundle.save(self.folder.model, bundle.Bundle(self._describe(course, scores), self._trainer.tested))
+        score = scores.get(SCORE_PREFIX + self._recipe.validation.score)
+        if score is not None and better(self._recipe.validation.score, score, course.best_score):
+            write_whole(self.folder.best, self.folder.model.read_bytes())
+            course.best_epoch, course.best_score = course.epoch, score
+        return scores
+
+    def _show(self, epoch: int) -> None:
         picture = self._data.examination.sheet(self._predict)
         write_png(self.folder.sheet(epoch), picture)
-        self._board.scalars(epoch, values)
         self._board.image(epoch, "validation", encoded(picture, "JPEG"), *picture.shape[:2])
 
     def _figures(self, course: Course) -> list[SheetFigure]:

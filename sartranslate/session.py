@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sartranslate import backend
 from sartranslate.checkpoint import save_checkpoint
 from sartranslate.counts import counted
 from sartranslate.course import Course
@@ -101,6 +102,7 @@ class Session:
         recipe = from_dict(settings["recipe"])
         self._updates = recipe.optimisation.planned_updates(per_epoch)
         self._optimisation = replace(recipe.optimisation, epochs=math.ceil(self._updates / per_epoch))
+        self._looks = recipe.validation.every
         self._sign = SCORES[recipe.validation.score]
         self._score = SCORE_PREFIX + recipe.validation.score
         self._saved: tuple[int, int] | None = None
@@ -112,7 +114,7 @@ class Session:
         with self._record.continued(course):
             while course.updates < self._updates and self._train_epoch(course, clock):
                 course.seconds = clock.seconds
-                self._record.end_epoch(course, self._rate(course))
+                self._record.end_epoch(course, self._rate(course), looked=self._is_looked_at(course))
                 if clock.due_after_epoch(course):
                     self._save(course, clock)
             if self._saved != (course.epoch, course.batch):
@@ -124,10 +126,10 @@ class Session:
     def _train_epoch(self, course: Course, clock: _Clock) -> bool:
         """The rest of the present epoch; False when asked to stop within it."""
         self._trainer.set_learning_rate(self._rate(course))
-        batches = self._data.crops.epoch(course.epoch, course.batch, self._replicas.share)
-        with closing(prefetch(batches, BATCHES_AHEAD)) as ahead:
+        crops = self._data.crops.epoch(course.epoch, course.batch, self._replicas.share, backend.input_threads())
+        with closing(crops), closing(prefetch((backend.placed(*batch) for batch in crops), BATCHES_AHEAD)) as ahead:
             for batch in ahead:
-                losses = self._trainer.step(batch.source, batch.target, batch.seeds)
+                losses = self._trainer.step(*batch)
                 self._check_losses(course, losses)
                 course.add(losses)
                 self._hooks.watch(self._progress(course, losses))
@@ -138,6 +140,9 @@ class Session:
                 if clock.due():
                     self._save(course, clock)
         return True
+
+    def _is_looked_at(self, course: Course) -> bool:
+        return course.epoch % self._looks == 0 or course.updates >= self._updates
 
     def _rate(self, course: Course) -> float:
         scores = [self._sign * row[self._score] for row in course.history if self._score in row]

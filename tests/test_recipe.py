@@ -79,6 +79,7 @@ OTHER = {
     "validation.score": "psnr",
     "validation.windows": 10,
     "validation.examples": 2,
+    "validation.every": 3,
 }
 
 
@@ -183,7 +184,7 @@ def test_an_unknown_part_is_told_the_known_ones(path: str) -> None:
 def test_an_unknown_field_is_told_the_known_ones(path: str) -> None:
     with pytest.raises(OptionError) as caught:
         Recipe().with_fields({path: 1})
-    assert str(caught.value) == f"recipe field {path!r}: validation has score, windows, examples"
+    assert str(caught.value) == f"recipe field {path!r}: validation has score, windows, examples, every"
 
 
 @pytest.mark.parametrize(
