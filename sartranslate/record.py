@@ -114,14 +114,13 @@ class Record:
         self._board.image(epoch, "validation", encoded(picture, "JPEG"), *picture.shape[:2])
 
     def _figures(self, course: Course) -> list[SheetFigure]:
-        wanted = {course.epoch - 1: "latest"}
-        if course.best_epoch:
+        looked = [epoch for epoch in range(1, course.epoch) if self.folder.sheet(epoch).exists()]
+        wanted = dict.fromkeys(looked[-1:], "latest")
+        if course.best_epoch in looked:
             wanted[course.best_epoch] = "best"
-        sheets = [(epoch, kind, self.folder.sheet(epoch)) for epoch, kind in wanted.items()]
         return [
-            SheetFigure(f"Epoch {epoch}, the {kind}", file.read_bytes())
-            for epoch, kind, file in sheets
-            if file.exists()
+            SheetFigure(f"Epoch {epoch}, the {kind}", self.folder.sheet(epoch).read_bytes())
+            for epoch, kind in wanted.items()
         ]
 
     def _describe(self, course: Course, scores: Mapping[str, float]) -> bundle.Description:

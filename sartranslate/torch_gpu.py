@@ -1,7 +1,8 @@
 """What keeps a GPU busy in PyTorch: steps that it repeats without Python, and arrays that are copied beside them.
 
-Keras calls each layer from Python, and a GPU computes it in a fraction of the time that this takes. So a step is recorded
-as the kernels that compute it, gradients and changes of variables included: what `tf.function` is to TensorFlow.
+Keras calls each layer from Python, and a GPU computes it in a fraction of the time that this takes. So a step is
+recorded as the kernels that compute it, gradients and changes of variables included: what `tf.function` is to
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Replayed:
         for kept, given in zip(self._inputs, inputs, strict=True):
             kept.copy_(given)
         self._recording.replay()
-        return pytree.tree_map(torch.clone, self._results)
+        return pytree.tree_map_only(torch.Tensor, torch.clone, self._results)
 
 
 def traced(step: Step, inputs: Sequence[Any]) -> tuple[Any, GraphModule]:
@@ -93,7 +94,9 @@ def copied(*arrays: NDArray[Any]) -> tuple[Any, ...]:
     """Arrays as tensors on the GPU, which computes meanwhile; whoever calls waits."""
     stream = _copying()
     with torch.cuda.stream(stream):
-        tensors = tuple(torch.from_numpy(np.ascontiguousarray(array)).pin_memory().cuda(non_blocking=True) for array in arrays)
+        tensors = tuple(
+            torch.from_numpy(np.ascontiguousarray(array)).pin_memory().cuda(non_blocking=True) for array in arrays
+        )
     stream.synchronize()
     return tensors
 
