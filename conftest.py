@@ -2,6 +2,11 @@
 
 import importlib.util
 
-TORCH = ["sartranslate/torch_graph.py", "tests/test_import_weights.py", "tests/test_peer_weights.py"]
+TORCH = [
+    "sartranslate/torch_gpu.py",
+    "sartranslate/torch_graph.py",
+    "tests/test_import_weights.py",
+    "tests/test_peer_weights.py",
+]
 
 collect_ignore = [] if importlib.util.find_spec("torch") else TORCH

@@ -19,7 +19,7 @@ from typing import Any
 
 from default_model_data import training_folders, validation_folders
 from stages import Stage, provenance, train_stages
-from train_default_model import CONTENT, FILTERS, SHARED, STAGES, UPDATES, VARIED
+from train_default_model import FILTERS, STAGES, UPDATES
 from variants import print_table, result
 
 from sartranslate import backend
@@ -34,7 +34,10 @@ COLUMNS = (
     "seam",
 )
 BATCH: dict[str, Any] = {"optimisation.batch_size": 4}
+SHARED: dict[str, Any] = {**BATCH, "generator.upsampling": "resize"}
+VARIED: dict[str, Any] = {**SHARED, "augmentation.speckle": 0.3, "augmentation.gain": 1.0}
 ALONE: dict[str, Any] = {**SHARED, "objective.gan_weight": 0.0, "optimisation.learning_rate": 4e-4}
+CONTENT: dict[str, Any] = {**ALONE, **VARIED, "optimisation.decay_start": 0.6}
 LARGE: dict[str, Any] = {**VARIED, "optimisation.batch_size": 32}
 LARGE_ALONE: dict[str, Any] = {
     **LARGE,
@@ -65,7 +68,7 @@ def _sharpened(updates: int, batch: int, changes: dict[str, Any], *, likeness: f
 
 VARIANTS: dict[str, Sequence[Stage]] = {
     "default model": STAGES,
-    "default model, two stages": [Stage("sar", 4 / 9, CONTENT), Stage("sar-finetune", 5 / 9, VARIED)],
+    "U-Net 256, two stages": [Stage("sar", 4 / 9, CONTENT), Stage("sar-finetune", 5 / 9, VARIED)],
     "junyanz": [Stage("junyanz", 1.0, {})],
     "sar": [Stage("sar", 1.0, {})],
     "batch 4": [Stage("sar", 1.0, BATCH)],

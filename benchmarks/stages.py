@@ -16,6 +16,7 @@ class Stage(NamedTuple):
     preset: str
     share: float
     changes: Mapping[str, Any]
+    repeats: Mapping[str, int] = {}  # how many times over a folder of this name is taken, if not once
 
 
 def train_stages(
@@ -37,7 +38,8 @@ def train_stages(
     for number, stage in enumerate(stages, 1):
         run = out if number == len(stages) else out.with_name(f"{out.name}_stage_{number}")
         whole = {**changes, **stage.changes, "optimisation.updates": round(stage.share * updates)}
-        _train(preset(stage.preset).with_fields(whole), seed, folders, run, start, held_out)
+        taken = [folder for folder in folders for _ in range(stage.repeats.get(folder.name, 1))]
+        _train(preset(stage.preset).with_fields(whole), seed, taken, run, start, held_out)
         start = run / "model.safetensors"
     return out / "model.safetensors"
 

@@ -176,6 +176,7 @@ LAYERS = {
             "tensorflow_export",
             "tensorflow_graph",
             "torch_file",
+            "torch_gpu",
             "torch_graph",
             "translator",
             "update",
@@ -244,6 +245,7 @@ EXTRA_PACKAGES = {
     "tensorflow_export": {"tensorflow"},
     "tensorflow_graph": {"tensorflow"},
     "torch_file": {"torch"},
+    "torch_gpu": {"torch"},
     "torch_graph": {"torch"},
     "worker": {"distributed", "rasterio"},
 }
@@ -311,7 +313,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
 def test_a_framework_is_imported_in_few_modules_only_and_for_its_own_files(framework: str) -> None:
-    own = {"torch": ["torch_file"], "tensorflow": ["replicas", "tensorflow_export"]}
+    own = {"torch": ["torch_file", "torch_gpu"], "tensorflow": ["replicas", "tensorflow_export"]}
     expected = sorted(["autograd", "backend", *own[framework], f"{framework}_graph"])
     assert [module for module in LIBRARY if framework in foreign("sartranslate", module)] == expected
     assert [module for module in COMMANDS if framework in foreign("cli", module)] == []
