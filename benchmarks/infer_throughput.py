@@ -2,7 +2,7 @@
 
     python benchmarks/infer_throughput.py [--filters 64 | --model FILE] [--size 6000] [--rounds 3] [--device gpu]
 
-All sides have the same U-Net 256 with the same weights, and take turns, each in a process of its own that waits while
+All sides have the same U-Net with the same weights, and take turns, each in a process of its own that waits while
 another one computes:
 
 (a) the bare generator: calls with a batch in memory, arrays in and arrays out, as many at once as in (b);
@@ -74,7 +74,7 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--filters", type=int, default=64, help="of an untrained network")
-    parser.add_argument("--model", type=Path, help="a U-Net 256 of one band, in the place of an untrained one")
+    parser.add_argument("--model", type=Path, help="a U-Net of one band, in the place of an untrained one")
     parser.add_argument("--size", type=int, default=6000, help="height and width of the scene")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precisions", nargs="+", default=["bfloat16", "float32"])

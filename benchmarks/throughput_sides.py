@@ -160,7 +160,7 @@ class Peer:
         if precision not in self._networks:
             description, tensors = bundle.read(self._given.model)
             config = description.generator
-            network = UNet(0.0, (), config.filters, config.upsampling)
+            network = UNet(0.0, (), config.filters, config.upsampling, len(config.channels))
             for path, array in tensors.items():
                 copy_weight(network, path, array)
             dtype = getattr(torch, precision)

@@ -20,15 +20,20 @@ L1_WEIGHT = 100.0
 
 
 class UNet(nn.Module):  # type: ignore[misc]
-    """The U-Net 256, one band to three; "resize" enlarges by nearest neighbour before a convolution."""
+    """A U-Net of so many levels, one band to three; "resize" enlarges by nearest neighbour before a convolution."""
 
     def __init__(
-        self, dropout: float, dropout_levels: tuple[int, ...], filters: int = FILTERS, upsampling: str = "transpose"
+        self,
+        dropout: float,
+        dropout_levels: tuple[int, ...],
+        filters: int = FILTERS,
+        upsampling: str = "transpose",
+        levels: int = LEVELS,
     ) -> None:
         super().__init__()
-        widths = [filters * min(2**level, 8) for level in range(LEVELS)]
+        widths = [filters * min(2**level, 8) for level in range(levels)]
         inputs, outputs = (1, *widths[:-1]), (3, *widths[:-1])
-        last = LEVELS - 1
+        self.last = last = levels - 1
         self.down = nn.ModuleList(nn.Conv2d(i, o, 4, 2, 1, bias=False) for i, o in zip(inputs, widths, strict=True))
         self.down_norm = nn.ModuleList(
             nn.BatchNorm2d(o) if 0 < level < last else nn.Identity() for level, o in enumerate(widths)
@@ -46,7 +51,7 @@ class UNet(nn.Module):  # type: ignore[misc]
             x = norm(convolution(F.leaky_relu(x, 0.2) if level else x))
             skips.append(x)
         skips.pop()
-        for level in range(LEVELS - 1, 0, -1):
+        for level in range(self.last, 0, -1):
             x = self.up_norm[level](self.up[level](F.relu(x)))
             if self.dropout and level in self.dropout_levels:
                 x = F.dropout(x, self.dropout)
