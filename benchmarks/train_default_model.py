@@ -6,8 +6,8 @@ DATA is what `default_model_data` describes; pairs are registered. The first sta
 is where, and the batch-norm statistics. The others go on from there with the whole GAN and leave those as they are, so
 that what is trained is what is used; the last one sees more of rural places. The weights of the last two are averaged
 (Izmailov et al. 2018, arXiv 1803.05407), which have the same statistics. What is finished in RUNS is not repeated, and
-what was interrupted goes on. `RUNS/default.safetensors` is the model as it is embedded; the first two stages of that one
-ran on a GPU with `--backend torch`, and the second one was ended by the time there, after 7,120 of 9,000 updates.
+what was interrupted goes on. `RUNS/default.safetensors` is the model as it is embedded; the first two stages of that
+one ran on a GPU with `--backend torch`, and the second one was ended by the time there, after 7,120 of 9,000 updates.
 """
 
 from __future__ import annotations
@@ -85,9 +85,10 @@ def embed(model: Path, out: Path) -> Path:
     trained, earlier = bundle.load(model), bundle.load(Path(stages[-1]["start"]))
     for variable, other in zip(trained.model.variables, earlier.model.variables, strict=True):
         variable.assign(LAST_SHARE * variable + (1 - LAST_SHARE) * other)
+    shares = f"{LAST_SHARE}, and after the one before, times {1 - LAST_SHARE:.2g}"
     training = {
         "stages": [{"recipe": stage["recipe"], "updates": stage["updates"]} for stage in stages],
-        "weights": f"those after the last stage, times {LAST_SHARE}, and after the one before, times {1 - LAST_SHARE:.2g}",
+        "weights": f"those after the last stage, times {shares}",
         "updates": sum(stage["updates"] for stage in stages),
         "seed": SEED,
         "scalings": [_without_place(line) for line in dict.fromkeys(stages[-1]["scalings"])],
