@@ -14,7 +14,7 @@ import pytest
 from tests.both_backends import ROOT, needs_torch
 from tests.conftest import user_environment
 
-pytestmark = needs_torch
+pytestmark = [needs_torch, pytest.mark.long]
 BEGINNING = """
 import sys
 import numpy as np
@@ -94,7 +94,6 @@ def test_recorded_training_is_training() -> None:
     run(TRAINING, "sar-finetune", changes)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
