@@ -1,6 +1,7 @@
 """Windows per second of a translation, beside its parts and beside what people would use instead, in one run.
 
     python benchmarks/infer_throughput.py [--filters 64 | --model FILE] [--size 6000] [--rounds 3] [--device gpu]
+        [--precisions bfloat16 float32] [--seconds 3]
 
 All sides have the same U-Net with the same weights, and take turns, each in a process of its own that waits while
 another one computes:
@@ -39,7 +40,7 @@ WITH = {"bfloat16": ("keras", "openvino", PEER), "int8": ("onnxruntime", "openvi
 BATCHES = (4, 8, 16)
 LEAST_CALLS = 6  # or the last ones are alone
 SIMULATED = 2048  # pixels; more take longer than all that is measured on a GPU
-SECONDS = 3.0  # of bare calls in a turn, about
+SECONDS = 3.0
 Ask = Callable[..., Any]
 
 
@@ -52,6 +53,7 @@ class Contest(NamedTuple):
     rounds: int
     folder: Path
     our_batch: int  # of a translation
+    seconds: float  # of bare calls in a turn, about
 
 
 def main() -> None:
@@ -64,7 +66,7 @@ def main() -> None:
         sides = {name: stack.enter_context(side(Ours, given, name)) for name in names}
         sides[PEER] = stack.enter_context(side(Peer, given))
         our_batch = CPU_BATCH if arguments.device == "cpu" else GPU_BATCH
-        contest = Contest(sides, *_work(model, arguments.size), arguments.rounds, folder, our_batch)
+        contest = Contest(sides, *_work(model, arguments.size), arguments.rounds, folder, our_batch, arguments.seconds)
         print(f"{contest.operations / 1e9:.2f} GFLOP a window, {contest.windows} windows", flush=True)
         results = {precision: _compared(contest, precision) for precision in arguments.precisions}
     if arguments.json:
@@ -78,6 +80,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=6000, help="height and width of the scene")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precisions", nargs="+", default=["bfloat16", "float32"])
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of bare calls in a turn, about; 0.5 on a GPU")
     parser.add_argument("--device", default="cpu", choices=["cpu", "gpu"])
     parser.add_argument("--json", type=Path, help="file for the figures")
     return parser.parse_args()
@@ -144,7 +147,8 @@ def _compared(contest: Contest, precision: str) -> dict[str, Any]:
             matrix.append(max(contest.sides[name]("matrix", precision) for name in (PEER, "keras")))
         for batch in BATCHES:
             for name in names:
-                bare[name][batch].append(_bare_rate(contest.sides[name], precision, batch))
+                bare[name][batch].append(_bare_rate(contest.sides[name], precision, batch, contest.seconds))
+    _print_bare(precision, contest, bare, matrix)
     best = dict.fromkeys(names, contest.our_batch)
     if PEER in names:
         best[PEER] = max(BATCHES, key=lambda batch: statistics.median(bare[PEER][batch]))
@@ -152,35 +156,36 @@ def _compared(contest: Contest, precision: str) -> dict[str, Any]:
     whole: dict[str, list[float]] = {name: [] for name in (ours, PEER) if name in names}
     beside: list[float] = []  # bare rates of ours in the same minutes
     for _ in range(contest.rounds):
-        before = _bare_rate(contest.sides[ours], precision, best[ours], 2 * SECONDS)
+        before = _bare_rate(contest.sides[ours], precision, best[ours], 2 * contest.seconds)
         for name, rates in whole.items():
             rates.append(contest.windows / contest.sides[name]("translate", precision, best[name]))
             if name == ours:
-                after = _bare_rate(contest.sides[ours], precision, best[ours], 2 * SECONDS)
+                after = _bare_rate(contest.sides[ours], precision, best[ours], 2 * contest.seconds)
                 beside.append((before + after) / 2)
     apart = _apart(contest.folder) if PEER in names else {}
     result = {"apart": apart, "bare": bare, "batch": best, "whole": whole, "bare beside": beside, "matrix": matrix}
-    _print(precision, contest, result)
+    _print_whole(result)
     return result
 
 
-def _bare_rate(ask: Ask, precision: str, batch: int, seconds: float = SECONDS) -> float:
+def _bare_rate(ask: Ask, precision: str, batch: int, seconds: float) -> float:
     """Windows per second of calls that take about so long."""
     once = ask("bare", precision, batch, 1)
     calls = max(LEAST_CALLS, round(seconds / once))
     return float(batch * calls / ask("bare", precision, batch, calls))
 
 
-def _print(precision: str, contest: Contest, result: dict[str, Any]) -> None:
-    limit = statistics.median(result["matrix"]) if result["matrix"] else None
-    print(
-        f"\n{precision}"
-        + (f": matrix product {limit / 1e9:.0f} GFLOP/s {_spread(result['matrix'], 1e-9)}" if limit else "")
-    )
-    for name, rates in result["bare"].items():
+def _print_bare(precision: str, contest: Contest, bare: dict[str, dict[int, list[float]]], matrix: list[float]) -> None:
+    limit = statistics.median(matrix) if matrix else None
+    print(f"\n{precision}" + (f": matrix product {limit / 1e9:.0f} GFLOP/s {_spread(matrix, 1e-9)}" if limit else ""))
+    for name, rates in bare.items():
         for batch, found in rates.items():
             share = statistics.median(found) * contest.operations / limit if limit else None
             print(f"  {name} bare, batch {batch}: {_rate(found)}" + (f", {share:.2f} of the product" if share else ""))
+    sys.stdout.flush()
+
+
+def _print_whole(result: dict[str, Any]) -> None:
     for name, found in result["whole"].items():
         print(f"  {name} whole, batch {result['batch'][name]}: {_rate(found)}")
     ours = next(iter(result["whole"]))
