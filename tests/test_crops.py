@@ -98,10 +98,14 @@ def test_shares_of_a_batch_side_by_side_are_the_batch(ramps: PairSet, parts: int
         assert same(together, batch)
 
 
-def test_batches_are_the_same_from_memory_and_from_files(tmp_path: Path) -> None:
-    ramp_pair(tmp_path, "a.tif", 32)
+@pytest.mark.parametrize("threads", [1, 4])
+def test_batches_are_the_same_from_memory_and_from_files_and_in_any_number_of_threads(
+    tmp_path: Path, threads: int
+) -> None:
+    ramp_pair(tmp_path, "a.tif", 64)
     held, unheld = (Crops(opened(tmp_path, **memory), CropOptions(8, 4, ALL)) for memory in ({}, {"memory": 0}))
-    assert all(same(one, other) for one, other in zip(held.epoch(0), unheld.epoch(0), strict=True))
+    found = unheld.epoch(0, threads=threads)
+    assert all(same(one, other) for one, other in zip(held.epoch(0), found, strict=True))
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"number": 1}])
