@@ -119,13 +119,13 @@ def _simulated(folder: Path, size: int) -> Path:
 
     from sartranslate.simulation import SimulationOptions, simulate
 
-    side = min(size, SIMULATED)
-    simulate(folder, SimulationOptions(pairs=0, scene=(side, side)))
+    pixels = min(size, SIMULATED)
+    simulate(folder, SimulationOptions(pairs=0, scene=(pixels, pixels)))
     scene = folder / "scene.tif"
     with rasterio.open(scene) as dataset:
         values, profile = dataset.read(), {**dataset.profile, "height": size, "width": size}
     with rasterio.open(scene, "w", **profile) as dataset:
-        dataset.write(np.pad(values, [(0, 0), (0, size - side), (0, size - side)], "symmetric"))
+        dataset.write(np.pad(values, [(0, 0), (0, size - pixels), (0, size - pixels)], "symmetric"))
     return scene
 
 

@@ -6,8 +6,8 @@ DATA is what `default_model_data` describes; pairs are registered. The first sta
 is where, and the batch-norm statistics. The others go on from there with the whole GAN and leave those as they are, so
 that what is trained is what is used; the last one sees more of rural places. The weights of the last two are averaged
 (Izmailov et al. 2018, arXiv 1803.05407), which have the same statistics. What is finished in RUNS is not repeated, and
-what was interrupted goes on. `RUNS/default.safetensors` is the model as it is embedded; the first two stages of that
-one ran on a GPU with `--backend torch`, and the second one was ended by the time there, after 7,120 of 9,000 updates.
+what was interrupted goes on. The embedded model has this recipe, but its first two stages ran on a GPU with
+`--backend torch`, where the second one was ended by the time after 7,120 updates, and the last one on a processor.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def train(
     """Fit the Pix2Pix GAN on folders of paired tiles.
 
     Tiles are scaled as the scene that they were cut out of, loose ones together with those of their folder, and all of
-    a folder together where --unit is given. After every epoch RUN/model.safetensors is a model for
+    a folder together where --unit is given. After every epoch (validation.every) RUN/model.safetensors is a model for
     `sartranslate infer --model`, and RUN/best.safetensors the best one by its score on the validation pairs.
     """
     if show_recipe:

@@ -36,7 +36,7 @@ class Optimisation:
     decay_start: float = 0.5  # share of the epochs after which "linear" falls
     step_epochs: int = 50  # between the falls of "step"
     step_factor: float = 0.1
-    patience: int = 5  # epochs without a better score before "plateau" falls
+    patience: int = 5  # scores in a row, one for each look, of which none is better, before "plateau" falls
     plateau_factor: float = 0.2
     norm_momentum: float = 0.9  # share that stored statistics keep in an update; 0.1 in PyTorch's sense
     average: float = 0.0  # decay per update of a moving average of the generator's weights; 0: none
@@ -85,7 +85,7 @@ def _linear(optimisation: Optimisation, epoch: int) -> float:
 
 
 def _falls(scores: Sequence[float], patience: int) -> int:
-    """How often more than `patience` epochs in a row have brought no better score."""
+    """How often more than `patience` scores in a row have not been better."""
     best, falls, waited = -math.inf, 0, 0
     for score in (score for score in scores if not math.isnan(score)):
         better = best == -math.inf or score > best + PLATEAU_THRESHOLD * abs(best)

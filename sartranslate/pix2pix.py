@@ -64,7 +64,7 @@ class Pix2Pix:
     def step(self, source: Float, target: Float, seeds: NDArray[np.int32]) -> dict[str, float]:
         """One update on (N, H, W, bands) and (N, H, W, 3), both in [-1, 1], and (N,) seeds; returns the losses.
 
-        The batch is this worker's share of it, where several workers train.
+        The batch is this worker's share of it, where several workers train, as arrays or as `backend.placed` leaves it.
         """
         scalars = self._compiled_update(*(ops.convert_to_tensor(values) for values in (source, target, seeds)))
         self._updates += 1

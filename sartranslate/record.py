@@ -42,7 +42,7 @@ class Bystander:
 
 
 class Record:
-    """Writes into the folder of a run after each epoch, and once more at its end."""
+    """Writes into the folder of a run after each epoch, more where it is looked at, and once more at its end."""
 
     def __init__(self, folder: RunFolder, trainer: Pix2Pix, data: TrainingData, settings: Mapping[str, Any]) -> None:
         self.folder = folder

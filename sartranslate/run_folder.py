@@ -21,7 +21,7 @@ class RunFolder:
 
     @property
     def model(self) -> Path:
-        """The generator after the latest epoch, as a bundle."""
+        """The generator at the latest look, as a bundle."""
         return self.path / "model.safetensors"
 
     @property

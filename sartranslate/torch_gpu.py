@@ -64,11 +64,12 @@ def traced(step: Step, inputs: Sequence[Any]) -> tuple[Any, GraphModule]:
 
     def once(*given: Any) -> Any:
         results.append(step(*given))
-        return results[0]
+        return results[-1]
 
     graph = make_fx(once)(*inputs)
     _place_constants(graph, inputs[0].device)
-    return results[0], graph
+    # What could still be differentiated holds all that was computed.
+    return pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, results.pop()), graph
 
 
 def _place_constants(graph: GraphModule, device: Any) -> None:
@@ -83,7 +84,8 @@ def on_arrays(compute: Callable[..., Any]) -> Callable[..., NDArray[Any]]:
     """`compute` of tensors on the GPU as a function of arrays."""
 
     def call(*arrays: NDArray[Any]) -> NDArray[Any]:
-        result = compute(*copied(*arrays)).to("cpu", non_blocking=True)  # into memory that the GPU writes by itself
+        inputs = copied(*arrays)
+        result = compute(*inputs).to("cpu", non_blocking=True)  # into memory that the GPU writes by itself
         torch.cuda.current_stream().synchronize()
         return np.asarray(result.numpy())
 
@@ -91,7 +93,10 @@ def on_arrays(compute: Callable[..., Any]) -> Callable[..., NDArray[Any]]:
 
 
 def copied(*arrays: NDArray[Any]) -> tuple[Any, ...]:
-    """Arrays as tensors on the GPU, which computes meanwhile; whoever calls waits."""
+    """Arrays as tensors on the GPU, which computes meanwhile; whoever calls waits.
+
+    They have to be kept until what is computed of them is known: their memory is not that of the computing queue.
+    """
     stream = _copying()
     with torch.cuda.stream(stream):
         tensors = tuple(

@@ -63,7 +63,7 @@ class TrainingOptions:
 def train(
     folders: Sequence[Path], run: Path, options: TrainingOptions | None = None, hooks: Hooks | None = None
 ) -> TrainingSummary:
-    """Fit a generator on the pairs of all `folders`; after each epoch `run` holds it as a bundle.
+    """Fit a generator on the pairs of all `folders`; after each look `run` holds it as a bundle.
 
     Raises `PairsError` for unusable pairs, `OptionError` for options that do not fit them, `TrainingError` when
     the losses leave the range of numbers and `OutputError` when `run` can not be written; the last checkpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -64,11 +65,11 @@ class TrainingData:
         """Source batches for batch-norm statistics, the same after each epoch, so that epochs are comparable."""
         crops = self.crops.batches_per_epoch * self.batch_size
         wanted = min(RECALIBRATION_CROPS, max(LEAST_RECALIBRATION, crops // RECALIBRATION_SHARE), crops)
-        batches = self.crops.epoch(FIXED_EPOCH)
         per_source = -(-RECALIBRATION_BATCH // self.batch_size)
-        for _ in range(-(-wanted // (per_source * self.batch_size))):
-            if sources := [batch.source for batch in islice(batches, per_source)]:
-                yield np.concatenate(sources)
+        with closing(self.crops.epoch(FIXED_EPOCH)) as batches:
+            for _ in range(-(-wanted // (per_source * self.batch_size))):
+                if sources := [batch.source for batch in islice(batches, per_source)]:
+                    yield np.concatenate(sources)
 
     def notes(self) -> list[str]:
         """What a user should know of the pairs, line by line."""

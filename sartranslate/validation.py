@@ -1,4 +1,4 @@
-"""A generator looked at after each epoch: scores on fixed windows, and a sheet of examples."""
+"""A generator looked at between epochs: scores on fixed windows, and a sheet of examples."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Steps of training that PyTorch records: each call must do what the step itself does, to the last bit.
 
-Here on a processor, where a recording is run kernel by kernel; that a GPU replays the same kernels is measured by
-`benchmarks/gpu_agreement.py`.
+Here on a processor, where a recording is run kernel by kernel; `benchmarks/recorded_updates.py` looks at the replays of
+a GPU.
 """
 
 from __future__ import annotations
