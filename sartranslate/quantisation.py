@@ -1,7 +1,7 @@
 """An ONNX model in eight bits: weights and activations as whole numbers, with ranges measured on patches of a scene.
 
-The arithmetic that processors with VNNI or AMX do fastest (Jacob et al. 2018, arXiv 1712.05877). The last two
-convolutions, a fifth of the work of a U-Net, stay in floating point: what they round is seen in the picture at once.
+The arithmetic that processors with VNNI or AMX do fastest (Jacob et al. 2018, arXiv 1712.05877). The outermost
+convolutions stay in floating point: what they round is seen in the picture at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sartranslate.radiometry import Float, to_rgb
 
 MOST_APART = 3  # grey levels, for 99 of 100 values
 SHARE = 0.99
-KEPT = 2  # convolutions before the picture
+KEPT = (3, 3)  # convolutions, first and last ones
 HELD_OUT = 4  # every so manieth patch is not measured, but compared
 
 
@@ -46,7 +46,7 @@ def quantised(model: bytes, patches: Float) -> bytes:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=convolutions[-KEPT:],
+            nodes_to_exclude=convolutions[: KEPT[0]] + convolutions[-KEPT[1] :],
             calibrate_method=CalibrationMethod.Percentile,
         )
         return result.read_bytes()
