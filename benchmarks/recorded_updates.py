@@ -9,10 +9,9 @@ should be equal, as the kernels are the same.
 from __future__ import annotations
 
 import argparse
-import time
+from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
+from train_throughput import noise, seconds
 
 from sartranslate import backend
 
@@ -22,13 +21,10 @@ from sartranslate.pix2pix import Pix2Pix  # noqa: E402
 from sartranslate.presets import preset  # noqa: E402
 from sartranslate.recipe import Recipe  # noqa: E402
 
-SIZE = 256  # pixels
 COMPARED = 5  # updates
 WARM_UP = 3
 CALLED = 4  # updates that are timed without a recording
 TERMS = {"generator.upsampling": "resize", "objective.ssim": 5.0, "objective.feature_matching": 5.0}
-
-Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]
 
 
 def main() -> None:
@@ -56,8 +52,8 @@ def _recipe(filters: int, batch: int) -> Recipe:
 
 def _compare(recipe: Recipe) -> None:
     replayed, called = _trainer(recipe, "float32"), _called(recipe, "float32")
+    batch = noise(recipe.optimisation.batch_size)
     for update in range(COMPARED):
-        batch = _batch(recipe.optimisation.batch_size, update)
         one, other = replayed.step(*backend.placed(*batch)), called.step(*batch)
         apart = max(abs(one[name] - other[name]) for name in one)
         print(f"update {update + 1}: losses apart {apart:.1e}", flush=True)
@@ -79,20 +75,12 @@ def _called(recipe: Recipe, precision: str) -> Pix2Pix:
         backend.compiled = compiled
 
 
-def _batch(count: int, seed: int) -> Batch:
-    rng = np.random.default_rng(seed)
-    source, target = (rng.uniform(-1, 1, (count, SIZE, SIZE, bands)).astype(np.float32) for bands in (1, 3))
-    return source, target, rng.integers(0, 2**31, count).astype(np.int32)
-
-
 def _milliseconds(trainer: Pix2Pix, count: int, updates: int) -> float:
-    batch = backend.placed(*_batch(count, 0))
-    for _ in range(WARM_UP):
-        trainer.step(*batch)
-    started = time.perf_counter()
-    for _ in range(updates):
-        trainer.step(*batch)  # reads the losses, so it waits for the GPU
-    return 1000 * (time.perf_counter() - started) / updates
+    """Of an update, which reads the losses and so waits for the GPU."""
+    batch = backend.placed(*noise(count))
+    step = partial(trainer.step, *batch)
+    seconds(step, WARM_UP)
+    return 1000 * seconds(step, updates) / updates
 
 
 if __name__ == "__main__":

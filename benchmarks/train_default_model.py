@@ -65,7 +65,7 @@ def main() -> None:
     filters = {"generator.filters": FILTERS, "discriminator.filters": FILTERS}
     run = arguments.out / "default"
     model = train_stages(STAGES, folders, run, seed=SEED, updates=UPDATES, changes=filters, held_out=held_out)
-    embedded = embed(model, arguments.out / "default.safetensors")
+    embedded = _embedded(model, arguments.out / "default.safetensors")
     print(f"{embedded}: {embedded.stat().st_size / 1e6:.1f} MB")
 
 
@@ -77,7 +77,7 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def embed(model: Path, out: Path) -> Path:
+def _embedded(model: Path, out: Path) -> Path:
     """A mean of the last two stages, named, with the provenance of all, in which no places of a machine are left."""
     from sartranslate import bundle
 

@@ -110,7 +110,8 @@ def _ask(side: Connection, request: tuple[str, Any]) -> Any:
     return side.recv()
 
 
-def _batch(count: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+def noise(count: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+    """Sources, targets and seeds of a batch of so many crops."""
     rng = np.random.default_rng(0)
     source = rng.uniform(-1, 1, (count, SIZE, SIZE, 1)).astype(np.float32)
     target = rng.uniform(-1, 1, (count, SIZE, SIZE, 3)).astype(np.float32)
@@ -125,7 +126,7 @@ def _ours(line: Connection, case: Case) -> None:
     from sartranslate.presets import preset
 
     recipe = preset("junyanz").with_fields({"optimisation.batch_size": case.batch})
-    source, target, seeds = _batch(case.batch)
+    source, target, seeds = noise(case.batch)
 
     def trainer(changes: dict[str, Any]) -> Pix2Pix:
         made = Pix2Pix(recipe.with_fields(changes), 0, case.precision)
@@ -149,7 +150,7 @@ def _ours(line: Connection, case: Case) -> None:
 def _peer(line: Connection, case: Case) -> None:
     from torch_pix2pix import Peer
 
-    source, target, _ = _batch(case.batch)
+    source, target, _ = noise(case.batch)
     levels = (6, 5, 4)  # decoder layers 2 to 4
 
     def losses(weights: dict[str, NDArray[Any]]) -> dict[str, Any]:
@@ -164,7 +165,7 @@ def _peer(line: Connection, case: Case) -> None:
 def _serve(line: Connection, losses: Any, step: Any) -> None:
     while (request := line.recv())[0] != "end":
         kind, value = request
-        line.send(losses(value) if kind == "losses" else _seconds(step, value))
+        line.send(losses(value) if kind == "losses" else seconds(step, value))
 
 
 def _crops_per_second(name: str) -> float:
@@ -185,7 +186,8 @@ def _crops_per_second(name: str) -> float:
         return round(made / (time.perf_counter() - started), 1)
 
 
-def _seconds(step: Any, count: int) -> float:
+def seconds(step: Any, count: int) -> float:
+    """Of so many calls."""
     started = time.perf_counter()
     for _ in range(count):
         step()

@@ -67,8 +67,9 @@ def train(
     """Fit the Pix2Pix GAN on folders of paired tiles.
 
     Tiles are scaled as the scene that they were cut out of, loose ones together with those of their folder, and all of
-    a folder together where --unit is given. After every epoch (validation.every) RUN/model.safetensors is a model for
-    `sartranslate infer --model`, and RUN/best.safetensors the best one by its score on the validation pairs.
+    a folder together where --unit is given. After every epoch, or every n-th by validation.every, RUN/model.safetensors
+    is a model for `sartranslate infer --model`, and RUN/best.safetensors the best one by its score on the validation
+    pairs.
     """
     if show_recipe:
         click.echo(recipe.as_toml(settings["name"], settings["changes"], settings["start"]), nl=False)

@@ -34,7 +34,6 @@ OUT_OF_MEMORY = (
 )
 PLACE = "Exception from "  # OpenVINO's first lines say where in its source
 CPU_BATCH, GPU_BATCH = 4, 32  # windows
-MOST_INPUT_THREADS = 8  # Python runs in one of them at a time
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
@@ -121,11 +120,8 @@ def seed(value: int) -> None:
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of tensors, as a graph where the backend has graphs: TensorFlow everywhere, PyTorch on GPUs."""
     if active() == "torch":
-        if device() == "CPU":
-            return function
-        from sartranslate.torch_gpu import Recorded
-
-        return Recorded(function)
+        gpu = _torch_gpu()
+        return gpu.Recorded(function) if gpu else function
     import tensorflow as tf
 
     return tf.function(function, autograph=False)  # type: ignore[no-any-return]
@@ -133,16 +129,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def input_threads() -> int:
     """Threads that are worth making batches for training: a GPU leaves the processor to them."""
-    return 1 if device() == "CPU" else min(MOST_INPUT_THREADS, threads.available())
+    return 1 if device() == "CPU" else threads.for_input()
 
 
 def placed(*arrays: NDArray[Any]) -> tuple[Any, ...]:
     """Arrays where `compiled` functions want them: on a GPU of PyTorch, copied while it computes; else as they are."""
-    if active() != "torch" or device() == "CPU":
-        return arrays
-    from sartranslate.torch_gpu import copied
-
-    return copied(*arrays)
+    gpu = _torch_gpu()
+    return gpu.copied(*arrays) if gpu else arrays
 
 
 def predictor(model: Any) -> Callable[..., Any]:
@@ -176,13 +169,11 @@ def on_arrays(compute: Callable[..., Any]) -> Callable[..., Any]:
 
         failures = (tf.errors.OpError, MemoryError)
 
-    def call(*batches: Any) -> Any:
+    def through_keras(*batches: Any) -> Any:
         return keras.ops.convert_to_numpy(compute(*map(keras.ops.convert_to_tensor, batches)))
 
-    if active() == "torch" and device() != "CPU":
-        from sartranslate import torch_gpu
-
-        call = torch_gpu.on_arrays(compute)
+    gpu = _torch_gpu()
+    call = gpu.on_arrays(compute) if gpu else through_keras
 
     def predict(*batches: Any) -> Any:
         try:
@@ -212,6 +203,15 @@ def default_batch_size() -> int:
 def concurrency() -> int:
     """Calls of a generator that are worth making at once; in PyTorch each brings threads of its own, too many."""
     return threads.concurrency() if active() == "tensorflow" and device() == "CPU" else 1
+
+
+def _torch_gpu() -> Any:
+    """What keeps a GPU of PyTorch busy; None where another framework or the processor computes."""
+    if active() != "torch" or device() == "CPU":
+        return None
+    from sartranslate import torch_gpu
+
+    return torch_gpu
 
 
 @contextmanager

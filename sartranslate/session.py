@@ -112,14 +112,14 @@ class Session:
         clock = _Clock(course.seconds, rhythm)
         self._saved = (course.epoch, course.batch) if course.updates else None  # where the latest checkpoint goes on
         with self._record.continued(course):
-            while course.updates < self._updates and self._train_epoch(course, clock):
+            while not self._is_finished(course) and self._train_epoch(course, clock):
                 course.seconds = clock.seconds
                 self._record.end_epoch(course, self._rate(course), looked=self._is_looked_at(course))
                 if clock.due_after_epoch(course):
                     self._save(course, clock)
             if self._saved != (course.epoch, course.batch):
                 self._save(course, clock)
-            self._record.end(course, finished=course.updates >= self._updates)
+            self._record.end(course, finished=self._is_finished(course))
         self._replicas.any(False)  # nobody leaves before the chief has written all
         return self._summary(course)
 
@@ -142,7 +142,10 @@ class Session:
         return True
 
     def _is_looked_at(self, course: Course) -> bool:
-        return course.epoch % self._looks == 0 or course.updates >= self._updates
+        return course.epoch % self._looks == 0 or self._is_finished(course)
+
+    def _is_finished(self, course: Course) -> bool:
+        return course.updates >= self._updates
 
     def _rate(self, course: Course) -> float:
         scores = [self._sign * row[self._score] for row in course.history if self._score in row]
@@ -179,7 +182,7 @@ class Session:
     def _summary(self, course: Course) -> TrainingSummary:
         return TrainingSummary(
             run=self._record.folder.path,
-            finished=course.updates >= self._updates,
+            finished=self._is_finished(course),
             pairs=len(self._data.pairs.pairs),
             updates=course.updates,
             losses=course.latest(self._trainer.loss_names),

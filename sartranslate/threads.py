@@ -6,6 +6,7 @@ import os
 
 VARIABLE = "SARTRANSLATE_THREADS"  # for what has to be told in its own call
 CONCURRENCY = 3  # each call holds a batch
+MOST_FOR_INPUT = 8  # Python runs in one of them at a time
 VARIABLES = (VARIABLE, "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -34,6 +35,11 @@ def cores() -> int:
 def available() -> int:
     """The threads that are worth starting here."""
     return limited() or cores()
+
+
+def for_input() -> int:
+    """Threads that are worth making batches beside a GPU."""
+    return min(MOST_FOR_INPUT, available())
 
 
 def share(processes: int) -> int:

@@ -23,7 +23,7 @@ backend.select("torch")
 import torch
 from sartranslate.pix2pix import Pix2Pix
 from sartranslate.presets import preset
-from sartranslate.torch_gpu import Recorded, traced
+from sartranslate.torch_gpu import Recorded
 """
 TRAINING = """
 SMALL = {"generator.filters": 3, "discriminator.filters": 3, "optimisation.batch_size": 2}

@@ -211,7 +211,6 @@ def test_a_number_of_updates_ends_a_run_within_an_epoch(pairs: Path, tmp_path: P
     assert (summary.finished, summary.updates) == (True, 3)
 
 
-@pytest.mark.long
 def test_epochs_between_two_looks_have_losses_alone_and_the_last_one_is_always_looked_at(
     pairs: Path, tmp_path: Path
 ) -> None:
@@ -229,6 +228,7 @@ def test_epochs_between_two_looks_have_losses_alone_and_the_last_one_is_always_l
     assert "Epoch 3, the " in (summary.run / "summary.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_losses_that_are_not_finite_stop_the_run_and_keep_the_last_checkpoint(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
