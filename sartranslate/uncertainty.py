@@ -1,13 +1,15 @@
 """How far the pictures that a generator could have drawn of the same SAR differ from each other.
 
-Each sample is one pass of a network that drops values, of the patch mirrored and mirrored back. Dropout at
-inference is the sampling of Gal and Ghahramani 2016, "Dropout as a Bayesian Approximation", arXiv 1506.02142, mirrors
-are the test-time augmentation of Wang et al. 2019, arXiv 1807.07356. The spread says how much of a picture hangs on
-such accidents. It is no error: what a model was never taught, all of its samples get wrong alike.
+Each sample is one pass of a network that drops values, of the patch mirrored and of a little more or less contrast,
+and mirrored back. Dropout at inference is the sampling of Gal and Ghahramani 2016, "Dropout as a Bayesian
+Approximation", arXiv 1506.02142; what changes the input is the test-time augmentation of Wang et al. 2019, arXiv
+1807.07356. Contrast is that of a scene's scaling, which hangs on what else lies in the scene. The spread says how
+much of a picture hangs on such accidents. It is no error: what all samples get wrong alike, it does not show.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,7 +22,9 @@ from sartranslate.radiometry import Float
 
 SAMPLES = 8  # where nobody says: each of four mirrors twice
 MIRRORS = 4  # none, left-right, up-down, both
-ORIENTATIONS = 2 * MIRRORS  # those, and the same transposed
+UPRIGHT = 2 * MIRRORS  # samples before the first transposed one
+CONTRAST = 0.2  # how much more or less of it a patch has at most
+GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it, modulo 1, cover 0 to 1 evenly, however many there are
 GREY_LEVELS = 127.5  # in a step of 1 of a generator's output
 
 # (N, H, W, bands) and whole numbers (N,) that decide what is dropped -> (N, H, W, colours) in [-1, 1]
@@ -28,19 +32,22 @@ Sampler = Callable[[Float, NDArray[np.int32]], Float]
 
 
 class Sample(NamedTuple):
-    """One way to draw a picture: what is dropped, and how the patch lies meanwhile."""
+    """One way to draw a picture: what is dropped, how the patch lies meanwhile, and its contrast."""
 
     seed: int
     up_down: bool
     left_right: bool
     transposed: bool
+    contrast: float
 
-    def turned(self, batch: Float) -> Float:
-        """(N, H, W, C) as the network sees it; `back` undoes it exactly."""
+    def seen(self, batch: Float) -> Float:
+        """(N, H, W, C) in [-1, 1] as the network sees it: turned, the distance from 0 times the contrast, clipped."""
         batch = self._mirrored(batch)
-        return np.ascontiguousarray(batch.swapaxes(1, 2) if self.transposed else batch)
+        turned = batch.swapaxes(1, 2) if self.transposed else batch
+        return np.asarray(np.clip(turned * np.float32(self.contrast), -1, 1), np.float32)
 
     def back(self, batch: Float) -> Float:
+        """As it lay before `seen`, exactly."""
         return self._mirrored(batch.swapaxes(1, 2) if self.transposed else batch)
 
     def _mirrored(self, batch: Float) -> Float:
@@ -53,9 +60,8 @@ class Spread:
 
     It is the root mean square over the colours of their standard deviations, estimated from `count` samples
     (divided by one less). That of a patch depends on that patch alone, and samples are the same for each: number
-    n has seed n and mirror n modulo 4, from the ninth to the 16th transposed as well, and so on. Of a network
-    without dropout they differ by mirrors alone, of which there are eight with the transposed ones. Raises
-    `OptionError` for fewer than 2 samples, or more than there are different ones.
+    n has seed n and mirror n modulo 4, from the ninth to the 16th transposed as well, and so on. Each has a contrast
+    of its own. Raises `OptionError` for fewer than 2 samples.
     """
 
     sampler: Sampler
@@ -65,16 +71,17 @@ class Spread:
     def __post_init__(self) -> None:
         if self.count < 2:
             raise OptionError(f"uncertainty samples {self.count}: expected at least 2")
-        if not self.dropout and self.count > ORIENTATIONS:
-            raise OptionError(
-                f"uncertainty samples {self.count}: the model has no dropout, expected 2 to {ORIENTATIONS}"
-            )
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        upright = ORIENTATIONS if self.dropout else MIRRORS  # samples before the first transposed one
         return tuple(
-            Sample(number, up_down=bool(number & 2), left_right=bool(number & 1), transposed=bool(number & upright))
+            Sample(
+                number,
+                up_down=bool(number & 2),
+                left_right=bool(number & 1),
+                transposed=bool(number & UPRIGHT),
+                contrast=1 + CONTRAST * (2 * ((number + 0.5) * GOLDEN % 1) - 1),
+            )
             for number in range(self.count)
         )
 
@@ -85,15 +92,16 @@ class Spread:
         """One line for people.
 
         >>> Spread(lambda batch, seeds: batch).describe()
-        '8 samples of each window in 4 orientations, dropout 0.5'
+        '8 samples of each window in 4 orientations, contrast 0.8 to 1.2, dropout 0.5'
         """
-        orientations = len({sample[1:] for sample in self.samples})
+        orientations = len({sample[1:4] for sample in self.samples})
+        contrast = f"contrast {1 - CONTRAST:g} to {1 + CONTRAST:g}"
         dropped = f"dropout {self.dropout:g}" if self.dropout else "a model without dropout"
-        return f"{self.count} samples of each window in {orientations} orientations, {dropped}"
+        return f"{self.count} samples of each window in {orientations} orientations, {contrast}, {dropped}"
 
     def _drawn(self, batch: Float, sample: Sample) -> Float:
         seeds = np.full(len(batch), sample.seed, np.int32)
-        return sample.back(np.asarray(self.sampler(sample.turned(batch), seeds)))
+        return sample.back(np.asarray(self.sampler(sample.seen(batch), seeds)))
 
 
 def deviation(drawn: Iterable[Float]) -> Float:

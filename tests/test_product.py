@@ -93,7 +93,7 @@ def test_it_lies_on_the_same_ground_with_the_same_mask_and_says_what_it_is(
         assert 0 < (mask == 0).sum() < mask.size
         assert not spread.read(1)[mask == 0].any()
         tags, others = spread.tags(), picture.tags()
-    assert tags["SARTRANSLATE_SPREAD"] == "4 samples of each window in 4 orientations, dropout 0.5"
+    assert tags["SARTRANSLATE_SPREAD"] == "4 samples of each window in 4 orientations, contrast 0.8 to 1.2, dropout 0.5"
     assert "grey levels" in tags["TIFFTAG_IMAGEDESCRIPTION"]
     assert "not its error" in tags["TIFFTAG_IMAGEDESCRIPTION"]
     assert "SYNTHETIC" not in tags
@@ -142,16 +142,17 @@ def test_a_network_s_picture_is_the_same_file_with_and_without_it(
 def test_a_spread_lands_on_the_pixels_that_it_is_of(
     write_scene: WriteScene, options: InferenceOptions, tmp_path: Path
 ) -> None:
-    """Signs that change from sample to sample make a spread in proportion to the pixel's own value."""
+    """Signs and contrasts that change from sample to sample make a spread in proportion to the pixel's own value."""
 
     def signed(batch: Any, seeds: Any) -> Any:
         return grey(batch) * (1 - 2 * (seeds % 2))[:, None, None, None].astype(np.float32)
 
-    values = np.random.default_rng(2).uniform(-25, 0, (HEIGHT, WIDTH, 1)).astype(np.float32)
+    values = np.random.default_rng(2).uniform(-22.5, -2.5, (HEIGHT, WIDTH, 1)).astype(np.float32)
     decibels = Radiometry(scaling="fixed", low=-25, high=0)
     run(write_scene("scene.tif", values), options, swaying(signed), decibels)
     (spread,), _ = read(tmp_path / "spread.tif")
-    expected = np.abs(values[..., 0] / 12.5 + 1) * 127.5 * np.sqrt(4 / 3)
+    factors = [sample.contrast * (-1) ** sample.seed for sample in swaying(signed).spread.samples]
+    expected = np.abs(values[..., 0] / 12.5 + 1) * 127.5 * np.std(factors, ddof=1)
     assert np.abs(spread - expected).max() <= 0.51
 
 

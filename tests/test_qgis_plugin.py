@@ -368,7 +368,7 @@ def test_results_are_loaded_with_name_and_style_and_progress_is_shown(
     rgb, spread = report["layers"]
     assert (rgb["name"], spread["name"]) == ("scene, synthetic RGB", "scene, uncertainty")
     assert (rgb["renderer"], spread["renderer"]) == ("multibandcolor", "singlebandpseudocolor")
-    assert spread["legend"][-1] == "0 grey levels .. 40 grey levels or more"
+    assert spread["legend"][-1] == "0 grey levels .. 64 grey levels or more"
     with quiet_georeference(), rasterio.open(rgb["image"]) as shown, rasterio.open(out) as file:
         np.testing.assert_array_equal(shown.read([1, 2, 3]), file.read())
     assert "windows" in report["log"]

@@ -36,37 +36,63 @@ def same(batch: Any, seeds: Any) -> Any:
 def test_mirrors_are_undone_exactly(count: int, height: int, width: int) -> None:
     batch = coordinates(height, width)
     for sample in Spread(same, count).samples:
-        np.testing.assert_array_equal(sample.back(sample.turned(batch)), batch)
+        sample = sample._replace(contrast=1)
+        np.testing.assert_array_equal(sample.back(sample.seen(batch)), batch)
     spread = Spread(same, count)(batch)
     assert (spread.dtype, spread.shape) == (np.float32, (1, height, width, 1))
-    assert not spread.any()
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_a_network_that_neither_drops_nor_cares_how_a_patch_lies_has_no_spread(dropout: float) -> None:
-    def blurred_and_bent(batch: Any, seeds: Any) -> Any:
+def test_a_network_that_drops_nothing_and_cares_for_no_orientation_or_contrast_has_no_spread(dropout: float) -> None:
+    def outlined(batch: Any, seeds: Any) -> Any:
         around = np.pad(batch, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
         # Opposite neighbours first: sums are then the same whichever of them comes first.
         crosswise = (around[:, :-2, 1:-1] + around[:, 2:, 1:-1]) + (around[:, 1:-1, :-2] + around[:, 1:-1, 2:])
-        return np.tanh(np.repeat(batch + crosswise, 3, axis=-1))
+        return np.repeat(np.sign(4 * batch - crosswise), 3, axis=-1)
 
-    assert not Spread(blurred_and_bent, 8, dropout)(noise(3, 16, 16, 1)).any()
+    assert not Spread(outlined, 8, dropout)(noise(3, 16, 16, 1) / 2).any()
+
+
+def orientations(batch: Any, count: int, dropout: float = 0.5) -> list[Any]:
+    """How samples turn a patch whose contrast they leave."""
+    return [sample._replace(contrast=1).seen(batch) for sample in Spread(same, count, dropout).samples]
 
 
 def test_the_first_four_samples_are_the_mirrors_and_the_next_four_the_same() -> None:
     batch = noise(2, 4, 5, 1)
-    seen = [sample.turned(batch) for sample in Spread(same).samples]
     expected = [batch, batch[:, :, ::-1], batch[:, ::-1], batch[:, ::-1, ::-1]]
-    for turned, mirrored in zip(seen, expected * 2, strict=True):
+    for turned, mirrored in zip(orientations(batch, 8), expected * 2, strict=True):
         np.testing.assert_array_equal(turned, mirrored)
 
 
-@pytest.mark.parametrize(("count", "dropout", "upright"), [(16, 0.5, 8), (8, 0.0, 4)])
-def test_transposed_samples_follow_and_all_orientations_differ(count: int, dropout: float, upright: int) -> None:
-    batch = noise(1, 4, 5, 1)
-    seen = [sample.turned(batch) for sample in Spread(same, count, dropout).samples]
-    assert [turned.shape[1:3] for turned in seen] == [(4, 5)] * upright + [(5, 4)] * (count - upright)
+@pytest.mark.parametrize("dropout", [0.5, 0.0])
+def test_transposed_samples_follow_and_all_orientations_differ(dropout: float) -> None:
+    seen = orientations(noise(1, 4, 5, 1), 16, dropout)
+    assert [turned.shape[1:3] for turned in seen] == [(4, 5)] * 8 + [(5, 4)] * 8
     assert len({(turned.shape, turned.tobytes()) for turned in seen}) == 8
+
+
+@pytest.mark.parametrize("count", [4, 8, 16, 64])
+def test_contrasts_are_all_different_and_cover_the_range_evenly(count: int) -> None:
+    contrasts = np.sort([sample.contrast for sample in Spread(same, count).samples])
+    even = 0.8 + 0.4 * (np.arange(count) + 0.5) / count
+    np.testing.assert_allclose(contrasts, even, atol=2 * 0.4 / count)
+    assert len(set(contrasts)) == count
+
+
+def test_more_contrast_moves_values_away_from_the_middle_of_the_range_and_no_further_than_its_ends() -> None:
+    sample = Spread(same).samples[0]._replace(contrast=1.2)
+    seen = sample.seen(np.float32([-1, -0.5, 0, 0.5, 0.9])[None, None, :, None])
+    np.testing.assert_allclose(seen[0, 0, :, 0], [-1, -0.6, 0, 0.6, 1])
+
+
+def test_what_hangs_on_contrast_shows_as_spread() -> None:
+    """A callable that gives back its input, in 3 colours: as much spread as the contrasts have, times the value."""
+    contrasts = [sample.contrast for sample in Spread(same).samples]
+    values = np.float32([0, 0.25, -0.5])
+    spread = Spread(same)(np.broadcast_to(values[:, None, None, None], (3, 2, 2, 3)))
+    expected = np.std(contrasts, ddof=1) * GREY_LEVELS * np.abs(values)
+    np.testing.assert_allclose(spread[:, 0, 0, 0], expected, rtol=1e-5)
 
 
 def test_every_sample_has_a_seed_of_its_own_that_is_the_same_for_all_patches() -> None:
@@ -140,7 +166,6 @@ def test_the_sampler_s_own_arrays_are_left_alone() -> None:
     [
         (1, 0.5, "uncertainty samples 1: expected at least 2"),
         (0, 0.0, "uncertainty samples 0: expected at least 2"),
-        (9, 0.0, "uncertainty samples 9: the model has no dropout, expected 2 to 8"),
     ],
 )
 def test_a_number_of_samples_that_tells_no_spread_is_refused(count: int, dropout: float, message: str) -> None:
@@ -151,9 +176,9 @@ def test_a_number_of_samples_that_tells_no_spread_is_refused(count: int, dropout
 @pytest.mark.parametrize(
     ("count", "dropout", "text"),
     [
-        (3, 0.5, "3 samples of each window in 3 orientations, dropout 0.5"),
-        (16, 0.25, "16 samples of each window in 8 orientations, dropout 0.25"),
-        (8, 0.0, "8 samples of each window in 8 orientations, a model without dropout"),
+        (3, 0.5, "3 samples of each window in 3 orientations, contrast 0.8 to 1.2, dropout 0.5"),
+        (16, 0.25, "16 samples of each window in 8 orientations, contrast 0.8 to 1.2, dropout 0.25"),
+        (8, 0.0, "8 samples of each window in 4 orientations, contrast 0.8 to 1.2, a model without dropout"),
     ],
 )
 def test_it_says_what_it_is_over(count: int, dropout: float, text: str) -> None:
