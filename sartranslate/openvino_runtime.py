@@ -30,7 +30,7 @@ def precisions() -> tuple[str, ...]:
 
 def concurrency() -> int:
     """Calls that are worth making at once: one more than are computed, so that its batch is ready when one ends."""
-    return threads.concurrency()
+    return min(threads.concurrency(), MOST_STREAMS + 1)
 
 
 def generator(model: bytes, precision: str) -> Generator:

@@ -43,8 +43,8 @@ def halved(values: Bytes, mask: Mask) -> tuple[Bytes, Mask]:
     if any(after for _, after in odd):
         values, mask = np.pad(values, [*odd, (0, 0)], "edge"), np.pad(mask, odd, "edge")
     if mask.all():
-        return np.asarray((_sums(values) + 2) >> 2, np.uint8), _sums(mask) > 0
-    counts = _sums(mask)[..., None]
+        return np.asarray((_sums(values) + 2) >> 2, np.uint8), mask[::2, ::2]
+    counts = _sums(mask[..., None])
     sums = _sums(np.where(mask[..., None], values, 0))
     return np.asarray((sums + counts // 2) // np.maximum(counts, 1), np.uint8), counts[..., 0] > 0
 
@@ -74,6 +74,9 @@ class Halving:
 
 
 def _sums(values: NDArray[np.generic]) -> NDArray[np.uint16]:
-    """Of 2 x 2 pixels."""
+    """Of 2 x 2 pixels of (rows, width, bands)."""
     rows = np.add(values[::2], values[1::2], dtype=np.uint16)
-    return np.asarray(rows[:, ::2] + rows[:, 1::2])
+    sums = np.empty((len(rows), rows.shape[1] // 2, rows.shape[2]), np.uint16)
+    for band, summed in zip(np.moveaxis(rows, -1, 0), np.moveaxis(sums, -1, 0), strict=True):
+        np.add(band[:, ::2], band[:, 1::2], out=summed)  # all bands at once would be added pixel by pixel
+    return sums

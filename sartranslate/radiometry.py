@@ -92,11 +92,11 @@ IMAGE = Radiometry(tuple((name,) for name in COLOURS), "image", 0.0, 255.0)  # o
 
 def valid_mask(patch: NDArray[Any], nodata: Sequence[float | None]) -> Mask:
     """(H, W) True where every channel of (H, W, C) is finite and differs from its nodata value."""
-    valid = np.isfinite(patch) if patch.dtype.kind in "fc" else np.ones(patch.shape, bool)
+    valid = np.isfinite(patch).all(axis=-1) if patch.dtype.kind in "fc" else np.ones(patch.shape[:-1], bool)
     for channel, value in enumerate(nodata):
         if value is not None and not np.isnan(value):
-            valid[..., channel] &= patch[..., channel] != value
-    return np.asarray(valid.all(axis=-1))
+            valid &= patch[..., channel] != value
+    return np.asarray(valid)
 
 
 def to_decibels(values: ArrayLike, unit: str) -> Float:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sartranslate import threads
 from sartranslate.errors import SceneError
-from sartranslate.prefetch import prefetch
+from sartranslate.prefetch import in_threads, prefetch
 from sartranslate.radiometry import Mask, Radiometry
 from sartranslate.raster import named_errors
 from sartranslate.reader import scene_reader
@@ -23,6 +24,8 @@ AHEAD = 16  # windows read while earlier ones are looked at
 SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
 MOST_VALUES = 2**23  # of each band, which bounds the memory
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
+
+Patches = Generator[tuple[NDArray[Any], Mask], None, None]
 
 
 def sample_scene(scene: Scene) -> NDArray[Any]:
@@ -44,9 +47,11 @@ def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None)
 def survey(scene: Scene) -> tuple[NDArray[Any], float]:
     """The values of `sample_scene`, and the share of the pixels looked at that are valid."""
     scene = scene.unwarped or scene
-    values, share = _valid_values(scene, _spread_windows(scene))
+    with closing(_read_at_once(scene, list(_spread_windows(scene)))) as patches:
+        values, share = _valid_values(patches)
     if not values.size or (values == values[0]).all():
-        values, share = _valid_values(scene, _all_windows(scene))
+        with closing(prefetch(_patches(scene, _all_windows(scene)), AHEAD)) as patches:
+            values, share = _valid_values(patches)
     if not values.size:
         raise SceneError(f"{scene.path}: no valid pixels")
     return values, share
@@ -71,24 +76,34 @@ def _all_windows(scene: Scene) -> Iterator[Window]:
             yield Window(row_off, col_off, min(size, scene.height - row_off), min(size, scene.width - col_off))
 
 
-def _patches(scene: Scene, windows: Iterator[Window]) -> Iterator[tuple[NDArray[Any], Mask]]:
+def _read_at_once(scene: Scene, windows: Sequence[Window]) -> Patches:
+    """Patches in the order of the windows, read from several parts of the scene at once; many are held."""
+    count = 1 if scene.blocks else threads.for_input()  # what is remote is asked for once, whoever wants it
+    size = -(-len(windows) // count)
+    parts = [windows[first : first + size] for first in range(0, len(windows), size)]
+    with closing(in_threads(lambda part: list(_patches(scene, part)), parts, len(parts))) as read:
+        for patches in read:
+            yield from patches
+
+
+def _patches(scene: Scene, windows: Iterable[Window]) -> Patches:
     with scene_reader(scene) as reader:
         for window in windows:
             yield reader.read(window)
 
 
-def _valid_values(scene: Scene, windows: Iterator[Window]) -> tuple[NDArray[Any], float]:
+def _valid_values(patches: Patches) -> tuple[NDArray[Any], float]:
     """Valid values, thinned evenly where they are too many, and the share of valid pixels."""
     kept: list[NDArray[Any]] = []
     pixels, valid, held, halvings = 0, 0, 0, 0
-    with closing(prefetch(_patches(scene, windows), AHEAD)) as patches:
-        for values, mask in patches:
-            pixels, valid = pixels + mask.size, valid + int(np.count_nonzero(mask))
-            kept.append(_thinned(values[mask], halvings))
-            held += len(kept[-1])
-            if held > MOST_VALUES:
-                kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
-                held = len(kept[0])
+    for values, mask in patches:
+        found = values.reshape(mask.size, -1) if mask.all() else values[mask]
+        pixels, valid = pixels + mask.size, valid + len(found)
+        kept.append(_thinned(found, halvings))
+        held += len(kept[-1])
+        if held > MOST_VALUES:
+            kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
+            held = len(kept[0])
     return np.concatenate(kept), valid / pixels
 
 

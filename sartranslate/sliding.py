@@ -132,7 +132,7 @@ def batches(
 
     found = _batches(patches, batch_size)
     yield computed(next(found))  # a first call compiles, which several at once would each do
-    yield from in_threads(computed, found, concurrency) if concurrency > 1 else map(computed, found)
+    yield from in_threads(computed, found, concurrency)
 
 
 def _batches(patches: Iterable[Patch], batch_size: int) -> Iterator[tuple[list[Patch], int]]:

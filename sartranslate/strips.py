@@ -113,8 +113,10 @@ class _Level:
     def opened(self, rows: int) -> Iterator[BinaryIO]:
         """The files, to be written from this row on."""
         for path in self.files:
-            file = path.open("r+b" if path.exists() else "w+b")
-            file.truncate(rows * self.width)
+            there = path.exists()
+            file = path.open("r+b" if there else "xb")
+            if there:  # a new file that is truncated is brought onto the disk by ext4 when it is closed
+                file.truncate(rows * self.width)
             file.seek(rows * self.width)
             yield file
 

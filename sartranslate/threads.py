@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 VARIABLE = "SARTRANSLATE_THREADS"  # for what has to be told in its own call
-CONCURRENCY = 3  # each call holds a batch
+CONCURRENCY = 4  # each call holds a batch
 MOST_FOR_INPUT = 8  # Python runs in one of them at a time
 VARIABLES = (VARIABLE, "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -38,7 +38,7 @@ def available() -> int:
 
 
 def for_input() -> int:
-    """Threads that are worth making batches beside a GPU."""
+    """Threads that are worth reading a scene, or making batches beside a GPU."""
     return min(MOST_FOR_INPUT, available())
 
 

@@ -23,11 +23,14 @@ DECIBEL_SPREAD = 2.5  # bright over dark: speckled power spreads by 8 and more, 
 def guess_unit(sample: NDArray[Any]) -> tuple[str, str]:
     """Unit of (N, C) valid scene values in scan order and the reason in words; dtype and distribution decide."""
     dtype = sample.dtype
+    digital = "amplitude", f"{dtype} {DIGITAL_NUMBERS}"
+    if dtype.kind == "u" and dtype.itemsize > 1:
+        return digital
     low, high = np.percentile(sample.astype(np.float64), [2, 98])
     if low < -BELOW_NOISE * abs(high):
         return "db", f"{dtype}, values below 0"
-    if dtype.kind in "iu" and dtype.itemsize > 1:
-        return "amplitude", f"{dtype} {DIGITAL_NUMBERS}"
+    if dtype.kind == "i" and dtype.itemsize > 1:
+        return digital
     if dtype != np.uint8 and high < DECIBEL_SPREAD * low:
         return "db", f"{dtype}, a narrow range above 0"
     if speckle_growth(sample) > LINEAR_GROWTH:
@@ -52,9 +55,11 @@ def check_unit(unit: str, sample: NDArray[Any]) -> None:
 def check_fill(sample: NDArray[Any]) -> None:
     """Raise `SceneError` where (N, C) valid scene values hold a fill value, such as -9999, that nobody declared."""
     for values in sample.T:
-        lowest, middle = values.min(), np.median(values)
-        share = np.count_nonzero(values == lowest) / len(values)
-        if lowest < 0 and share > FILL_SHARE and middle - lowest > max(WIDEST, FILL_FACTOR * abs(middle)):
+        lowest = values.min()
+        if lowest >= 0:
+            continue
+        middle, share = np.median(values), np.count_nonzero(values == lowest) / len(values)
+        if share > FILL_SHARE and middle - lowest > max(WIDEST, FILL_FACTOR * abs(middle)):
             raise SceneError(
                 f"{100 * share:.1f} % of the valid pixels are {lowest:g}, far below the rest (median {middle:.4g}); "
                 f"--nodata {lowest:g} if that is no data"

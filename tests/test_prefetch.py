@@ -384,6 +384,19 @@ def test_calls_run_ahead_of_the_consumer_and_no_farther_than_their_bound() -> No
         assert grows_to(called, 3 + 1)
 
 
+def test_one_thread_is_that_of_the_consumer_and_runs_nothing_ahead() -> None:
+    called: list[int] = []
+
+    def here(number: int) -> int:
+        called.append(number)
+        return threading.get_ident()
+
+    results = in_threads(here, range(3), 1)
+    assert next(results) == threading.get_ident()
+    assert called == [0]
+    assert set(results) == {threading.get_ident()}
+
+
 def test_an_error_in_a_call_comes_after_the_results_before_it() -> None:
     def fails_on_five(number: int) -> int:
         if number == 5:
