@@ -37,7 +37,7 @@ def level_sizes(height: int, width: int, least: int) -> list[tuple[int, int]]:
 def halved(values: Bytes, mask: Mask) -> tuple[Bytes, Mask]:
     """The mean of the valid ones of each 2 x 2 pixels, rounded; valid where any of them is.
 
-    A last row or column alone is taken twice.
+    A last row or column alone is taken twice. Where all is valid the second one is a view of `mask`.
     """
     odd = [(0, side % 2) for side in mask.shape]
     if any(after for _, after in odd):

@@ -87,7 +87,7 @@ class CheckedPair:
 
 
 def check_pairs(found: FoundTiles, options: PairOptions) -> Iterator[CheckedPair | tuple[Fault, ...]]:
-    """Each pair of a folder in its order, decoded by a few threads some pairs ahead, or all that is wrong with it."""
+    """Each pair of a folder in its order, decoded some pairs ahead if there are cores, or all that is wrong with it."""
 
     def check(files: PairFiles) -> CheckedPair | tuple[Fault, ...]:
         return check_pair(files, found, options)

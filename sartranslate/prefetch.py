@@ -46,8 +46,8 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: i
     """What `work` makes of each item, in order; one more than there are threads are begun and not taken, at most.
 
     Items are taken in the thread of the consumer. An error in a thread is raised here, after the results before it.
-    When the consumer stops early, what has not begun is dropped, and what has is waited for. Where there would be one
-    thread, the consumer's does it, when it asks.
+    When the consumer stops early, what has not begun is dropped, and what has is waited for. With one thread that is
+    the consumer's own, and nothing runs ahead.
     """
     if threads == 1:
         yield from map(work, items)

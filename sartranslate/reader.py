@@ -88,17 +88,17 @@ def block_cache(scene: Scene, window_size: int) -> Iterator[None]:
 
 def cache_bytes(scene: Scene, window_size: int) -> int:
     """What `block_cache` allows: no more than a limit, unless a single row of blocks is larger."""
-    needed = OUTPUT_ROWS * scene.width * OUTPUT_PIXEL_BYTES + _row_bytes(scene, window_size)
-    return CACHE_MARGIN + min(needed, max(CACHE_LIMIT, _row_bytes(scene, 1)))
+    needed = OUTPUT_ROWS * scene.width * OUTPUT_PIXEL_BYTES + row_bytes(scene, window_size)
+    return CACHE_MARGIN + min(needed, max(CACHE_LIMIT, row_bytes(scene, 1)))
 
 
-def _row_bytes(scene: Scene, window_size: int) -> int:
+def row_bytes(scene: Scene, window_size: int) -> int:
     """Of all blocks under one row of windows, in the files and on the grid they are warped to."""
     rows = window_size + 2 * max(band.block[0] for band in scene.bands)
     pixel_bytes = sum(np.dtype(band.dtype).itemsize for band in scene.bands)
     if scene.grid and scene.unwarped:
         source_rows = min(window_size + scene.grid.slant, scene.unwarped.height)
-        return rows * scene.width * pixel_bytes + _row_bytes(scene.unwarped, source_rows)
+        return rows * scene.width * pixel_bytes + row_bytes(scene.unwarped, source_rows)
     return min(rows, scene.height) * scene.width * pixel_bytes
 
 

@@ -27,6 +27,7 @@ from sartranslate.steps import Folded
 from sartranslate.threads import cores
 
 TRIALS = 3  # timed, after a call that is not
+CALLS = 2  # of a trial, one after the other, of as many at once as a translation makes
 WINDOW = 256  # pixels
 ADVANTAGE = 1.1  # that another runtime must have over the framework: rates are off by about as much
 EIGHT_BITS = ("openvino", "onnxruntime")  # the faster one first
@@ -97,7 +98,7 @@ def _rate(engine: Engine, bands: int) -> float:
     seconds = []
     for _ in range(TRIALS):
         started = time.perf_counter()
-        calls = list(in_threads(generator, [batch] * engine.concurrency, engine.concurrency))
+        calls = list(in_threads(generator, [batch] * CALLS * engine.concurrency, engine.concurrency))
         seconds.append(time.perf_counter() - started)
     return len(calls) * len(batch) / min(seconds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sartranslate import threads
 from sartranslate.errors import SceneError
-from sartranslate.prefetch import in_threads, prefetch
+from sartranslate.prefetch import prefetch
 from sartranslate.radiometry import Mask, Radiometry
 from sartranslate.raster import named_errors
-from sartranslate.reader import scene_reader
+from sartranslate.reader import row_bytes, scene_reader
 from sartranslate.scaling import SceneScaling, resolve_scaling
 from sartranslate.scene import Scene
 from sartranslate.units import NEIGHBOURS
@@ -24,6 +24,8 @@ AHEAD = 16  # windows read while earlier ones are looked at
 SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
 MOST_VALUES = 2**23  # of each band, which bounds the memory
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
+LEAST_ROWS = 4  # of blocks, for each thread that reads a sample
+HELD_BYTES = 256 * 2**20  # of blocks, by all such threads
 
 Patches = Generator[tuple[NDArray[Any], Mask], None, None]
 
@@ -47,7 +49,7 @@ def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None)
 def survey(scene: Scene) -> tuple[NDArray[Any], float]:
     """The values of `sample_scene`, and the share of the pixels looked at that are valid."""
     scene = scene.unwarped or scene
-    with closing(_read_at_once(scene, list(_spread_windows(scene)))) as patches:
+    with closing(_sampled(scene)) as patches:
         values, share = _valid_values(patches)
     if not values.size or (values == values[0]).all():
         with closing(prefetch(_patches(scene, _all_windows(scene)), AHEAD)) as patches:
@@ -76,14 +78,32 @@ def _all_windows(scene: Scene) -> Iterator[Window]:
             yield Window(row_off, col_off, min(size, scene.height - row_off), min(size, scene.width - col_off))
 
 
-def _read_at_once(scene: Scene, windows: Sequence[Window]) -> Patches:
-    """Patches in the order of the windows, read from several parts of the scene at once; many are held."""
-    count = 1 if scene.blocks else threads.for_input()  # what is remote is asked for once, whoever wants it
-    size = -(-len(windows) // count)
+def _sampled(scene: Scene) -> Patches:
+    """Patches of the spread windows, in their order, read by as many threads as are worth it."""
+    windows, readers = list(_spread_windows(scene)), _readers(scene)
+    return _read_at_once(scene, windows, readers) if readers > 1 else prefetch(_patches(scene, windows), AHEAD)
+
+
+def _readers(scene: Scene) -> int:
+    """Each holds blocks of its own, and decodes those again that lie at the edge of its part."""
+    if scene.blocks is not None:
+        return 1  # a block store is for one thread at a time
+    rows_of_blocks = scene.height // max(band.block[0] for band in scene.bands)
+    held = HELD_BYTES // row_bytes(scene, SAMPLED_SIZE)
+    return max(1, min(threads.for_input(), rows_of_blocks // LEAST_ROWS, held))
+
+
+def _read_at_once(scene: Scene, windows: Sequence[Window], readers: int) -> Patches:
+    """Patches in the order of the windows, each reader's from a part of the scene of its own; all may be held."""
+    size = -(-len(windows) // readers)
     parts = [windows[first : first + size] for first in range(0, len(windows), size)]
-    with closing(in_threads(lambda part: list(_patches(scene, part)), parts, len(parts))) as read:
-        for patches in read:
-            yield from patches
+    with ExitStack() as stack:
+        found = [stack.enter_context(closing(prefetch(_patches(scene, part), len(part)))) for part in parts]
+        # All begin, one after the other: warnings can not be silenced in two threads at once, as opening does it.
+        firsts = [next(patches) for patches in found]
+        for first, rest in zip(firsts, found, strict=True):
+            yield first
+            yield from rest
 
 
 def _patches(scene: Scene, windows: Iterable[Window]) -> Patches:

@@ -38,7 +38,7 @@ def available() -> int:
 
 
 def for_input() -> int:
-    """Threads that are worth reading a scene, or making batches beside a GPU."""
+    """Threads that are worth reading a local scene with, or making batches beside a GPU."""
     return min(MOST_FOR_INPUT, available())
 
 

@@ -17,6 +17,7 @@ from sartranslate.fixed_windows import examples, windows_to_score
 from sartranslate.ground_check import check_apart
 from sartranslate.pair_check import PairOptions, default_memory
 from sartranslate.pairs import PairFolder, PairSet
+from sartranslate.prefetch import prefetch
 from sartranslate.radiometry import Float, Radiometry
 from sartranslate.recipe import Recipe
 from sartranslate.split import SPLITS
@@ -66,7 +67,7 @@ class TrainingData:
         crops = self.crops.batches_per_epoch * self.batch_size
         wanted = min(RECALIBRATION_CROPS, max(LEAST_RECALIBRATION, crops // RECALIBRATION_SHARE), crops)
         per_source = -(-RECALIBRATION_BATCH // self.batch_size)
-        with closing(self.crops.epoch(FIXED_EPOCH)) as batches:
+        with closing(prefetch(self.crops.epoch(FIXED_EPOCH))) as batches:
             for _ in range(-(-wanted // (per_source * self.batch_size))):
                 if sources := [batch.source for batch in islice(batches, per_source)]:
                     yield np.concatenate(sources)

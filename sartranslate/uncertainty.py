@@ -1,10 +1,11 @@
 """How far the pictures that a generator could have drawn of the same SAR differ from each other.
 
-Each sample is one pass of a network that drops values, of the patch mirrored and of a little more or less contrast,
-and mirrored back. Dropout at inference is the sampling of Gal and Ghahramani 2016, "Dropout as a Bayesian
-Approximation", arXiv 1506.02142; what changes the input is the test-time augmentation of Wang et al. 2019, arXiv
-1807.07356. Contrast is that of a scene's scaling, which hangs on what else lies in the scene. The spread says how
-much of a picture hangs on such accidents. It is no error: what all samples get wrong alike, it does not show.
+Each sample is one pass of a network that drops values over the patch, mirrored and with a little more or less
+contrast; its picture is mirrored back. Dropout at inference is the sampling of Gal and Ghahramani 2016, "Dropout as a
+Bayesian Approximation", arXiv 1506.02142; what changes the input is the test-time augmentation of Wang et al. 2019,
+arXiv 1807.07356. Contrast follows from the scaling, which hangs on calibration or on what else lies in a scene. The
+spread says how much of a picture hangs on such accidents. It is no error: what all samples get wrong alike, it does
+not show.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Sample(NamedTuple):
         """(N, H, W, C) in [-1, 1] as the network sees it: turned, the distance from 0 times the contrast, clipped."""
         batch = self._mirrored(batch)
         turned = batch.swapaxes(1, 2) if self.transposed else batch
-        return np.asarray(np.clip(turned * np.float32(self.contrast), -1, 1), np.float32)
+        seen = np.multiply(turned, np.float32(self.contrast), order="C")
+        return np.clip(seen, -1, 1, out=seen)
 
     def back(self, batch: Float) -> Float:
         """As it lay before `seen`, exactly."""

@@ -42,20 +42,19 @@ def test_mirrors_are_undone_exactly(count: int, height: int, width: int) -> None
     assert (spread.dtype, spread.shape) == (np.float32, (1, height, width, 1))
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_a_network_that_drops_nothing_and_cares_for_no_orientation_or_contrast_has_no_spread(dropout: float) -> None:
+def test_a_network_that_drops_nothing_and_cares_for_no_orientation_or_contrast_has_no_spread() -> None:
     def outlined(batch: Any, seeds: Any) -> Any:
         around = np.pad(batch, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
         # Opposite neighbours first: sums are then the same whichever of them comes first.
         crosswise = (around[:, :-2, 1:-1] + around[:, 2:, 1:-1]) + (around[:, 1:-1, :-2] + around[:, 1:-1, 2:])
         return np.repeat(np.sign(4 * batch - crosswise), 3, axis=-1)
 
-    assert not Spread(outlined, 8, dropout)(noise(3, 16, 16, 1) / 2).any()
+    assert not Spread(outlined, 8)(noise(3, 16, 16, 1) / 2).any()
 
 
-def orientations(batch: Any, count: int, dropout: float = 0.5) -> list[Any]:
+def orientations(batch: Any, count: int) -> list[Any]:
     """How samples turn a patch whose contrast they leave."""
-    return [sample._replace(contrast=1).seen(batch) for sample in Spread(same, count, dropout).samples]
+    return [sample._replace(contrast=1).seen(batch) for sample in Spread(same, count).samples]
 
 
 def test_the_first_four_samples_are_the_mirrors_and_the_next_four_the_same() -> None:
@@ -65,9 +64,9 @@ def test_the_first_four_samples_are_the_mirrors_and_the_next_four_the_same() -> 
         np.testing.assert_array_equal(turned, mirrored)
 
 
-@pytest.mark.parametrize("dropout", [0.5, 0.0])
-def test_transposed_samples_follow_and_all_orientations_differ(dropout: float) -> None:
-    seen = orientations(noise(1, 4, 5, 1), 16, dropout)
+def test_transposed_samples_follow_and_all_orientations_differ() -> None:
+    seen = orientations(noise(1, 4, 5, 1), 16)
+    assert all(turned.flags.c_contiguous for turned in seen)
     assert [turned.shape[1:3] for turned in seen] == [(4, 5)] * 8 + [(5, 4)] * 8
     assert len({(turned.shape, turned.tobytes()) for turned in seen}) == 8
 
@@ -76,7 +75,7 @@ def test_transposed_samples_follow_and_all_orientations_differ(dropout: float) -
 def test_contrasts_are_all_different_and_cover_the_range_evenly(count: int) -> None:
     contrasts = np.sort([sample.contrast for sample in Spread(same, count).samples])
     even = 0.8 + 0.4 * (np.arange(count) + 0.5) / count
-    np.testing.assert_allclose(contrasts, even, atol=2 * 0.4 / count)
+    np.testing.assert_allclose(contrasts, even, atol=1.2 * 0.4 / count)
     assert len(set(contrasts)) == count
 
 
