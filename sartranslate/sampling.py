@@ -25,6 +25,7 @@ SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
 MOST_VALUES = 2**23  # of each band, which bounds the memory
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
 LEAST_ROWS = 4  # of blocks, for each thread that reads a sample
+VIRTUAL = "/vsi"  # what GDAL's names of places begin with that are no files of this machine
 HELD_BYTES = 256 * 2**20  # of blocks, by all such threads
 
 Patches = Generator[tuple[NDArray[Any], Mask], None, None]
@@ -86,8 +87,8 @@ def _sampled(scene: Scene) -> Patches:
 
 def _readers(scene: Scene) -> int:
     """Each holds blocks of its own, and decodes those again that lie at the edge of its part."""
-    if scene.blocks is not None:
-        return 1  # a block store is for one thread at a time
+    if scene.blocks is not None or any(name.startswith(VIRTUAL) for name in scene.datasets):
+        return 1  # a block store is for one thread at a time, and each reader unpacks an archive from its start
     rows_of_blocks = scene.height // max(band.block[0] for band in scene.bands)
     held = HELD_BYTES // row_bytes(scene, SAMPLED_SIZE)
     return max(1, min(threads.for_input(), rows_of_blocks // LEAST_ROWS, held))

@@ -15,6 +15,7 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
 from sartranslate import sampling
+from sartranslate.block_store import BlockStore
 from sartranslate.errors import SceneError
 from sartranslate.raster import quiet_georeference
 from sartranslate.reader import SceneReader
@@ -110,6 +111,19 @@ def test_there_are_no_more_readers_than_blocks_allow(
     bands = tuple(replace(band, block=(block, block)) for band in scene.bands)
     monkeypatch.setenv(VARIABLE, str(cores))
     assert sampling._readers(replace(scene, height=shape[0], width=shape[1], bands=bands)) == readers
+
+
+def test_what_is_remote_or_in_an_archive_has_one_reader(
+    write_scene: WriteScene, in_parts: Callable[[int], None]
+) -> None:
+    scene = open_scene(
+        write_scene("s.tif", np.ones((256, 64, 1), np.uint16), tiled=True, blockxsize=64, blockysize=64), ONE
+    )
+    in_parts(4)
+    assert sampling._readers(scene) == 4
+    assert sampling._readers(replace(scene, blocks=BlockStore())) == 1
+    packed = tuple(replace(band, dataset=f"/vsizip//a.zip/{band.dataset}") for band in scene.bands)
+    assert sampling._readers(replace(scene, bands=packed)) == 1
 
 
 def test_a_scene_that_can_not_be_read_in_one_part_is_refused_and_leaves_no_thread(
