@@ -93,7 +93,7 @@ def cache_bytes(scene: Scene, window_size: int) -> int:
 
 
 def row_bytes(scene: Scene, window_size: int) -> int:
-    """Of all blocks under one row of windows, in the files and on the grid they are warped to."""
+    """Bytes of all blocks under one row of windows, in the files and on the grid they are warped to."""
     rows = window_size + 2 * max(band.block[0] for band in scene.bands)
     pixel_bytes = sum(np.dtype(band.dtype).itemsize for band in scene.bands)
     if scene.grid and scene.unwarped:

@@ -27,7 +27,7 @@ from sartranslate.steps import Folded
 from sartranslate.threads import cores
 
 TRIALS = 3  # timed, after a call that is not
-CALLS = 2  # of a trial, one after the other, of as many at once as a translation makes
+CALLS = 2  # of each of those that a translation makes at once, in a trial
 WINDOW = 256  # pixels
 ADVANTAGE = 1.1  # that another runtime must have over the framework: rates are off by about as much
 EIGHT_BITS = ("openvino", "onnxruntime")  # the faster one first

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sartranslate import threads
 from sartranslate.errors import SceneError
+from sartranslate.file_state import VIRTUAL
 from sartranslate.prefetch import prefetch
 from sartranslate.radiometry import Mask, Radiometry
 from sartranslate.raster import named_errors
@@ -25,7 +26,6 @@ SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
 MOST_VALUES = 2**23  # of each band, which bounds the memory
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
 LEAST_ROWS = 4  # of blocks, for each thread that reads a sample
-VIRTUAL = "/vsi"  # what GDAL's names of places begin with that are no files of this machine
 HELD_BYTES = 256 * 2**20  # of blocks, by all such threads
 
 Patches = Generator[tuple[NDArray[Any], Mask], None, None]
@@ -50,11 +50,9 @@ def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None)
 def survey(scene: Scene) -> tuple[NDArray[Any], float]:
     """The values of `sample_scene`, and the share of the pixels looked at that are valid."""
     scene = scene.unwarped or scene
-    with closing(_sampled(scene)) as patches:
-        values, share = _valid_values(patches)
+    values, share = _valid_values(_sampled(scene))
     if not values.size or (values == values[0]).all():
-        with closing(prefetch(_patches(scene, _all_windows(scene)), AHEAD)) as patches:
-            values, share = _valid_values(patches)
+        values, share = _valid_values(prefetch(_patches(scene, _all_windows(scene)), AHEAD))
     if not values.size:
         raise SceneError(f"{scene.path}: no valid pixels")
     return values, share
@@ -87,7 +85,7 @@ def _sampled(scene: Scene) -> Patches:
 
 def _readers(scene: Scene) -> int:
     """Each holds blocks of its own, and decodes those again that lie at the edge of its part."""
-    if scene.blocks is not None or any(name.startswith(VIRTUAL) for name in scene.datasets):
+    if scene.blocks is not None or any(map(VIRTUAL.match, scene.datasets)):
         return 1  # a block store is for one thread at a time, and each reader unpacks an archive from its start
     rows_of_blocks = scene.height // max(band.block[0] for band in scene.bands)
     held = HELD_BYTES // row_bytes(scene, SAMPLED_SIZE)
@@ -117,14 +115,15 @@ def _valid_values(patches: Patches) -> tuple[NDArray[Any], float]:
     """Valid values, thinned evenly where they are too many, and the share of valid pixels."""
     kept: list[NDArray[Any]] = []
     pixels, valid, held, halvings = 0, 0, 0, 0
-    for values, mask in patches:
-        found = values.reshape(mask.size, -1) if mask.all() else values[mask]
-        pixels, valid = pixels + mask.size, valid + len(found)
-        kept.append(_thinned(found, halvings))
-        held += len(kept[-1])
-        if held > MOST_VALUES:
-            kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
-            held = len(kept[0])
+    with closing(patches):
+        for values, mask in patches:
+            found = values.reshape(mask.size, -1) if mask.all() else values[mask]
+            pixels, valid = pixels + mask.size, valid + len(found)
+            kept.append(_thinned(found, halvings))
+            held += len(kept[-1])
+            if held > MOST_VALUES:
+                kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
+                held = len(kept[0])
     return np.concatenate(kept), valid / pixels
 
 

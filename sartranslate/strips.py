@@ -111,14 +111,11 @@ class _Level:
         return min(path.stat().st_size // self.width if path.exists() else 0 for path in self.files)
 
     def opened(self, rows: int) -> Iterator[BinaryIO]:
-        """The files, to be written from this row on."""
+        """The files, to be written from this row on: those before it are there."""
         for path in self.files:
-            there = path.exists()
-            file = path.open("r+b" if there else "xb")
-            if there:  # a new file that is truncated is brought onto the disk by ext4 when it is closed
-                file.truncate(rows * self.width)
-            file.seek(rows * self.width)
-            yield file
+            if path.exists():  # a new file that is truncated is brought onto the disk by ext4 when it is closed
+                os.truncate(path, rows * self.width)
+            yield path.open("ab")
 
     def read(self, rows: int) -> Iterator[Rows]:
         """The rows before this one."""

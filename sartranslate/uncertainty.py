@@ -21,9 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from sartranslate.errors import OptionError
 from sartranslate.radiometry import Float
 
-SAMPLES = 8  # where nobody says: each of four mirrors twice
-MIRRORS = 4  # none, left-right, up-down, both
-UPRIGHT = 2 * MIRRORS  # samples before the first transposed one
+SAMPLES = 8  # where nobody says
+UPRIGHT = 8  # samples before the first transposed one: none, left-right, up-down and both mirrors, twice
 CONTRAST = 0.2  # how much more or less of it a patch has at most
 GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it, modulo 1, cover 0 to 1 evenly, however many there are
 GREY_LEVELS = 127.5  # in a step of 1 of a generator's output
