@@ -15,7 +15,6 @@ from sartranslate.digest import digest
 from sartranslate.errors import OptionError, PairsError, SceneError
 from sartranslate.prefetch import in_threads
 from sartranslate.radiometry import Mask, Radiometry
-from sartranslate.raster import quiet_georeference
 from sartranslate.scaling import SceneScaling, SceneStatistics, resolve_scaling
 from sartranslate.sides import LEFT, RIGHT, Image, Radar, Side, open_image, open_radar
 from sartranslate.source import shift
@@ -92,9 +91,7 @@ def check_pairs(found: FoundTiles, options: PairOptions) -> Iterator[CheckedPair
     def check(files: PairFiles) -> CheckedPair | tuple[Fault, ...]:
         return check_pair(files, found, options)
 
-    # Here as well as in the threads, whose own use of it ends in any order.
-    with quiet_georeference():
-        yield from in_threads(check, found.pairs, min(cores(), MOST_THREADS))
+    return in_threads(check, found.pairs, min(cores(), MOST_THREADS))
 
 
 def check_pair(files: PairFiles, found: FoundTiles, options: PairOptions) -> CheckedPair | tuple[Fault, ...]:

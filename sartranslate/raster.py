@@ -6,6 +6,7 @@ Here the (bands, rows, columns) of files become channels-last.
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -113,12 +114,37 @@ def moved(transform: Affine, window: Window) -> Affine:
     return Affine(a, b, c + a * left + b * top, d, e, f + d * left + e * top)
 
 
-@contextmanager
-def quiet_georeference() -> Iterator[None]:
-    """Silence rasterio's warning about rasters without georeference, which is checked here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
+class _Silence:
+    """No warnings of a kind while anything is within, in whatever threads and order these enter and leave.
+
+    Filters belong to the process, and `catch_warnings` puts back those that it found: of two threads that used it,
+    the last to leave would bring back what the first to enter had set.
+    """
+
+    def __init__(self, category: type[Warning]) -> None:
+        self._category = category
+        self._lock = threading.Lock()
+        self._within = 0
+        self._caught = warnings.catch_warnings()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._within += 1
+            if self._within == 1:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore", self._category)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._within -= 1
+                if not self._within:
+                    self._caught.__exit__(None, None, None)
+
+
+quiet_georeference = _Silence(NotGeoreferencedWarning)  # of rasters without georeference, which is checked here
 
 
 def all_files(dataset: Any) -> Iterator[str]:

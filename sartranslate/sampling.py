@@ -98,8 +98,7 @@ def _read_at_once(scene: Scene, windows: Sequence[Window], readers: int) -> Patc
     parts = [windows[first : first + size] for first in range(0, len(windows), size)]
     with ExitStack() as stack:
         found = [stack.enter_context(closing(prefetch(_patches(scene, part), len(part)))) for part in parts]
-        # All begin, one after the other: warnings can not be silenced in two threads at once, as opening does it.
-        firsts = [next(patches) for patches in found]
+        firsts = [next(patches) for patches in found]  # so that all begin
         for first, rest in zip(firsts, found, strict=True):
             yield first
             yield from rest
