@@ -90,6 +90,7 @@ class DiscriminatorConfig:
 
     layers: int = 3  # strided ones: 3 judges patches of 70 x 70 pixels; 0 single pixels
     scales: int = 1  # discriminators of halved pictures beside the first one (pix2pixHD)
+    detail: int = 0  # pixels that means reach which pictures are judged without; 0: judged as they are
     filters: int = 64  # of the first layer
     norm: str = "batch"  # one of NORMS
     norm_epsilon: float = 1e-5
@@ -100,7 +101,7 @@ class DiscriminatorConfig:
 
     def __post_init__(self) -> None:
         check_choices(self, norm=NORMS, padding=PADDINGS)
-        check_whole(self, layers=(0, len(RECEPTIVE_FIELDS) - 1), scales=(1, 3), filters=(1, 512))
+        check_whole(self, layers=(0, len(RECEPTIVE_FIELDS) - 1), scales=(1, 3), detail=(0, 64), filters=(1, 512))
         check_numbers(self, norm_epsilon=(1e-8, 1.0), leak=(0.0, 1.0))
         check_flags(self, "spectral_norm", "bias")
 

@@ -142,8 +142,23 @@ class HalvingPool(layers.Layer):  # type: ignore[misc]
     """Means of 3 x 3 pixels around every other one, of those within the picture (Wang et al. 2018, pix2pixHD)."""
 
     def call(self, x: Any) -> Any:
-        inside = ops.ones_like(x[:1, :, :, :1])
-        return _padded_means(x) / _padded_means(inside)
+        return _means_around(x, 1, 2)
+
+
+class Detail(layers.Layer):  # type: ignore[misc]
+    """Pictures without the mean of the square around each pixel, of that part of it which lies within the picture.
+
+    What a discriminator of detail alone sees (frequency separation; Fritsche et al. 2019, arXiv 1911.07850). In
+    float32, since detail is small beside the means.
+    """
+
+    def __init__(self, reach: int, **settings: Any) -> None:
+        """A square reaches so many pixels beyond its middle."""
+        super().__init__(dtype="float32", **settings)
+        self.reach = reach
+
+    def call(self, x: Any) -> Any:
+        return x - _means_around(x, self.reach, 1)
 
 
 def reflected(x: Any, pixels: int) -> Any:
@@ -167,9 +182,18 @@ def initialise(model: keras.Model, initialisation: Initialisation, seed: int) ->
         variable.assign(initial_value(initialisation, variable.path, tuple(variable.shape), seed))
 
 
-def _padded_means(x: Any) -> Any:
-    x = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    return ops.average_pool(x, 3, 2, "valid", data_format="channels_last")
+def _means_around(x: Any, reach: int, stride: int) -> Any:
+    """Means of squares that reach so far beyond their middles, of those pixels of them that lie within the picture."""
+    inside = ops.ones_like(x[:1, :, :, :1])
+    return _padded_means(x, reach, stride) / _padded_means(inside, reach, stride)
+
+
+def _padded_means(x: Any, reach: int, stride: int) -> Any:
+    """Along one axis and then the other, which costs less than squares do."""
+    side, pad = 2 * reach + 1, (reach, reach)
+    x = ops.pad(x, ((0, 0), pad, pad, (0, 0)))
+    rows = ops.average_pool(x, (side, 1), (stride, 1), "valid", data_format="channels_last")
+    return ops.average_pool(rows, (1, side), (1, stride), "valid", data_format="channels_last")
 
 
 def _direction(vector: Any) -> Any:

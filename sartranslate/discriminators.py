@@ -1,7 +1,8 @@
 """PatchGAN discriminators of one or several scales, and the pixel discriminator.
 
 Layer for layer as in Isola et al. 2017, arXiv 1611.07004v3, section 6.1, with the constants of the authors'
-Torch code; several scales, and features beside the logits, as in Wang et al. 2018 (pix2pixHD), section 3.2.
+Torch code; several scales, and features beside the logits, as in Wang et al. 2018 (pix2pixHD), section 3.2; detail
+alone as in Fritsche et al. 2019, arXiv 1911.07850.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import keras
 from keras import layers
 
 from sartranslate.architecture import MAX_FILTER_FACTOR, DiscriminatorConfig
-from sartranslate.blocks import HalvingPool, Normalisation, SpectralConvolution, normal
+from sartranslate.blocks import Detail, HalvingPool, Normalisation, SpectralConvolution, normal
 
 PATCH_KERNEL, PIXEL_KERNEL = 4, 1  # pixels
 
@@ -38,7 +39,8 @@ def build_discriminator(
     source = keras.Input((None, None, source_bands), name="source")
     target = keras.Input((None, None, target_bands), name="target")
     normalise = Normalisation(config.norm, config.norm_epsilon, momentum, synchronized)
-    x = layers.Concatenate(name="condition")([source, target])
+    judged = Detail(config.detail, name="detail")(target) if config.detail else target
+    x = layers.Concatenate(name="condition")([source, judged])
     outputs: Outputs = {"logits": [], "features": []}
     for scale in range(config.scales):
         if scale:

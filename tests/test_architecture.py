@@ -54,6 +54,8 @@ def test_a_generator_out_of_range_is_refused(field: dict[str, object]) -> None:
         {"layers": False},
         {"scales": 0},
         {"scales": 4},
+        {"detail": -1},
+        {"detail": 65},
         {"filters": 0},
         {"filters": 64.0},
         {"norm": "spectral"},

@@ -17,6 +17,7 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sartranslate.blocks import (  # noqa: E402
+    Detail,
     HalvingPool,
     Normalisation,
     PatchNormalization,
@@ -106,6 +107,23 @@ def test_halving_takes_means_of_the_pixels_within_the_picture(size: tuple[int, i
         for col in range(halved.shape[2]):
             around = x[:, max(2 * row - 1, 0) : 2 * row + 2, max(2 * col - 1, 0) : 2 * col + 2]
             np.testing.assert_allclose(halved[:, row, col], around.mean((1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(9, 7), (3, 20)])
+def test_detail_is_what_a_picture_has_beyond_the_mean_around_each_pixel(size: tuple[int, int]) -> None:
+    x = features(2, *size, 3)
+    detail = Detail(2)(x).numpy()
+    assert detail.shape == x.shape
+    for row, col in np.ndindex(size):
+        around = x[:, max(row - 2, 0) : row + 3, max(col - 2, 0) : col + 3]
+        np.testing.assert_allclose(detail[:, row, col], x[:, row, col] - around.mean((1, 2)), atol=1e-5)
+
+
+def test_detail_is_in_float32_whatever_the_precision() -> None:
+    with backend.policy("bfloat16"):
+        detail = Detail(2)(features(1, 8, 8, 3))
+    assert detail.dtype == "float32"
+    np.testing.assert_array_equal(detail, Detail(2)(features(1, 8, 8, 3)))
 
 
 def spectral(filters: int = 6, size: int = 3, bands: int = 4) -> SpectralConvolution:

@@ -145,6 +145,16 @@ def test_the_condition_and_the_picture_both_count() -> None:
         assert np.abs(logits_of(model(other))[0] - logits).max() > 1e-2
 
 
+def test_of_detail_alone_the_means_of_the_picture_are_not_seen_but_those_of_the_condition_are() -> None:
+    model, (source, target) = small(detail=4), pictures(1, 64, 64)
+    initialise(model, Initialisation(gain=0.5), 0)
+    [logits] = logits_of(model([source, target]))
+    [moved] = logits_of(model([source, target + 0.5]))
+    np.testing.assert_allclose(moved, logits, rtol=1e-4, atol=1e-3)
+    for other in ([source + 0.5, target], [source, target * 0.5]):
+        assert np.abs(logits_of(model(other))[0] - logits).max() > 1
+
+
 def test_a_compiled_call_returns_the_same_lists() -> None:
     for config in ({}, {"scales": 2, "spectral_norm": True}):
         model, x = small(**config), pictures(1, 64, 64)

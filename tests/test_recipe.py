@@ -30,6 +30,7 @@ OTHER = {
     "generator.test_mode": "own",
     "discriminator.layers": 2,
     "discriminator.scales": 2,
+    "discriminator.detail": 4,
     "discriminator.filters": 32,
     "discriminator.norm": "instance",
     "discriminator.norm_epsilon": 1e-4,

@@ -54,6 +54,7 @@ RECIPES: dict[str, Recipe] = {
             "objective.feature_matching": 10.0,
             "discriminator.spectral_norm": True,
             "discriminator.scales": 2,
+            "discriminator.detail": 8,
         }
     ),
 }
