@@ -51,9 +51,18 @@ def pyramid(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 def halved(image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Every other pixel of the blurred (H, W, C), and the detail (H, W, C) that doubling can not bring back."""
+    half = _blurred(_blurred(image, 0)[::2], 1)[:, ::2]
+    return half, image - doubled(half, image.shape[:2])
+
+
+def doubled(half: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
+    """An image of `size` (H, W) from every other pixel of it, the others interpolated."""
+    spread = np.zeros((*size, half.shape[-1]), half.dtype)
+    spread[::2, ::2] = 4 * half
+    return _blurred(_blurred(spread, 0), 1)
+
+
+def _blurred(image: NDArray[Any], axis: int) -> NDArray[Any]:
     from scipy.ndimage import correlate1d
 
-    half = correlate1d(correlate1d(image, BINOMIAL, 0, mode="mirror")[::2], BINOMIAL, 1, mode="mirror")[:, ::2]
-    spread = np.zeros_like(image)
-    spread[::2, ::2] = 4 * half
-    return half, image - correlate1d(correlate1d(spread, BINOMIAL, 0, mode="mirror"), BINOMIAL, 1, mode="mirror")
+    return np.asarray(correlate1d(image, BINOMIAL, axis, mode="mirror"))
