@@ -90,8 +90,10 @@ def _runtime(runtime: str, backend: str | None, samples: int | None) -> str:
 )
 @click.option(
     "--uncertainty",
-    type=options.FILE,
-    help="Also write how far samples of the picture lie apart, in grey levels, to this GeoTIFF, without loss.",
+    type=options.FILE_OR_FOLDER,
+    metavar="FILE|DIR",
+    help="Also write how far samples of the picture lie apart, in grey levels, to this GeoTIFF, without loss; with"
+    " --out-dir the folder of those of all scenes.",
 )
 @click.option(
     "--uncertainty-samples",

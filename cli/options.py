@@ -22,6 +22,7 @@ WINDOW, OVERLAP = 256, 64  # pixels, of a translation where nobody says
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE_OR_FOLDER = click.Path(path_type=Path)
 
 
 def precision(*choices: str) -> Decorator:

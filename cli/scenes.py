@@ -138,7 +138,7 @@ def translate(
 
     entries = [cluster.seen(entry) for entry in _entries(paths, many, chosen)]
     with Interrupt() as interrupt:
-        scenes = _collection(entries, many, model, chosen)
+        scenes = _collection(entries, many, model, chosen, choice.samples)
         say = partial(tell, quiet)
         with progress_bar("windows", quiet=quiet) as bar:
 
@@ -167,8 +167,6 @@ def _entries(paths: Sequence[str], many: Many, chosen: InferenceOptions) -> list
 
     if chosen.scene.files:
         raise click.UsageError("--band names the files of one scene, expected SCENE... with --out-dir, or --items")
-    if chosen.uncertainty:
-        raise click.UsageError("--uncertainty names one file, expected no --out-dir")
     entries = [
         *map(entry, paths),
         *(each for file in many.lists for each in listed(file)),
@@ -178,7 +176,9 @@ def _entries(paths: Sequence[str], many: Many, chosen: InferenceOptions) -> list
     return entries
 
 
-def _collection(entries: Sequence[Entry], many: Many, model: Path, chosen: InferenceOptions) -> Collection:
+def _collection(
+    entries: Sequence[Entry], many: Many, model: Path, chosen: InferenceOptions, samples: int | None
+) -> Collection:
     from sartranslate.bundle import describe
     from sartranslate.collection import Collection
     from sartranslate.mosaic import check_mosaic
@@ -189,8 +189,8 @@ def _collection(entries: Sequence[Entry], many: Many, model: Path, chosen: Infer
     wanted = describe(model)
     size_multiple = wanted.generator.size_multiple
     check_multiple(chosen.window, size_multiple)
-    scenes = Collection(entries, folder, wanted.radiometry, size_multiple, model_digest(model), chosen)
-    scenes.make_folder()
+    scenes = Collection(entries, folder, wanted.radiometry, size_multiple, model_digest(model), chosen, samples)
+    scenes.make_folders()
     if many.mosaic:
         check_mosaic(many.mosaic, [scenes.out(entry) for entry in entries])
     return scenes

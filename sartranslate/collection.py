@@ -59,26 +59,30 @@ class Collection:
     radiometry: Radiometry
     size_multiple: int  # of a window
     digest: str  # of the model, as `Translator` has it
-    options: InferenceOptions
+    options: InferenceOptions  # whose uncertainty is a folder of those of all scenes
+    samples: int | None = None  # that an uncertainty is told from
 
     def out(self, entry: Entry) -> Path:
         return self.folder / f"{entry.name}{SUFFIX}"
 
-    def make_folder(self) -> None:
-        """Raise `OutputError` where it can not be made, in a folder that is there."""
-        if is_remote(mended(self.folder)):
-            raise OutputError(f"{mended(self.folder)}: expected a folder of this machine")
-        try:
-            self.folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.folder}: can not be made: {error.strerror}") from error
+    def spread(self, entry: Entry) -> Path | None:
+        """The file of its uncertainty, if one is asked for."""
+        return self.options.uncertainty and self.options.uncertainty / f"{entry.name}{SUFFIX}"
+
+    def make_folders(self) -> None:
+        """Raise `OutputError` where one can not be made, in a folder that is there, or where both are the same."""
+        _make_folder(self.folder)
+        if self.options.uncertainty:
+            _make_folder(self.options.uncertainty)
+            if self.options.uncertainty.samefile(self.folder):
+                raise OutputError(f"{self.folder}: expected another folder for the uncertainties than for the pictures")
 
     def planned(self, entry: Entry, *, overwrite: bool) -> Plan:
         """Raises as `planning.plan`, and `SceneError` for an entry without files."""
         if entry.problem:
             raise SceneError(entry.problem)
         scene = replace(self.options.scene, files=entry.files)
-        options = replace(self.options, scene=scene, overwrite=overwrite)
+        options = replace(self.options, scene=scene, uncertainty=self.spread(entry), overwrite=overwrite)
         return plan(entry.source, self.out(entry), self.radiometry, options, size_multiple=self.size_multiple)
 
 
@@ -137,11 +141,20 @@ class _Sum:
         return watch
 
 
+def _make_folder(folder: Path) -> None:
+    if is_remote(mended(folder)):
+        raise OutputError(f"{mended(folder)}: expected a folder of this machine")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: can not be made: {error.strerror}") from error
+
+
 def _looked_at(collection: Collection, entry: Entry) -> Outcome:
     scene, out = entry.title, collection.out(entry)
     try:
         planned = collection.planned(entry, overwrite=True)
-        check_finished(planned, collection.digest)
+        check_finished(planned, collection.digest, collection.samples)
         if planned.item and not planned.item.exists():
             raise OutputError(f"{out}: exists already, without its STAC item; --overwrite replaces it")
     except (SartranslateError, OSError) as error:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sartranslate.counts import counted
 from sartranslate.errors import OptionError, PairsError
+from sartranslate.job import SPREAD_TAG
 from sartranslate.optical import Optical, open_optical
 from sartranslate.pixel_grid import PixelGrid, corner_within, other_grid
 from sartranslate.radiometry import Radiometry
@@ -92,7 +93,7 @@ def open_comparison(
         _tags(translated.path),
         truth,
         uncertainty,
-        _tags(uncertainty.scene.path).get("SARTRANSLATE_SPREAD") if uncertainty else None,
+        _tags(uncertainty.scene.path).get(SPREAD_TAG) if uncertainty else None,
         Reduction.to_size(translated.height, translated.width, options.size),
     )
 

@@ -19,7 +19,7 @@ from sartranslate.errors import OptionError, OutputError
 from sartranslate.file_state import check_unchanged
 from sartranslate.generation import COLOURS, channels, generated
 from sartranslate.inference_summary import InferenceSummary
-from sartranslate.job import JOB_TAG, job, job_text
+from sartranslate.job import JOB_TAG, SPREAD_TAG, job, job_text
 from sartranslate.journal import Resumption
 from sartranslate.planning import PixelPlan, Plan
 from sartranslate.prefetch import BackgroundWriter, prefetch
@@ -131,7 +131,7 @@ def _products(plan: Plan, identity: Identity) -> list[Product]:
     if uncertainty:
         if identity.sampled is None:
             raise OptionError(f"{uncertainty}: a translator without samples has no spread, expected one with samples")
-        tags = _tags(plan, identity, {"TIFFTAG_IMAGEDESCRIPTION": SPREAD, "SARTRANSLATE_SPREAD": identity.sampled})
+        tags = _tags(plan, identity, {"TIFFTAG_IMAGEDESCRIPTION": SPREAD, SPREAD_TAG: identity.sampled})
         products.append(Product(uncertainty, _profile(plan, 1, lossless(compress), tags), to_levels))
     return products
 

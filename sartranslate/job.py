@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from sartranslate.runtime import versions
 from sartranslate.translator import Identity
 
 JOB_TAG = "SARTRANSLATE_JOB"
+SPREAD_TAG = "SARTRANSLATE_SPREAD"  # what an uncertainty is the spread over
 
 
 def job(plan: Plan, identity: Identity) -> dict[str, str] | None:
@@ -46,18 +48,33 @@ def job_text(plan: Plan, identity: Identity) -> str | None:
     return json.dumps(_asked(plan, identity.digest), sort_keys=True, separators=(",", ":"))
 
 
-def check_finished(plan: Plan, digest: str) -> None:
-    """Raise `OutputError` unless the picture that is there is what was asked for, of a model with that digest.
+def check_finished(plan: Plan, digest: str, samples: int | None = None) -> None:
+    """Raise `OutputError` unless the rasters that are there are what was asked for, of a model with that digest.
 
-    An output appears whole or not at all. Which version and runtime has computed it does not matter.
+    An output appears whole or not at all. Which version and runtime has computed it does not matter. `samples` is the
+    number of those that an uncertainty is told from.
     """
-    kept = _kept(plan.out)
-    if not kept:
-        raise OutputError(f"{plan.out}: exists already, and does not tell of which job; --overwrite replaces it")
+    spread = plan.options.uncertainty
+    _check_raster(plan.out, plan, digest)
+    if spread is None:
+        return
+    if not spread.exists():
+        raise OutputError(f"{plan.out}: exists already, without its uncertainty {spread}; --overwrite replaces it")
+    tags = _check_raster(spread, plan, digest)
+    if not tags.get(SPREAD_TAG, "").startswith(f"{samples} samples "):
+        raise OutputError(f"{spread}: exists already, of another number of samples; --overwrite replaces it")
+
+
+def _check_raster(path: Path, plan: Plan, digest: str) -> dict[str, str]:
+    """The tags of what is there."""
+    tags = _tags(path)
+    if not (kept := _kept(tags)):
+        raise OutputError(f"{path}: exists already, and does not tell of which job; --overwrite replaces it")
     if changed := differences(kept, _asked(plan, digest)):
-        raise OutputError(f"{plan.out}: exists already, of another job: {', '.join(changed)}; --overwrite replaces it")
-    if newer := changed_after(plan.out, plan.files):
-        raise OutputError(f"{plan.out}: exists already, older than {newer}; --overwrite replaces it")
+        raise OutputError(f"{path}: exists already, of another job: {', '.join(changed)}; --overwrite replaces it")
+    if newer := changed_after(path, plan.files):
+        raise OutputError(f"{path}: exists already, older than {newer}; --overwrite replaces it")
+    return tags
 
 
 def _asked(plan: Plan, digest: str) -> dict[str, str]:
@@ -75,8 +92,15 @@ def _asked(plan: Plan, digest: str) -> dict[str, str]:
     }
 
 
-def _kept(out: Path) -> dict[str, str]:
-    """As the tag of an output tells it; nothing where it has none."""
-    with suppress(SceneError, ValueError, TypeError), opened_raster(out) as dataset:
-        return dict(json.loads(dataset.tags().get(JOB_TAG, "{}")))
+def _tags(path: Path) -> dict[str, str]:
+    """Of a raster; none of what is no raster."""
+    with suppress(SceneError), opened_raster(path) as dataset:
+        return dict(dataset.tags())
+    return {}
+
+
+def _kept(tags: Mapping[str, str]) -> dict[str, str]:
+    """The job of the tags of an output; nothing where they have none."""
+    with suppress(ValueError, TypeError):
+        return dict(json.loads(tags.get(JOB_TAG, "{}")))
     return {}

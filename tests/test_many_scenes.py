@@ -94,6 +94,53 @@ def test_an_output_of_another_job_is_told_and_kept_unless_it_is_to_be_replaced(
     assert states(infer(scenes[0], "--overwrite", "--json")) == ["done"]
 
 
+def test_uncertainties_lie_in_a_folder_of_their_own_and_are_looked_at_too(
+    scenes: list[Path], sartranslate: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    def infer(*arguments: object) -> Result:
+        options = ["--model", tiny_model, "--out-dir", tmp_path / "out", "--json"]
+        return sartranslate("infer", *scenes[:2], *options, *arguments)
+
+    spreads = ["--uncertainty", tmp_path / "spread", "--uncertainty-samples", 2]
+    first = infer(*spreads)
+    assert states(first) == ["done", "done"]
+    told = [Path(scene["uncertainty"]) for scene in json.loads(first.stdout)["scenes"]]
+    assert told == [tmp_path / "spread" / f"scene{number}.tif" for number in range(2)]
+    alone = tmp_path / "alone.tif"
+    one = ["--uncertainty", alone, "--uncertainty-samples", 2, "--model", tiny_model]
+    assert sartranslate("infer", scenes[0], tmp_path / "a.tif", *one).exit_code == 0
+    with rasterio.open(told[0]) as there, rasterio.open(alone) as expected:
+        np.testing.assert_array_equal(there.read(), expected.read())
+    assert states(infer(*spreads)) == ["skipped", "skipped"]
+    assert states(infer()) == ["skipped", "skipped"]
+    more = json.loads(infer(*spreads[:2], "--uncertainty-samples", 3).stdout)["scenes"]
+    assert more[0]["reason"] == f"{told[0]}: exists already, of another number of samples; --overwrite replaces it"
+    told[1].unlink()
+    without = json.loads(infer(*spreads).stdout)["scenes"]
+    assert [scene["state"] for scene in without] == ["skipped", "failed"]
+    out = tmp_path / "out" / "scene1.tif"
+    assert without[1]["reason"] == (
+        f"{out}: exists already, without its uncertainty {told[1]}; --overwrite replaces it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "line"),
+    [
+        ("out", "expected another folder for the uncertainties than for the pictures"),
+        ("scene0.tif", "can not be made"),
+        ("a/b", "can not be made"),
+    ],
+)
+def test_a_folder_that_uncertainties_can_not_lie_in_is_told(
+    scenes: list[Path], sartranslate: Run, tiny_model: Path, tmp_path: Path, folder: str, line: str
+) -> None:
+    options = ["--model", tiny_model, "--out-dir", tmp_path / "out", "--uncertainty", tmp_path / folder]
+    result = sartranslate("infer", scenes[0], *options)
+    assert (result.exit_code, line in result.stderr) == (1, True)
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_what_is_no_translation_is_not_taken_for_one(scenes: list[Path], infer: Run, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "scene0.tif").write_bytes(scenes[1].read_bytes())
@@ -116,7 +163,6 @@ def test_a_list_and_items_name_scenes_too(scenes: list[Path], infer: Run, tmp_pa
     [
         ([], "no scenes"),
         (["a.tif", "b/a.tif"], "a.tif and b/a.tif: both would become a.tif"),
-        (["a.tif", "--uncertainty", "u.tif"], "--uncertainty names one file"),
         (["--band", "VV=a.tif"], "--band names the files of one scene"),
         (["a.tif", "--window", "100"], "window 100: the model needs a multiple of"),
         (["a.tif", "--workers", "1", "--precision", "int8"], None),
