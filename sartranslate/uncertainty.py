@@ -93,10 +93,11 @@ class Spread:
         """One line for people.
 
         >>> Spread(lambda batch, seeds: batch).describe()
-        '8 samples of each window in 4 orientations, contrast 0.8 to 1.2, dropout 0.5'
+        '8 samples of each window in 4 orientations, contrast 0.81 to 1.17, dropout 0.5'
         """
         orientations = len({sample[1:4] for sample in self.samples})
-        contrast = f"contrast {1 - CONTRAST:g} to {1 + CONTRAST:g}"
+        contrasts = [sample.contrast for sample in self.samples]
+        contrast = f"contrast {min(contrasts):.2f} to {max(contrasts):.2f}"
         dropped = f"dropout {self.dropout:g}" if self.dropout else "a model without dropout"
         return f"{self.count} samples of each window in {orientations} orientations, {contrast}, {dropped}"
 
