@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,10 @@ class Stage(NamedTuple):
     share: float
     changes: Mapping[str, Any]
     repeats: Mapping[str, int] = {}  # how many times over a folder of this name is taken, if not once
+    kept_after: int = 0  # updates, at the end of an epoch, whose model is kept in the run as KEPT; 0: none is
+
+
+KEPT = "kept.safetensors"
 
 
 def train_stages(
@@ -39,7 +44,7 @@ def train_stages(
         run = out if number == len(stages) else out.with_name(f"{out.name}_stage_{number}")
         whole = {**changes, **stage.changes, "optimisation.updates": round(stage.share * updates)}
         taken = [folder for folder in folders for _ in range(stage.repeats.get(folder.name, 1))]
-        _train(preset(stage.preset).with_fields(whole), seed, taken, run, start, held_out)
+        _train(preset(stage.preset).with_fields(whole), seed, taken, run, start, held_out, stage.kept_after)
         start = run / "model.safetensors"
     return out / "model.safetensors"
 
@@ -54,13 +59,19 @@ def provenance(model: Path) -> list[Mapping[str, Any]]:
 
 
 def _train(
-    recipe: Recipe, seed: int, folders: Sequence[Path], run: Path, start: Path | None, held_out: Sequence[Path]
+    recipe: Recipe,
+    seed: int,
+    folders: Sequence[Path],
+    run: Path,
+    start: Path | None,
+    held_out: Sequence[Path],
+    kept_after: int,
 ) -> None:
     from sartranslate.session import Hooks
     from sartranslate.training import TrainingOptions, resume, train
     from sartranslate.training_data import DataOptions
 
-    hooks = Hooks(watch=lambda progress: _tell(run.name, progress))
+    hooks = Hooks(watch=_watch(run, kept_after))
     data = DataOptions(validation=tuple(held_out))
     wanted = flattened({"recipe": recipe.as_dict(), "seed": seed})
     if (run / "checkpoint.safetensors").exists():
@@ -69,7 +80,12 @@ def _train(
         train(folders, run, TrainingOptions(recipe, seed, data=data, start=start, overwrite=True), hooks)
 
 
-def _tell(run: str, progress: Any) -> None:
-    if progress.update % 100 == 0:
-        losses = ", ".join(f"{name} {loss:.3f}" for name, loss in progress.losses.items())
-        print(f"{run}: update {progress.update} of {progress.updates}: {losses}", flush=True)
+def _watch(run: Path, kept_after: int) -> Callable[[Any], None]:
+    def watch(progress: Any) -> None:
+        if progress.update % 100 == 0:
+            losses = ", ".join(f"{name} {loss:.3f}" for name, loss in progress.losses.items())
+            print(f"{run.name}: update {progress.update} of {progress.updates}: {losses}", flush=True)
+        if kept_after and progress.update == kept_after + 1:
+            shutil.copy(run / "model.safetensors", run / KEPT)
+
+    return watch
