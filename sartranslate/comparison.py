@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from sartranslate.counts import counted
 from sartranslate.errors import OptionError, PairsError
-from sartranslate.job import SPREAD_TAG
 from sartranslate.optical import Optical, open_optical
 from sartranslate.pixel_grid import PixelGrid, corner_within, other_grid
 from sartranslate.radiometry import Radiometry
@@ -22,6 +21,7 @@ from sartranslate.sampling import scene_scaling
 from sartranslate.scaling import SceneScaling
 from sartranslate.scene import Scene, open_scene
 from sartranslate.source import SceneOptions
+from sartranslate.uncertainty import SPREAD_TAG
 
 SIZES = range(64, 8193)  # pixels; browsers draw no larger picture everywhere
 ANY = SceneOptions(allow_ungeoreferenced=True)

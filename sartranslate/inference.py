@@ -19,7 +19,7 @@ from sartranslate.errors import OptionError, OutputError
 from sartranslate.file_state import check_unchanged
 from sartranslate.generation import COLOURS, channels, generated
 from sartranslate.inference_summary import InferenceSummary
-from sartranslate.job import JOB_TAG, SPREAD_TAG, job, job_text
+from sartranslate.job import JOB_TAG, job, job_text
 from sartranslate.journal import Resumption
 from sartranslate.planning import PixelPlan, Plan
 from sartranslate.prefetch import BackgroundWriter, prefetch
@@ -31,7 +31,7 @@ from sartranslate.seams import WINDOW_TAG, TranslatedRegion
 from sartranslate.sliding import AHEAD, Batch, Tally, blended
 from sartranslate.stac import stac_item
 from sartranslate.translator import Identity, Translator
-from sartranslate.uncertainty import to_levels
+from sartranslate.uncertainty import SPREAD_TAG, to_levels
 from sartranslate.windows import Window
 
 Watch = Callable[[Tally, int], None]

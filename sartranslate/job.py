@@ -20,9 +20,9 @@ from sartranslate.planning import Plan
 from sartranslate.raster import opened_raster
 from sartranslate.runtime import versions
 from sartranslate.translator import Identity
+from sartranslate.uncertainty import SPREAD_TAG
 
 JOB_TAG = "SARTRANSLATE_JOB"
-SPREAD_TAG = "SARTRANSLATE_SPREAD"  # what an uncertainty is the spread over
 
 
 def job(plan: Plan, identity: Identity) -> dict[str, str] | None:

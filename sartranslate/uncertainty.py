@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from sartranslate.errors import OptionError
 from sartranslate.radiometry import Float
 
+SPREAD_TAG = "SARTRANSLATE_SPREAD"  # of a raster of it, a text as `Spread.describe` makes it
 SAMPLES = 8  # where nobody says
 UPRIGHT = 8  # samples before the first transposed one: none, left-right, up-down and both mirrors, twice
 CONTRAST = 0.2  # how much more or less of it a patch has at most
