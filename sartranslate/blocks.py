@@ -154,10 +154,11 @@ class Detail(layers.Layer):  # type: ignore[misc]
 
     def __init__(self, reach: int, **settings: Any) -> None:
         """A square reaches so many pixels beyond its middle."""
-        super().__init__(dtype="float32", **settings)
+        super().__init__(autocast=False, **settings)
         self.reach = reach
 
     def call(self, x: Any) -> Any:
+        x = ops.cast(x, "float32")
         return x - _means_around(x, self.reach, 1)
 
 
