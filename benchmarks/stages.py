@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from sartranslate.presets import preset
 from sartranslate.recipe import Recipe, flattened
 
+KEPT = "kept.safetensors"
+
 
 class Stage(NamedTuple):
     """A recipe: what changes a preset, and for how many of the updates of all stages."""
@@ -18,10 +20,7 @@ class Stage(NamedTuple):
     share: float
     changes: Mapping[str, Any]
     repeats: Mapping[str, int] = {}  # how many times over a folder of this name is taken, if not once
-    kept_after: int = 0  # updates, at the end of an epoch, whose model is kept in the run as KEPT; 0: none is
-
-
-KEPT = "kept.safetensors"
+    kept_after: int = 0  # updates, at the end of an epoch that is looked at, whose model is kept as KEPT; 0: none is
 
 
 def train_stages(

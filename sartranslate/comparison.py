@@ -13,7 +13,7 @@ from sartranslate.errors import OptionError, PairsError
 from sartranslate.optical import Optical, open_optical
 from sartranslate.pixel_grid import PixelGrid, corner_within, other_grid
 from sartranslate.radiometry import Radiometry
-from sartranslate.raster import opened_raster
+from sartranslate.raster import stored_tags
 from sartranslate.raster_images import check_rgb
 from sartranslate.reader import block_cache
 from sartranslate.reduction import STRIP_ROWS, Reduction
@@ -90,10 +90,10 @@ def open_comparison(
         sar,
         _scaling(source, radiometry, options.unit),
         translated,
-        _tags(translated.path),
+        stored_tags(translated.path),
         truth,
         uncertainty,
-        _tags(uncertainty.scene.path).get(SPREAD_TAG) if uncertainty else None,
+        stored_tags(uncertainty.scene.path).get(SPREAD_TAG) if uncertainty else None,
         Reduction.to_size(translated.height, translated.width, options.size),
     )
 
@@ -125,8 +125,3 @@ def _uncertainty(path: Path, translation: Scene) -> Part:
 def _scaling(scene: Scene, radiometry: Radiometry, unit: str | None) -> SceneScaling:
     with block_cache(scene, STRIP_ROWS):
         return scene_scaling(scene, radiometry, unit)
-
-
-def _tags(path: str) -> dict[str, str]:
-    with opened_raster(path) as dataset:
-        return dict(dataset.tags())

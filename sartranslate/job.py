@@ -17,7 +17,7 @@ from sartranslate.digest import differences, text_digest
 from sartranslate.errors import OutputError, SceneError
 from sartranslate.file_state import changed_after
 from sartranslate.planning import Plan
-from sartranslate.raster import opened_raster
+from sartranslate.raster import stored_tags
 from sartranslate.runtime import versions
 from sartranslate.translator import Identity
 from sartranslate.uncertainty import SPREAD_TAG
@@ -67,7 +67,9 @@ def check_finished(plan: Plan, digest: str, samples: int | None = None) -> None:
 
 def _check_raster(path: Path, plan: Plan, digest: str) -> dict[str, str]:
     """The tags of what is there."""
-    tags = _tags(path)
+    tags: dict[str, str] = {}
+    with suppress(SceneError):
+        tags = stored_tags(path)
     if not (kept := _kept(tags)):
         raise OutputError(f"{path}: exists already, and does not tell of which job; --overwrite replaces it")
     if changed := differences(kept, _asked(plan, digest)):
@@ -90,13 +92,6 @@ def _asked(plan: Plan, digest: str) -> dict[str, str]:
         "--window or --overlap": f"{options.window}, {options.overlap}",
         "area of interest": text_digest((plan.region, plan.area and plan.area.polygon.wkt)),
     }
-
-
-def _tags(path: Path) -> dict[str, str]:
-    """Of a raster; none of what is no raster."""
-    with suppress(SceneError), opened_raster(path) as dataset:
-        return dict(dataset.tags())
-    return {}
 
 
 def _kept(tags: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +125,14 @@ class _Silence:
         self._category = category
         self._lock = threading.Lock()
         self._within = 0
-        self._caught = warnings.catch_warnings()
+        self._filters = ExitStack()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
             self._within += 1
             if self._within == 1:
-                self._caught = warnings.catch_warnings()
-                self._caught.__enter__()
+                self._filters.enter_context(warnings.catch_warnings())
                 warnings.simplefilter("ignore", self._category)
         try:
             yield
@@ -141,10 +140,16 @@ class _Silence:
             with self._lock:
                 self._within -= 1
                 if not self._within:
-                    self._caught.__exit__(None, None, None)
+                    self._filters.close()
 
 
 quiet_georeference = _Silence(NotGeoreferencedWarning)  # of rasters without georeference, which is checked here
+
+
+def stored_tags(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a raster as a whole. Raises `SceneError`."""
+    with opened_raster(path) as dataset:
+        return dict(dataset.tags())
 
 
 def all_files(dataset: Any) -> Iterator[str]:
