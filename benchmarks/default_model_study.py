@@ -1,6 +1,6 @@
 """What pays for the default model, in measured steps, and how far it is ahead of the plain recipe.
 
-    python benchmarks/default_model_study.py --data DATA --out RUNS [--updates N] [--filters 24] [--seeds 1]
+    python benchmarks/default_model_study.py --data DATA --out RUNS [--updates N] [--filters 24] [--seeds SEED...]
         [--variants NAME...] [--registered] [--start MODEL] [--backend torch] [--table]
 
 DATA is what `default_model_data` describes; every variant is trained on its training part with the same filters and
@@ -117,7 +117,7 @@ def main() -> None:
         backend.select(arguments.backend)
         folders = training_folders(arguments.data, arguments.out / "pairs", registered=arguments.registered)
         held_out = validation_folders(arguments.data, arguments.out / "pairs")
-        for seed in range(1, arguments.seeds + 1):
+        for seed in arguments.seeds:
             for name in arguments.variants:
                 train = partial(_train, arguments, VARIANTS[name], seed, folders)
                 result(arguments.out, name, seed, train, partial(scores, held_out))
@@ -130,7 +130,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--updates", type=int, default=UPDATES)
     parser.add_argument("--filters", type=int, default=FILTERS)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="SEED")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--registered", action="store_true", help="train on registered pairs")
     parser.add_argument("--start", type=Path, help="model that the first stage goes on from")

@@ -19,6 +19,7 @@ from sartranslate.translator import Translator
 
 CALIBRATED_PIXELS = 16 * 256**2  # at most; what int8 measures on them is all held at once
 COLOURS = 3
+BATCHES_AHEAD = 2  # read at least: while one is computed, the next
 
 
 def channels(plan: PixelPlan) -> int:
@@ -29,16 +30,17 @@ def channels(plan: PixelPlan) -> int:
 def generated(plan: PixelPlan, translator: Translator) -> Generator[Batch, None, None]:
     """Batches of the plan's windows, in their order, with the channels of all that is asked for side by side.
 
-    Windows are read in a thread of their own, so many ahead as the options say. Raises `OptionError` for a translator
-    without the spread that is asked for, `SceneError` or `BackendError`.
+    Windows are read in a thread of their own, ahead of the generator. Raises `OptionError` for a translator without the
+    spread that is asked for, `SceneError` or `BackendError`.
     """
     generators = [(translator.generator, COLOURS)]
     if plan.options.uncertainty:
         if translator.spread is None:
             raise OptionError("a translator without samples has no spread, expected one with samples")
         generators.append((translator.spread, 1))
-    with closing(prefetch(_patches(plan), plan.options.prefetch)) as patches:
-        batch_size = plan.options.batch_size or translator.batch_size
+    batch_size = plan.options.batch_size or translator.batch_size
+    ahead = max(plan.options.prefetch, BATCHES_AHEAD * batch_size)
+    with closing(prefetch(_patches(plan), ahead)) as patches:
         generator, concurrency = side_by_side(generators), translator.concurrency
         yield from batches(patches, generator, plan.grid.size, batch_size, channels(plan), concurrency)
 

@@ -40,7 +40,7 @@ class InferenceOptions:
     unit: str | None = None  # of the scene's values; None: guessed
     scene: SceneOptions = field(default_factory=SceneOptions)
     area: Area | None = None  # the output's; None: the whole scene
-    prefetch: int = 16  # patches read ahead
+    prefetch: int = 16  # patches read ahead, and never fewer than two batches
     strip_height: int = STRIP_HEIGHT  # rows handed to the writer at once; more rows, more memory
     stac: bool = False  # a STAC item beside the output
     resume: bool = True  # go on with what an interrupted run of the same job has left

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +26,7 @@ from sartranslate.radiometry import Radiometry, to_rgb
 from sartranslate.sliding import Generator
 from sartranslate.source import SceneOptions
 from sartranslate.translator import Translator, load_translator
+from sartranslate.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene, save_scene
 
 FULL_RANGE = Radiometry(low=0, high=100)
@@ -242,6 +244,33 @@ def test_a_watcher_sees_the_windows_go_by_up_to_the_last(
     assert seen[-1] == (15, 15)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert len(seen) == 4  # one more for so many empty windows in a row
+
+
+class Counted(tuple[Window, ...]):
+    """Windows that know how many of them have been taken."""
+
+    taken = 0
+
+    def __iter__(self) -> Iterator[Window]:
+        for window in super().__iter__():
+            self.taken += 1
+            yield window
+
+
+def test_while_a_large_batch_is_computed_the_whole_next_one_is_read(write_scene: WriteScene, tmp_path: Path) -> None:
+    scene = write_scene("scene.tif", np.random.default_rng(1).normal(-12, 3, (400, 500, 1)).astype(np.float32))
+    planned = plan(scene, tmp_path / "out.tif", FULL_RANGE, SMALL)
+    windows, seen = Counted(planned.windows), []
+
+    def patient(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        wanted, waited_until = 20 * (len(seen) + 2), time.monotonic() + 10
+        while windows.taken < min(wanted, len(windows)) and time.monotonic() < waited_until:
+            time.sleep(0.005)
+        seen.append(windows.taken)
+        return grey(batch)
+
+    list(generation.generated(replace(planned, windows=windows), Translator(patient, batch_size=20)))
+    assert all(taken >= wanted for taken, wanted in zip(seen[:3], [40, 60, 80], strict=True))
 
 
 def test_windows_must_fit_the_model(write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path) -> None:
