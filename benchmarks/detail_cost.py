@@ -4,7 +4,9 @@
 
 `--content` is a model trained without a discriminator, such as the first stage of `train_default_model`; `--picture` is
 one with it, by default the embedded one. From each level of the Laplacian pyramid of both pictures the coarser ones are
-taken of the first and the finer ones of the second. Scores are those of `sartranslate evaluate` on the same images.
+taken of the first and the finer ones of the second. Beside that pictures are shares of both, pixel by pixel: were the
+first the least squared error and the second perfect to look at, nothing could be better than these (Freirich et al.
+2021, NeurIPS, theorem 1). Scores are those of `sartranslate evaluate` on the same images.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from sartranslate.tile_images import EvaluatedPairs, TileImages, Translation, op
 from sartranslate.translator import load_translator
 
 LEVELS = 4  # that are taken of the second model at most
+SHARES = (0.25, 0.5, 0.75)  # of the second one
 SCORES = ("psnr", "ssim", "mae", "sliced_wasserstein", "high_frequency_ratio")
 
 
@@ -64,6 +67,10 @@ def _mixed(content: TileImages, picture: TileImages) -> Iterator[tuple[Sample, d
         pictures = {"content": blurred}
         for levels in range(1, LEVELS + 1):
             pictures[f"finest {levels} of the other"] = _joined([*fine[:levels], *coarse[levels:]])
+        for share in SHARES:
+            pictures[f"{share} of the other"] = _bytes(
+                blurred + np.float32(share) * (sharp.astype(np.float32) - blurred)
+            )
         yield sample, {**pictures, "picture": sharp}
 
 
@@ -71,6 +78,10 @@ def _joined(levels: list[Float]) -> NDArray[np.uint8]:
     image = levels[-1]
     for detail in levels[-2::-1]:
         image = detail + doubled(image, detail.shape[:2])
+    return _bytes(image)
+
+
+def _bytes(image: Float) -> NDArray[np.uint8]:
     return np.rint(np.clip(image, 0, 255)).astype(np.uint8)
 
 
