@@ -18,9 +18,9 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.polygon import orient
 
 from sartranslate.errors import SceneError
+from sartranslate.longitudes import NEAR_POLE, Degrees, closed_longitudes
 from sartranslate.raster import applied
 from sartranslate.scene import Scene
-from sartranslate.split import NEAR_POLE, Degrees, closed_longitudes
 from sartranslate.windows import Window
 
 STEPS = 8  # on each side; a border of 20 km on a map then leaves the chords by decimetres at most

@@ -11,9 +11,8 @@ from pyproj import Geod
 from rasterio.crs import CRS
 
 from sartranslate.footprint import to_degrees
+from sartranslate.longitudes import Degrees
 from sartranslate.raster import applied
-
-Degrees = NDArray[np.float64]
 
 FEWEST, MOST = 5, 129  # nodes along each axis
 TOLERANCE = 0.05  # pixels, half of what is promised, since the error is not known everywhere

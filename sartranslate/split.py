@@ -14,11 +14,9 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sartranslate.errors import OptionError
-
-Degrees = NDArray[np.float64]  # (N, 2): longitude and latitude
+from sartranslate.longitudes import NEAR_POLE, Degrees, closed_longitudes
 
 SPLITS = ("train", "val", "test")
 METRES_PER_DEGREE = 111_320.0  # of the equator
@@ -26,7 +24,6 @@ LEAST_METRES_PER_DEGREE = 110_574.0  # of a meridian of WGS 84, at the equator; 
 SMALLEST_BLOCK = 100.0  # metres
 SEEDS = 2**63  # what a column of whole numbers can hold
 DRAW_BYTES = 6  # 48 bits are exact in a float
-NEAR_POLE = 90  # degrees of longitude between neighbours on an outline: it passes a pole closer than they are apart
 
 
 class _Box(NamedTuple):
@@ -95,14 +92,6 @@ class PlaceSplit:
         digest = blake2b(f"{self.seed} {row} {column}".encode(), digest_size=DRAW_BYTES).digest()
         draw = int.from_bytes(digest, "big") / 256**DRAW_BYTES * sum(self.shares)
         return next(split for split, end in zip(SPLITS, accumulate(self.shares), strict=True) if draw < end)
-
-
-def closed_longitudes(outline: Degrees) -> NDArray[np.float64]:
-    """(N + 1,) longitudes along an outline and back to its start, without the jump at the antimeridian.
-
-    They may leave -180..180, and end 360 from where they began where the outline runs around a pole.
-    """
-    return np.unwrap(np.append(outline[:, 0], outline[0, 0]), period=360)
 
 
 def _bounds(outline: Degrees) -> _Box:

@@ -51,6 +51,7 @@ LAYERS = {
             "landcover",
             "limits",
             "lock",
+            "longitudes",
             "materials",
             "metrics",
             "noise",

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pyproj import Geod
 
 from sartranslate.errors import OptionError
-from sartranslate.split import SPLITS, Degrees, PlaceSplit, closed_longitudes
+from sartranslate.longitudes import Degrees, closed_longitudes
+from sartranslate.split import SPLITS, PlaceSplit
 
 LIGHT = settings(max_examples=100, deadline=None)
 EARTH = Geod(ellps="WGS84")
