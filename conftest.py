@@ -3,8 +3,8 @@
 import importlib.util
 
 TORCH = [
-    "sartranslate/torch_gpu.py",
-    "sartranslate/torch_graph.py",
+    "sartranslate/networks/torch_gpu.py",
+    "sartranslate/runtimes/torch_graph.py",
     "tests/test_import_weights.py",
     "tests/test_peer_weights.py",
 ]

@@ -25,7 +25,7 @@ setup(
     # The folder cli/ is installed as sartranslate.cli, so that the top-level name "cli" stays free.
     packages=[*find_packages(include=["sartranslate", "sartranslate.*"]), "sartranslate.cli"],
     package_dir={"sartranslate.cli": "cli"},
-    package_data={"sartranslate": ["py.typed", "assets/*", "models/*"]},
+    package_data={"sartranslate": ["py.typed", "models/*"], "sartranslate.compare": ["assets/*"]},
     entry_points={"console_scripts": ["sartranslate = sartranslate.cli:main"]},
     install_requires=[
         "affine>=2.4",

@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from variants import print_table, result
 
-from sartranslate import backend, metrics
-from sartranslate.presets import preset
-from sartranslate.pyramid import high_frequency_ratio
-from sartranslate.radiometry import to_rgb
-from sartranslate.recipe import Recipe
-from sartranslate.validation import translated
-from sartranslate.wasserstein import sliced_wasserstein
+from sartranslate.backscatter.radiometry import to_rgb
+from sartranslate.networks import backend
+from sartranslate.quality import metrics
+from sartranslate.quality.pyramid import high_frequency_ratio
+from sartranslate.quality.wasserstein import sliced_wasserstein
+from sartranslate.recipes.presets import preset
+from sartranslate.recipes.recipe import Recipe
+from sartranslate.train.validation import translated
 
 HELD_OUT = ("la_047", "la_048", "la_060", "la_061")
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -70,9 +71,9 @@ def _parse() -> argparse.Namespace:
 
 
 def _result(arguments: argparse.Namespace, out: Path, name: str, seed: int) -> None:
-    from sartranslate import bundle
-    from sartranslate.training import TrainingOptions, train
-    from sartranslate.training_data import DataOptions
+    from sartranslate.networks import bundle
+    from sartranslate.train.training import TrainingOptions, train
+    from sartranslate.train.training_data import DataOptions
 
     pairs, held_out = _folders(Path(arguments.data), out)
     data = DataOptions(validation=(held_out,))
@@ -111,8 +112,8 @@ def _folders(data: Path, out: Path) -> tuple[Path, Path]:
 
 
 def _scores(held_out: Path, generator: Any) -> dict[str, float]:
-    from sartranslate.dataset import open_pairs
-    from sartranslate.fixed_windows import windows_to_score
+    from sartranslate.datasets.dataset import open_pairs
+    from sartranslate.datasets.fixed_windows import windows_to_score
 
     windows = list(windows_to_score(open_pairs([held_out]), 256, SCORED_WINDOWS))
     generated = np.stack([to_rgb(image) for image in translated(generator, windows)])

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.blend import axis_weights, taper
-from sartranslate.windows import WindowGrid, offsets
+from sartranslate.streaming.blend import axis_weights, taper
+from sartranslate.streaming.windows import WindowGrid, offsets
 
 HEIGHT, WIDTH = 600, 1000  # pixels of the scene that is drawn
 SIZE, OVERLAP = 256, 64  # of its windows

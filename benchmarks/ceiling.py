@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from sartranslate import metrics
-from sartranslate.dataset import open_pairs
-from sartranslate.fixed_windows import windows_to_score
-from sartranslate.pyramid import high_frequency_ratio
-from sartranslate.radiometry import to_rgb
-from sartranslate.wasserstein import sliced_wasserstein
+from sartranslate.backscatter.radiometry import to_rgb
+from sartranslate.datasets.dataset import open_pairs
+from sartranslate.datasets.fixed_windows import windows_to_score
+from sartranslate.quality import metrics
+from sartranslate.quality.pyramid import high_frequency_ratio
+from sartranslate.quality.wasserstein import sliced_wasserstein
 
 SIZE = 256  # pixels
 ALL = 10**6  # windows

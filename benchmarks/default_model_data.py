@@ -16,10 +16,10 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from sartranslate.coregistration import CLEAR, REACH, estimate_shift
-from sartranslate.raster import moved
-from sartranslate.simulation import SimulationOptions, simulate
-from sartranslate.windows import Window
+from sartranslate.datasets.coregistration import CLEAR, REACH, estimate_shift
+from sartranslate.rasters.raster import moved
+from sartranslate.simulate.simulation import SimulationOptions, simulate
+from sartranslate.streaming.windows import Window
 
 VALIDATION = {"la_047", "la_048", "la_060", "la_061", "sat_258", "sat_259", "sat_260"}
 TEST = {"la_127", "la_128", "sat_219", "sat_220"}

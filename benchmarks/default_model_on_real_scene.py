@@ -16,10 +16,10 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from sartranslate import backend, bundle
-from sartranslate.inference import translate
-from sartranslate.planning import plan
-from sartranslate.translator import load_translator
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import plan
+from sartranslate.networks import backend, bundle
+from sartranslate.runtimes.translator import load_translator
 
 HELD_OUT = (slice(None), slice(0, 2048), slice(0, 2048))
 

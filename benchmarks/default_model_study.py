@@ -22,7 +22,7 @@ from stages import Stage, provenance, train_stages
 from train_default_model import FILTERS, STAGES, UPDATES
 from variants import print_table, result
 
-from sartranslate import backend
+from sartranslate.networks import backend
 
 COLUMNS = (
     "psnr",
@@ -146,11 +146,11 @@ def _train(arguments: argparse.Namespace, stages: Sequence[Stage], seed: int, fo
 
 def scores(held_out: Sequence[Path], model: Path) -> dict[str, float]:
     """Of `sartranslate evaluate` on the validation part, with the updates of the generator in all stages."""
-    from sartranslate import bundle
-    from sartranslate.evaluation import evaluate_pairs
-    from sartranslate.pair_check import PairOptions
-    from sartranslate.tile_images import Translation, open_evaluated
-    from sartranslate.translator import load_translator
+    from sartranslate.datasets.pair_check import PairOptions
+    from sartranslate.evaluate.evaluation import evaluate_pairs
+    from sartranslate.evaluate.tile_images import Translation, open_evaluated
+    from sartranslate.networks import bundle
+    from sartranslate.runtimes.translator import load_translator
 
     evaluated = open_evaluated(list(held_out), "val", PairOptions(bundle.describe(model).radiometry))
     translator = load_translator(model)

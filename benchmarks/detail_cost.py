@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate import backend, bundle
-from sartranslate.pair_check import PairOptions
-from sartranslate.pyramid import doubled, pyramid
-from sartranslate.radiometry import Float
-from sartranslate.scores import METRICS
-from sartranslate.scoring import Picture, Sample, Scoring
-from sartranslate.tile_images import EvaluatedPairs, TileImages, Translation, open_evaluated
-from sartranslate.translator import load_translator
+from sartranslate.backscatter.radiometry import Float
+from sartranslate.datasets.pair_check import PairOptions
+from sartranslate.evaluate.tile_images import EvaluatedPairs, TileImages, Translation, open_evaluated
+from sartranslate.networks import backend, bundle
+from sartranslate.quality.pyramid import doubled, pyramid
+from sartranslate.quality.scores import METRICS
+from sartranslate.quality.scoring import Picture, Sample, Scoring
+from sartranslate.runtimes.translator import load_translator
 
 LEVELS = 4  # that are taken of the second model at most
 SHARES = (0.25, 0.5, 0.75)  # of the second one

@@ -39,15 +39,6 @@ import onnx  # noqa: F401  # that children need not import it; onnxruntime begin
 from fuzz_cases import CORPORA, Bases
 from fuzz_verdict import LIBTIFF, Verdict, judged
 
-import sartranslate.evaluation
-import sartranslate.inference
-import sartranslate.inspection
-import sartranslate.onnx_graph
-import sartranslate.pairing
-import sartranslate.raster_images
-import sartranslate.training_data
-import sartranslate.translator  # noqa: F401
-
 SIZES = {"scenes": 2000, "bundles": 2000, "folders": 500, "areas": 500}
 SHOWN = 300  # characters of standard error
 HEADS = ("cases", "succeeded", "refused", "defects", "slowest s", "peak MB")

@@ -77,8 +77,8 @@ def checking() -> None:
 @click.option("--skip-bad", is_flag=True)
 def check(folder: Path, skip_bad: bool) -> None:
     """Open, check and scale the pairs of a folder, and draw a batch."""
-    from sartranslate.presets import preset
-    from sartranslate.training_data import DataOptions, load_data
+    from sartranslate.recipes.presets import preset
+    from sartranslate.train.training_data import DataOptions, load_data
 
     small = {"generator.architecture": "resnet_6blocks", "discriminator.layers": 1, "optimisation.crop": 16}
     recipe = preset("sar").with_fields({**small, "optimisation.batch_size": 2})

@@ -13,8 +13,8 @@ from fuzz_cases import OUT, TILES, UNDAMAGED, Bases, Case, checking, make_case
 from mutated_folders import INDEX
 
 from cli import main
+from sartranslate.datasets.tile_index import read_index
 from sartranslate.errors import SartranslateError
-from sartranslate.tile_index import read_index
 
 SECONDS = 20.0  # that a case may take
 RESIDENT = 400e6  # bytes

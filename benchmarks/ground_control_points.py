@@ -11,11 +11,11 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.groundcontrol import METHODS, ControlPoints, Points
-from sartranslate.reader import block_cache, scene_reader
-from sartranslate.scene import open_scene
-from sartranslate.source import SceneOptions
-from sartranslate.windows import WindowGrid
+from sartranslate.rasters.groundcontrol import METHODS, ControlPoints, Points
+from sartranslate.scenes.reader import block_cache, scene_reader
+from sartranslate.scenes.scene import open_scene
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.windows import WindowGrid
 
 FOLDS = 5
 WINDOW = 256

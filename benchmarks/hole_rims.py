@@ -20,18 +20,18 @@ import rasterio
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from sartranslate import backend, bundle
-from sartranslate.fill import fill_mirrored
-from sartranslate.planning import plan
-from sartranslate.radiometry import Float, Mask, to_rgb
-from sartranslate.raster import quiet_georeference
-from sartranslate.reader import scene_reader
-from sartranslate.scaling import SceneScaling
-from sartranslate.scene import Scene
-from sartranslate.simulation import SimulationOptions, simulate
-from sartranslate.sliding import Generator
-from sartranslate.translator import load_translator
-from sartranslate.windows import Window
+from sartranslate.backscatter.fill import fill_mirrored
+from sartranslate.backscatter.radiometry import Float, Mask, to_rgb
+from sartranslate.backscatter.scaling import SceneScaling
+from sartranslate.infer.planning import plan
+from sartranslate.networks import backend, bundle
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.runtimes.translator import load_translator
+from sartranslate.scenes.reader import scene_reader
+from sartranslate.scenes.scene import Scene
+from sartranslate.simulate.simulation import SimulationOptions, simulate
+from sartranslate.streaming.sliding import Generator
+from sartranslate.streaming.windows import Window
 
 SIZE = 256  # pixels, both sides of a window
 TRIALS = 2000  # windows looked at in search of those without holes of their own

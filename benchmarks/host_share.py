@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sartranslate.inference import translate
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Float, Radiometry
-from sartranslate.simulation import SimulationOptions, simulate
-from sartranslate.translator import Translator
+from sartranslate.backscatter.radiometry import Float, Radiometry
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.runtimes.translator import Translator
+from sartranslate.simulate.simulation import SimulationOptions, simulate
 
 WINDOW = 256  # pixels
 PERIOD = 40  # pixels, of the picture's waves

@@ -59,7 +59,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _simulate(folder: Path, width: int, height: int) -> Path:
-    from sartranslate.simulation import SimulationOptions, simulate
+    from sartranslate.simulate.simulation import SimulationOptions, simulate
 
     simulate(folder, SimulationOptions(pairs=0, scene=(height, width), nodata_rim=200))
     return folder / "scene.tif"
@@ -98,10 +98,10 @@ def _measure(scene: Path) -> dict[str, float]:
     import numpy as np
     import psutil
 
-    from sartranslate.inference import translate
-    from sartranslate.planning import InferenceOptions, plan
-    from sartranslate.radiometry import Radiometry
-    from sartranslate.translator import Translator
+    from sartranslate.backscatter.radiometry import Radiometry
+    from sartranslate.infer.inference import translate
+    from sartranslate.infer.planning import InferenceOptions, plan
+    from sartranslate.runtimes.translator import Translator
 
     baseline = psutil.Process().memory_info().rss
     generator = Translator(lambda batch: np.repeat(batch, 3, axis=-1))

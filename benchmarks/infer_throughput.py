@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from throughput_sides import OVERLAP, WINDOW, Given, Ours, Peer, side
 
-from sartranslate.backend import CPU_BATCH, GPU_BATCH
+from sartranslate.networks.backend import CPU_BATCH, GPU_BATCH
 
 RUNTIMES = ("keras", "onnxruntime", "openvino")
 PEER = "PyTorch"
@@ -98,14 +98,14 @@ class Untrained:
     """Needs the framework, which this process should not hold."""
 
     def save(self, path: Path, filters: int) -> None:
-        from sartranslate import backend, bundle
-        from sartranslate.architecture import GeneratorConfig
-        from sartranslate.radiometry import Radiometry
+        from sartranslate.backscatter.radiometry import Radiometry
+        from sartranslate.networks import backend, bundle
+        from sartranslate.recipes.architecture import GeneratorConfig
 
         backend.select()
-        from sartranslate.blocks import initialise
-        from sartranslate.generators import build_generator
-        from sartranslate.initialisation import Initialisation
+        from sartranslate.networks.blocks import initialise
+        from sartranslate.networks.generators import build_generator
+        from sartranslate.recipes.initialisation import Initialisation
 
         config = GeneratorConfig(filters=filters)
         model = build_generator(config)
@@ -117,7 +117,7 @@ def _simulated(folder: Path, size: int) -> Path:
     """A landscape, mirrored until it fills the scene."""
     import rasterio
 
-    from sartranslate.simulation import SimulationOptions, simulate
+    from sartranslate.simulate.simulation import SimulationOptions, simulate
 
     pixels = min(size, SIMULATED)
     simulate(folder, SimulationOptions(pairs=0, scene=(pixels, pixels)))
@@ -130,9 +130,9 @@ def _simulated(folder: Path, size: int) -> Path:
 
 
 def _work(model: Path, size: int) -> tuple[int, float]:
-    from sartranslate import bundle
-    from sartranslate.topology import operations
-    from sartranslate.windows import WindowGrid
+    from sartranslate.networks import bundle
+    from sartranslate.networks.topology import operations
+    from sartranslate.streaming.windows import WindowGrid
 
     config = bundle.describe(model).generator
     return len(WindowGrid(size, size, WINDOW, OVERLAP)), operations(config, WINDOW, folded=True)

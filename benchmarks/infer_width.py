@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sartranslate import bundle
-from sartranslate.inference import translate
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.simulation import SimulationOptions, simulate
-from sartranslate.translator import Translator, load_translator
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.networks import bundle
+from sartranslate.runtimes.translator import Translator, load_translator
+from sartranslate.simulate.simulation import SimulationOptions, simulate
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from sartranslate.reader import block_cache
-from sartranslate.sampling import survey
-from sartranslate.scene import open_scene
-from sartranslate.source import SceneOptions
+from sartranslate.scenes.reader import block_cache
+from sartranslate.scenes.sampling import survey
+from sartranslate.scenes.scene import open_scene
+from sartranslate.scenes.source import SceneOptions
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from mutations import TEXTS, WHOLE, damaged, odd_number, odd_value, one_of, some
 from numpy.random import Generator
 from safetensors.numpy import save
 
-from sartranslate.architecture import ARCHITECTURES, NORMS, TEST_MODES, UPSAMPLINGS, GeneratorConfig
-from sartranslate.bundle import METADATA_KEY
-from sartranslate.radiometry import Radiometry
-from sartranslate.topology import variables
+from sartranslate.backscatter.radiometry import Radiometry
+from sartranslate.networks.bundle import METADATA_KEY
+from sartranslate.networks.topology import variables
+from sartranslate.recipes.architecture import ARCHITECTURES, NORMS, TEST_MODES, UPSAMPLINGS, GeneratorConfig
 
 LENGTH = 8  # bytes, of the header's length
 DTYPES = ("F16", "F32", "F64", "BF16", "I8", "U64", "BOOL", "F8_E4M3", "f32", "", "X" * 1000)

@@ -19,11 +19,11 @@ from mutated_tiffs import PLACE, mutated_tiff
 from mutations import TEXTS, damaged, one_of, some, with_deep_text, with_odd_part
 from numpy.random import Generator
 
-from sartranslate.raster import quiet_georeference
-from sartranslate.scaling import PERCENTILES
-from sartranslate.source import STATISTICS_TAG
-from sartranslate.split import PlaceSplit
-from sartranslate.tile_index import COLUMNS, TileRecord, write_index
+from sartranslate.backscatter.scaling import PERCENTILES
+from sartranslate.datasets.split import PlaceSplit
+from sartranslate.datasets.tile_index import COLUMNS, TileRecord, write_index
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.scenes.source import STATISTICS_TAG
 
 SIDE = 32  # pixels of a tile
 INDEX = "index.gpkg"

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
-from sartranslate.raster import quiet_georeference
+from sartranslate.rasters.raster import quiet_georeference
 
 HEIGHT, WIDTH = 40, 48
 PLACE = {"crs": CRS.from_epsg(32632), "transform": Affine(10, 0, 500_000, 0, -10, 5_300_000)}

@@ -13,14 +13,14 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from sartranslate import backend
-from sartranslate.bundle import DEFAULT_MODEL, describe
-from sartranslate.inference import translate
-from sartranslate.planning import plan
-from sartranslate.radiometry import to_rgb
-from sartranslate.raster import quiet_georeference
-from sartranslate.simulation import SimulationOptions, simulate
-from sartranslate.translator import load_translator
+from sartranslate.backscatter.radiometry import to_rgb
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import plan
+from sartranslate.networks import backend
+from sartranslate.networks.bundle import DEFAULT_MODEL, describe
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.runtimes.translator import load_translator
+from sartranslate.simulate.simulation import SimulationOptions, simulate
 
 HEIGHT, WIDTH = 900, 1200  # of sample_tiles/scene.tif, and the seed of that folder
 SEED = 1

@@ -13,13 +13,13 @@ from functools import partial
 
 from train_throughput import noise, seconds
 
-from sartranslate import backend
+from sartranslate.networks import backend
 
 backend.select("torch")
 
-from sartranslate.pix2pix import Pix2Pix  # noqa: E402
-from sartranslate.presets import preset  # noqa: E402
-from sartranslate.recipe import Recipe  # noqa: E402
+from sartranslate.recipes.presets import preset  # noqa: E402
+from sartranslate.recipes.recipe import Recipe  # noqa: E402
+from sartranslate.train.pix2pix import Pix2Pix  # noqa: E402
 
 COMPARED = 5  # updates
 WARM_UP = 3

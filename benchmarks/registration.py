@@ -10,13 +10,13 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.coregistration import CLEAR, Shift, estimate_shift
-from sartranslate.cutting import LUMINANCE
-from sartranslate.optical import open_optical, optical_reader
-from sartranslate.radiometry import Float, Mask
-from sartranslate.reader import scene_reader
-from sartranslate.scene import open_scene
-from sartranslate.windows import Window
+from sartranslate.backscatter.radiometry import Float, Mask
+from sartranslate.datasets.coregistration import CLEAR, Shift, estimate_shift
+from sartranslate.datasets.cutting import LUMINANCE
+from sartranslate.scenes.optical import open_optical, optical_reader
+from sartranslate.scenes.reader import scene_reader
+from sartranslate.scenes.scene import open_scene
+from sartranslate.streaming.windows import Window
 
 TILE = 256
 ADDED = (4, -3)  # pixels down and right

@@ -22,15 +22,15 @@ from rasterio.control import GroundControlPoint
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from sartranslate.area_file import bbox_area  # noqa: E402
-from sartranslate.generation import _patches  # noqa: E402
-from sartranslate.planning import InferenceOptions, plan_pixels  # noqa: E402
-from sartranslate.radiometry import Radiometry  # noqa: E402
-from sartranslate.raster import quiet_georeference  # noqa: E402
-from sartranslate.reader import block_cache  # noqa: E402
-from sartranslate.sampling import _spread_windows  # noqa: E402
-from sartranslate.scene import open_scene  # noqa: E402
-from sartranslate.windows import Window  # noqa: E402
+from sartranslate.backscatter.radiometry import Radiometry  # noqa: E402
+from sartranslate.infer.generation import _patches  # noqa: E402
+from sartranslate.infer.planning import InferenceOptions, plan_pixels  # noqa: E402
+from sartranslate.rasters.raster import quiet_georeference  # noqa: E402
+from sartranslate.scenes.area_file import bbox_area  # noqa: E402
+from sartranslate.scenes.reader import block_cache  # noqa: E402
+from sartranslate.scenes.sampling import _spread_windows  # noqa: E402
+from sartranslate.scenes.scene import open_scene  # noqa: E402
+from sartranslate.streaming.windows import Window  # noqa: E402
 from tests.faulty_server import Served, served  # noqa: E402
 
 SIDE = 4096  # pixels

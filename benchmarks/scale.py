@@ -6,7 +6,7 @@
 
 A scene costs its client a plan, a share of its time for each window, and a COG pass; each task of 32 windows costs the
 scheduler; each window costs a worker; and reading costs a bandwidth that all workers share. Tasks are given out as
-`sartranslate.pool` does: in order, so many ahead, three scenes at once, earlier ones first.
+`sartranslate.workers.pool` does: in order, so many ahead, three scenes at once, earlier ones first.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import NamedTuple
 
 from workers import translator_of, write_scene
 
-from sartranslate import bundle
-from sartranslate.computing import LANES, computing
-from sartranslate.pool import AHEAD, TASK_WINDOWS
-from sartranslate.translator import Choice
-from sartranslate.windows import WindowGrid
+from sartranslate.networks import bundle
+from sartranslate.runtimes.translator import Choice
+from sartranslate.streaming.windows import WindowGrid
+from sartranslate.workers.computing import LANES, computing
+from sartranslate.workers.pool import AHEAD, TASK_WINDOWS
 
 SENTINEL_1 = (16_700, 25_000)  # rows and columns of a GRD scene in high resolution
 HOUR = 3600.0

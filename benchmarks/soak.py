@@ -19,10 +19,10 @@ SIZES = ((300, 200), (256, 256), (100, 500), (520, 310))  # height and width of 
 
 def soak_library(folder: Path, times: int) -> Outcome:
     """Through the library in this process, with the default model."""
-    from sartranslate import bundle
-    from sartranslate.inference import translate
-    from sartranslate.planning import InferenceOptions, plan
-    from sartranslate.translator import load_translator
+    from sartranslate.infer.inference import translate
+    from sartranslate.infer.planning import InferenceOptions, plan
+    from sartranslate.networks import bundle
+    from sartranslate.runtimes.translator import load_translator
 
     outcome, process = Outcome(), psutil.Process()
     scenes = _scenes(folder)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sartranslate.presets import preset
-from sartranslate.recipe import Recipe, flattened
+from sartranslate.recipes.presets import preset
+from sartranslate.recipes.recipe import Recipe, flattened
 
 KEPT = "kept.safetensors"
 
@@ -50,7 +50,7 @@ def train_stages(
 
 def provenance(model: Path) -> list[Mapping[str, Any]]:
     """What each stage's bundle says of its training, the first stage first."""
-    from sartranslate import bundle
+    from sartranslate.networks import bundle
 
     training = bundle.describe(model).training
     start = training.get("start")
@@ -66,9 +66,9 @@ def _train(
     held_out: Sequence[Path],
     kept_after: int,
 ) -> None:
-    from sartranslate.session import Hooks
-    from sartranslate.training import TrainingOptions, resume, train
-    from sartranslate.training_data import DataOptions
+    from sartranslate.train.session import Hooks
+    from sartranslate.train.training import TrainingOptions, resume, train
+    from sartranslate.train.training_data import DataOptions
 
     hooks = Hooks(watch=_watch(run, kept_after))
     data = DataOptions(validation=tuple(held_out))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 SIZE = 512  # pixels, height and width of the scene
 BARE = """
-from sartranslate import backend, bundle
+from sartranslate.networks import backend, bundle
 backend.select("tensorflow")
 import tensorflow
 bundle.load(bundle.DEFAULT_MODEL, backend.resolve_precision("auto"))

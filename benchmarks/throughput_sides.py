@@ -32,7 +32,7 @@ class Ours:
 
     def __init__(self, given: Given, runtime: str) -> None:
         if runtime == "keras":
-            from sartranslate import backend
+            from sartranslate.networks import backend
 
             backend.select("torch" if given.device == "gpu" else None)
         self._given, self._runtime = given, runtime
@@ -40,7 +40,7 @@ class Ours:
 
     def bare(self, precision: str, batch: int, calls: int) -> float:
         """Seconds of so many calls with arrays of a batch, compiled before, as many at once as a translation makes."""
-        from sartranslate.prefetch import in_threads
+        from sartranslate.streaming.prefetch import in_threads
 
         translator, arrays = self._translator(precision), noise(batch)
         translator.generator(arrays)
@@ -51,9 +51,9 @@ class Ours:
 
     def translate(self, precision: str, batch: int) -> float:
         """Seconds from the first read of the scene to the finished file."""
-        from sartranslate import bundle
-        from sartranslate.inference import translate
-        from sartranslate.planning import InferenceOptions, plan
+        from sartranslate.infer.inference import translate
+        from sartranslate.infer.planning import InferenceOptions, plan
+        from sartranslate.networks import bundle
 
         translator = self._translator(precision)
         radiometry = bundle.describe(self._given.model).radiometry
@@ -64,7 +64,7 @@ class Ours:
 
     def matrix(self, precision: str) -> float:
         """Floating-point operations per second of a large matrix product in the framework."""
-        from sartranslate import backend
+        from sartranslate.networks import backend
 
         if backend.active() == "torch":
             return _torch_matrix(precision, self._given.device)
@@ -78,15 +78,15 @@ class Ours:
         return self._given.scene.with_name("ours.tif")
 
     def _calibration(self) -> Any:
-        from sartranslate import bundle
-        from sartranslate.generation import calibration_patches
-        from sartranslate.planning import plan
+        from sartranslate.infer.generation import calibration_patches
+        from sartranslate.infer.planning import plan
+        from sartranslate.networks import bundle
 
         radiometry = bundle.describe(self._given.model).radiometry
         return calibration_patches(plan(self._given.scene, self.out.with_name("none.tif"), radiometry))
 
     def _translator(self, precision: str) -> Any:
-        from sartranslate.translator import load_translator
+        from sartranslate.runtimes.translator import load_translator
 
         if precision not in self._translators:
             self._translators[precision] = load_translator(
@@ -121,9 +121,9 @@ class Peer:
         import torch
         from monai.inferers import sliding_window_inference
 
-        from sartranslate import bundle
-        from sartranslate.planning import plan
-        from sartranslate.radiometry import to_rgb
+        from sartranslate.backscatter.radiometry import to_rgb
+        from sartranslate.infer.planning import plan
+        from sartranslate.networks import bundle
 
         network, radiometry = self._network(precision), bundle.describe(self._given.model).radiometry
         out = self._given.scene.with_name("peer.tif")
@@ -155,7 +155,7 @@ class Peer:
         import torch
         from torch_pix2pix import UNet, copy_weight
 
-        from sartranslate import bundle
+        from sartranslate.networks import bundle
 
         if precision not in self._networks:
             description, tensors = bundle.read(self._given.model)

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sartranslate.peer_weights import PARTS
+from sartranslate.exchange.peer_weights import PARTS
 
 LEVELS, FILTERS = 8, 64
 CRITIC = ((64, 2), (128, 2), (256, 2), (512, 1))  # filters and stride

@@ -28,7 +28,7 @@ from default_model_data import (
 )
 from stages import KEPT, Stage, provenance, train_stages
 
-from sartranslate import backend
+from sartranslate.networks import backend
 
 SEED = 1
 FILTERS = 24
@@ -88,7 +88,7 @@ def _parse() -> argparse.Namespace:
 
 def _embedded(model: Path, out: Path) -> Path:
     """The last stage and a share of its way, named, with the provenance of all, without places of a machine."""
-    from sartranslate import bundle
+    from sartranslate.networks import bundle
 
     stages = provenance(model)
     trained, kept, earlier = map(bundle.load, (model, model.with_name(KEPT), Path(stages[-1]["start"])))

@@ -119,11 +119,11 @@ def noise(count: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray
 
 
 def _ours(line: Connection, case: Case) -> None:
-    from sartranslate import backend
+    from sartranslate.networks import backend
 
     backend.select(case.backend)
-    from sartranslate.pix2pix import Pix2Pix
-    from sartranslate.presets import preset
+    from sartranslate.recipes.presets import preset
+    from sartranslate.train.pix2pix import Pix2Pix
 
     recipe = preset("junyanz").with_fields({"optimisation.batch_size": case.batch})
     source, target, seeds = noise(case.batch)
@@ -173,10 +173,10 @@ def _crops_per_second(name: str) -> float:
     import tempfile
     from pathlib import Path
 
-    from sartranslate.crops import CropOptions, Crops
-    from sartranslate.dataset import open_pairs
-    from sartranslate.presets import preset
-    from sartranslate.simulation import SimulationOptions, simulate
+    from sartranslate.datasets.crops import CropOptions, Crops
+    from sartranslate.datasets.dataset import open_pairs
+    from sartranslate.recipes.presets import preset
+    from sartranslate.simulate.simulation import SimulationOptions, simulate
 
     with tempfile.TemporaryDirectory() as folder:
         simulate(Path(folder), SimulationOptions(pairs=8, tile_size=512))

@@ -19,16 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from sartranslate import backend, bundle
-from sartranslate.augmentation import Patches
-from sartranslate.dataset import open_pairs
-from sartranslate.fixed_windows import windows_to_score
-from sartranslate.pair_check import PairOptions
-from sartranslate.radiometry import Mask
-from sartranslate.split import SPLITS
-from sartranslate.tiles import find_tiles
-from sartranslate.translator import Translator, load_translator
-from sartranslate.uncertainty import GREY_LEVELS
+from sartranslate.backscatter.radiometry import Mask
+from sartranslate.datasets.dataset import open_pairs
+from sartranslate.datasets.fixed_windows import windows_to_score
+from sartranslate.datasets.pair_check import PairOptions
+from sartranslate.datasets.split import SPLITS
+from sartranslate.datasets.tiles import find_tiles
+from sartranslate.networks import backend, bundle
+from sartranslate.quality.uncertainty import GREY_LEVELS
+from sartranslate.recipes.augmentation import Patches
+from sartranslate.runtimes.translator import Translator, load_translator
 
 SIZE = 256  # pixels, both sides of a window
 SQUARE = 8  # pixels

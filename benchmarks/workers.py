@@ -28,11 +28,11 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
-from sartranslate import bundle
-from sartranslate.computing import Computing, computing
-from sartranslate.inference_summary import InferenceSummary
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.translator import Choice
+from sartranslate.infer.inference_summary import InferenceSummary
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.networks import bundle
+from sartranslate.runtimes.translator import Choice
+from sartranslate.workers.computing import Computing, computing
 
 ROWS = 512  # written at once
 MEGABYTE = 1e6

@@ -12,8 +12,8 @@ from . import options
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from sartranslate.comparing import ComparisonSummary
-    from sartranslate.source import SceneOptions
+    from sartranslate.compare.comparing import ComparisonSummary
+    from sartranslate.scenes.source import SceneOptions
 
 
 @click.command()
@@ -44,8 +44,9 @@ def compare(
     PAGE needs no network and no other file. SCENE is opened as by `sartranslate infer`, with the same options, and left
     out where --band names its files. OUT may be a part of it.
     """
-    from sartranslate import bundle, comparing
-    from sartranslate.comparison import ComparisonOptions
+    from sartranslate.compare import comparing
+    from sartranslate.compare.comparison import ComparisonOptions
+    from sartranslate.networks import bundle
 
     source, out, page = options.split_paths(paths, bool(scene.files), "SCENE", "OUT", "PAGE")
     model = model or bundle.DEFAULT_MODEL

@@ -14,8 +14,8 @@ from . import options
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from sartranslate.contact_sheets import Images
-    from sartranslate.scores import Evaluation, MethodScores, Metric
+    from sartranslate.evaluate.contact_sheets import Images
+    from sartranslate.quality.scores import Evaluation, MethodScores, Metric
 
 STANDARD_OUTPUT = Path("-")
 WIDTH = 13  # characters of a column
@@ -102,9 +102,9 @@ def _check_reports(
     folders: Sequence[Path],
     overwrite: bool,
 ) -> None:
-    from sartranslate.bundle import DEFAULT_MODEL
-    from sartranslate.output import check_distinct, check_report
-    from sartranslate.tiles import images_below
+    from sartranslate.datasets.tiles import images_below
+    from sartranslate.networks.bundle import DEFAULT_MODEL
+    from sartranslate.outputs.output import check_distinct, check_report
 
     for out in filter(None, (json_file, report)):
         if out != STANDARD_OUTPUT:
@@ -121,12 +121,12 @@ def _refuse(names: Sequence[str], wanted: str, settings: dict[str, Any]) -> None
 
 
 def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tuple[Evaluation, Images]:
-    from sartranslate import backend, bundle
-    from sartranslate.evaluation import evaluate_pairs
-    from sartranslate.pair_check import PairOptions
-    from sartranslate.tile_images import Translation, open_evaluated
-    from sartranslate.translator import load_translator
-    from sartranslate.windows import WindowGrid, check_multiple
+    from sartranslate.datasets.pair_check import PairOptions
+    from sartranslate.evaluate.evaluation import evaluate_pairs
+    from sartranslate.evaluate.tile_images import Translation, open_evaluated
+    from sartranslate.networks import backend, bundle
+    from sartranslate.runtimes.translator import load_translator
+    from sartranslate.streaming.windows import WindowGrid, check_multiple
 
     model = settings["model"] or bundle.DEFAULT_MODEL
     wanted = bundle.describe(model)
@@ -145,9 +145,9 @@ def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tup
 
 
 def _rasters(prediction: Path, truth: Path, settings: dict[str, Any], watch: Any) -> tuple[Evaluation, Images]:
-    from sartranslate import bundle
-    from sartranslate.evaluation import evaluate_rasters
-    from sartranslate.raster_images import RasterOptions, open_raster_images
+    from sartranslate.evaluate.evaluation import evaluate_rasters
+    from sartranslate.evaluate.raster_images import RasterOptions, open_raster_images
+    from sartranslate.networks import bundle
 
     told = settings["window"], settings["overlap"]
     chosen = RasterOptions(
@@ -159,7 +159,7 @@ def _rasters(prediction: Path, truth: Path, settings: dict[str, Any], watch: Any
 
 
 def _write(evaluation: Evaluation, images: Images, json_file: Path | None, report: Path | None) -> None:
-    from sartranslate.atomic import write_whole
+    from sartranslate.storage.atomic import write_whole
 
     if json_file:
         text = json.dumps(evaluation.as_dict(), indent=2, allow_nan=False)
@@ -168,8 +168,8 @@ def _write(evaluation: Evaluation, images: Images, json_file: Path | None, repor
         else:
             write_whole(json_file, f"{text}\n".encode())
     if report:
-        from sartranslate.contact_sheets import contact_sheets
-        from sartranslate.evaluation_page import evaluation_page
+        from sartranslate.evaluate.contact_sheets import contact_sheets
+        from sartranslate.evaluate.evaluation_page import evaluation_page
 
         page = evaluation_page(evaluation, contact_sheets(images, evaluation.images))
         write_whole(report, page.encode())
@@ -177,7 +177,7 @@ def _write(evaluation: Evaluation, images: Images, json_file: Path | None, repor
 
 def _table(evaluation: Evaluation) -> Iterator[str]:
     """Rows of methods, the interval of the first one, if it has any, below it, and notes."""
-    from sartranslate.scores import METRICS
+    from sartranslate.quality.scores import METRICS
 
     names = [name for name in METRICS if any(name in method.scores for method in evaluation.methods)]
     subject, *others = evaluation.methods

@@ -54,9 +54,9 @@ def export(
     It takes (N, H, W, bands) and gives (N, H, W, 3), for any N. What it computes is compared with Keras, and refused if
     it is more than 0.0001 off.
     """
-    from sartranslate import bundle
-    from sartranslate.export import ExportOptions, export
-    from sartranslate.value_ranges import UNIT, ValueRanges
+    from sartranslate.exchange.export import ExportOptions, export
+    from sartranslate.networks import bundle
+    from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
 
     ranges = ValueRanges(source_range or UNIT, target_range or UNIT)
     chosen = ExportOptions(form, ranges, window, 100 * resolution, overwrite)

@@ -53,8 +53,8 @@ def import_weights(
     GENERATOR.pth is a state dict such as latest_net_G.pth, and MODEL the file for `sartranslate infer --model`.
     Architecture and channels are told by its tensors. Nothing in the file is executed. Needs PyTorch.
     """
-    from sartranslate.polarisation import parse_channels
-    from sartranslate.weight_import import ImportOptions, import_weights
+    from sartranslate.backscatter.polarisation import parse_channels
+    from sartranslate.exchange.weight_import import ImportOptions, import_weights
 
     low, high = limits or RANGES[scaling]
     channels = parse_channels(bands) if bands else None

@@ -18,11 +18,11 @@ from .progress import progress_bar, tell
 from .scenes import Many
 
 if TYPE_CHECKING:
-    from sartranslate.computing import Computing
-    from sartranslate.inference_summary import InferenceSummary
-    from sartranslate.planning import Plan
-    from sartranslate.sliding import Tally
-    from sartranslate.source import SceneOptions
+    from sartranslate.infer.inference_summary import InferenceSummary
+    from sartranslate.infer.planning import Plan
+    from sartranslate.scenes.source import SceneOptions
+    from sartranslate.streaming.sliding import Tally
+    from sartranslate.workers.computing import Computing
 
 
 def _batch_size(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
@@ -39,7 +39,7 @@ def _samples(samples: int | None, uncertainty: Path | None) -> int | None:
         raise click.UsageError("--uncertainty-samples without --uncertainty")
     if uncertainty is None:
         return None
-    from sartranslate.uncertainty import SAMPLES
+    from sartranslate.quality.uncertainty import SAMPLES
 
     return samples or SAMPLES
 
@@ -138,11 +138,12 @@ def infer(
     With --out-dir there may be any number of scenes, and no OUT: each becomes a GeoTIFF of its name there. What is
     finished is skipped, a scene that fails stops no other one, and a table tells what became of each.
     """
-    from sartranslate import bundle, planning
-    from sartranslate.delivery import check_beside, delivered
-    from sartranslate.layout import slow_warning
-    from sartranslate.scene_list import Entry
-    from sartranslate.translator import Choice
+    from sartranslate.infer import planning
+    from sartranslate.networks import bundle
+    from sartranslate.outputs.delivery import check_beside, delivered
+    from sartranslate.runtimes.translator import Choice
+    from sartranslate.scenes.layout import slow_warning
+    from sartranslate.scenes.scene_list import Entry
 
     model = model or bundle.DEFAULT_MODEL
     samples = _samples(samples, uncertainty)

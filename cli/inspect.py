@@ -12,8 +12,8 @@ import click
 from . import options
 
 if TYPE_CHECKING:
-    from sartranslate.inspection import BandReport, SceneReport
-    from sartranslate.source import SceneOptions
+    from sartranslate.infer.inspection import BandReport, SceneReport
+    from sartranslate.scenes.source import SceneOptions
 
 
 @click.command("inspect")
@@ -34,8 +34,8 @@ def inspect_command(
     as_json: bool,
 ) -> None:
     """Say what SCENE is, what would be assumed of it, and what translating it would take."""
-    from sartranslate import bundle
-    from sartranslate.inspection import inspect_scene
+    from sartranslate.infer.inspection import inspect_scene
+    from sartranslate.networks import bundle
 
     (source,) = options.split_paths(paths, bool(scene.files), "SCENE")
     wanted = bundle.describe(model or bundle.DEFAULT_MODEL)

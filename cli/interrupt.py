@@ -18,7 +18,7 @@ class Interrupt:
     """
 
     def __init__(self) -> None:
-        from sartranslate.atomic import tidy_up  # not when a signal comes, which may be amid an import
+        from sartranslate.storage.atomic import tidy_up  # not when a signal comes, which may be amid an import
 
         self._tidy_up = tidy_up
         self._received: int | None = None

@@ -12,7 +12,7 @@ import click
 from .progress import LINES
 
 if TYPE_CHECKING:
-    from sartranslate.area_file import Area
+    from sartranslate.scenes.area_file import Area
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -82,7 +82,7 @@ stretch: Decorator = click.option(
 
 def _keep_local(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        from sartranslate.local_only import restrict
+        from sartranslate.rasters.local_only import restrict
 
         restrict()
 
@@ -186,7 +186,7 @@ def scene(command: Command) -> Command:
 
     @wraps(command)
     def gathered(**settings: Any) -> Any:
-        from sartranslate.source import SceneOptions
+        from sartranslate.scenes.source import SceneOptions
 
         names = ("files", "bands", "nodata", "crs", "resolution", "gcps", "allow_ungeoreferenced")
         return command(scene=SceneOptions(**{name: settings.pop(name) for name in names}), **settings)
@@ -218,6 +218,6 @@ def _area(aoi: str | None, aoi_crs: str | None, bbox: Box | None) -> Area | None
         raise click.UsageError("--aoi-crs without --aoi or --bbox")
     if aoi is None and bbox is None:
         return None
-    from sartranslate.area_file import bbox_area, read_area
+    from sartranslate.scenes.area_file import bbox_area, read_area
 
     return bbox_area(*bbox, crs=aoi_crs) if bbox is not None else read_area(str(aoi), aoi_crs)

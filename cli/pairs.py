@@ -12,8 +12,8 @@ from . import options
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from sartranslate.pairing import PairingSummary
-    from sartranslate.source import SceneOptions
+    from sartranslate.datasets.pairing import PairingSummary
+    from sartranslate.scenes.source import SceneOptions
 
 
 @click.command()
@@ -68,9 +68,9 @@ def pairs(
     """
     from dataclasses import fields
 
-    from sartranslate import pairing
-    from sartranslate.cutting import CuttingOptions
-    from sartranslate.split import PlaceSplit
+    from sartranslate.datasets import pairing
+    from sartranslate.datasets.cutting import CuttingOptions
+    from sartranslate.datasets.split import PlaceSplit
 
     sar, optical, folder = options.split_paths(paths, bool(scene.files), "SAR", "OPTICAL", "DIR")
     split = PlaceSplit(seed, block, guard, shares)

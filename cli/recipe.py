@@ -13,7 +13,7 @@ import click
 from . import options
 
 if TYPE_CHECKING:
-    from sartranslate.recipe import Recipe
+    from sartranslate.recipes.recipe import Recipe
 
 DEFAULT = "sar"
 EMBEDDED = "default"  # the model to start from that needs no file
@@ -78,7 +78,7 @@ def recipe(command: Callable[..., Any]) -> Callable[..., Any]:
         short = {field: settings.pop(option) for option, field in FIELDS.items()}
         changes = {field: value for field, value in short.items() if value is not None}
         if entries:
-            from sartranslate.recipe_file import parse_changes
+            from sartranslate.recipes.recipe_file import parse_changes
 
             changes |= parse_changes(entries)
         return command(changes=changes, start=_model(start), **settings)
@@ -90,18 +90,18 @@ def recipe(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def chosen(name: str | None, changes: Mapping[str, Any], start: Path | None = None) -> Recipe:
     """The recipe that the options ask for, with the generator of the model to start from."""
-    from sartranslate.recipe_file import find_recipe
+    from sartranslate.recipes.recipe_file import find_recipe
 
     recipe = find_recipe(name or DEFAULT)
     if start:
-        from sartranslate import bundle
+        from sartranslate.networks import bundle
 
         recipe = replace(recipe, generator=bundle.describe(start).generator)
     return recipe.with_fields(changes)
 
 
 def as_toml(name: str | None, changes: Mapping[str, Any], start: Path | None) -> str:
-    from sartranslate.recipe_file import to_toml
+    from sartranslate.recipes.recipe_file import to_toml
 
     return to_toml(chosen(name, changes, start))
 
@@ -109,14 +109,14 @@ def as_toml(name: str | None, changes: Mapping[str, Any], start: Path | None) ->
 def _model(start: Path | None) -> Path | None:
     if start is None or start.exists() or str(start) != EMBEDDED:
         return start
-    from sartranslate import bundle
+    from sartranslate.networks import bundle
 
     return bundle.DEFAULT_MODEL
 
 
 def wanted(name: str | None, changes: Mapping[str, Any]) -> dict[str, Any]:
     """What the options say of a run that exists, in the names of its settings."""
-    from sartranslate.recipe import completed, flattened
+    from sartranslate.recipes.recipe import completed, flattened
 
     if name is not None:
         return flattened({"recipe": chosen(name, changes).as_dict()})

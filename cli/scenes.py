@@ -18,10 +18,10 @@ from .progress import progress_bar, tell
 
 if TYPE_CHECKING:
     from sartranslate.collection import Collection, Outcome
-    from sartranslate.computing import Computing
-    from sartranslate.planning import InferenceOptions
-    from sartranslate.scene_list import Entry
-    from sartranslate.translator import Choice
+    from sartranslate.infer.planning import InferenceOptions
+    from sartranslate.runtimes.translator import Choice
+    from sartranslate.scenes.scene_list import Entry
+    from sartranslate.workers.computing import Computing
 
 Tell = Callable[[str], None]
 HEADINGS = ("scene", "output", "state")
@@ -53,7 +53,7 @@ class Cluster:
     def computing(
         self, model: Path, choice: Choice, tell: Tell, idle: Callable[[], None]
     ) -> AbstractContextManager[Computing]:
-        from sartranslate.computing import computing
+        from sartranslate.workers.computing import computing
 
         return computing(model, choice, self.workers, self.scheduler, tell, idle)
 
@@ -163,7 +163,7 @@ class _Mosaic:
 
 
 def _entries(paths: Sequence[str], many: Many, chosen: InferenceOptions) -> list[Entry]:
-    from sartranslate.scene_list import check_names, collected, entry, listed
+    from sartranslate.scenes.scene_list import check_names, collected, entry, listed
 
     if chosen.scene.files:
         raise click.UsageError("--band names the files of one scene, expected SCENE... with --out-dir, or --items")
@@ -179,11 +179,11 @@ def _entries(paths: Sequence[str], many: Many, chosen: InferenceOptions) -> list
 def _collection(
     entries: Sequence[Entry], many: Many, model: Path, chosen: InferenceOptions, samples: int | None
 ) -> Collection:
-    from sartranslate.bundle import describe
     from sartranslate.collection import Collection
-    from sartranslate.mosaic import check_mosaic
-    from sartranslate.translator import model_digest
-    from sartranslate.windows import check_multiple
+    from sartranslate.networks.bundle import describe
+    from sartranslate.outputs.mosaic import check_mosaic
+    from sartranslate.runtimes.translator import model_digest
+    from sartranslate.streaming.windows import check_multiple
 
     folder = many.out_dir or Path()
     wanted = describe(model)
@@ -198,7 +198,7 @@ def _collection(
 
 def _mosaic(out: Path | None, outcomes: Sequence[Outcome], failed: Sequence[Outcome]) -> _Mosaic:
     from sartranslate.errors import OutputError
-    from sartranslate.mosaic import write_mosaic
+    from sartranslate.outputs.mosaic import write_mosaic
 
     if out is None:
         return _Mosaic(None)
@@ -235,7 +235,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _check_unrestricted() -> None:
-    from sartranslate.local_only import VARIABLE, restricted
+    from sartranslate.rasters.local_only import VARIABLE, restricted
 
     if restricted():
         raise click.UsageError(f"--local-only holds for this machine alone; set {VARIABLE}=1 where workers start")

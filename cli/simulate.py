@@ -27,7 +27,7 @@ import click
 @click.option("--overwrite", is_flag=True, help="Replace the results of an earlier run.")
 def simulate(folder: Path, scene: tuple[int, int] | None, polarisations: tuple[str, ...], **rest: Any) -> None:
     """Make up a landscape and write it to DIR as paired SAR and optical tiles."""
-    from sartranslate import simulation
+    from sartranslate.simulate import simulation
 
     bands = tuple(name.strip().upper() for entry in polarisations for name in entry.split(","))
     size = (scene[1], scene[0]) if scene else None

@@ -13,8 +13,8 @@ from .interrupt import Interrupt
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from sartranslate.radiometry import Radiometry
-    from sartranslate.session import Hooks, Progress, TrainingSummary
+    from sartranslate.backscatter.radiometry import Radiometry
+    from sartranslate.train.session import Hooks, Progress, TrainingSummary
 
 
 @click.command()
@@ -82,7 +82,7 @@ def train(
         raise click.UsageError("--start-from is for a new run, not for --resume")
     if out is not None and not folders:
         raise click.UsageError("expected --pairs DIR")
-    from sartranslate import backend as framework
+    from sartranslate.networks import backend as framework
 
     framework.select(backend or (_backend_of(resume) if resume else None))
     with progress_bar("images", quiet=quiet) as bar, Interrupt() as interrupt:
@@ -94,9 +94,9 @@ def train(
 
 
 def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
-    from sartranslate.session import Rhythm
-    from sartranslate.training import TrainingOptions, train
-    from sartranslate.training_data import DataOptions
+    from sartranslate.train.session import Rhythm
+    from sartranslate.train.training import TrainingOptions, train
+    from sartranslate.train.training_data import DataOptions
 
     data = DataOptions(
         radiometry=_radiometry(settings["bands"], settings["start"]),
@@ -124,26 +124,26 @@ def _radiometry(bands: str | None, start: Path | None) -> Radiometry | None:
         return None
     from dataclasses import replace
 
-    from sartranslate import bundle
-    from sartranslate.polarisation import parse_channels
-    from sartranslate.radiometry import Radiometry
+    from sartranslate.backscatter.polarisation import parse_channels
+    from sartranslate.backscatter.radiometry import Radiometry
+    from sartranslate.networks import bundle
 
     return replace(bundle.describe(start).radiometry if start else Radiometry(), bands=parse_channels(bands))
 
 
 def _backend_of(run: Path) -> str:
     """That the run was begun on."""
-    from sartranslate.checkpoint import load_position
-    from sartranslate.run_folder import RunFolder
+    from sartranslate.train.checkpoint import load_position
+    from sartranslate.train.run_folder import RunFolder
 
     return str(load_position(RunFolder(run).checkpoint)["settings"]["backend"])
 
 
 def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
-    from sartranslate.polarisation import parse_channels
-    from sartranslate.session import Rhythm
-    from sartranslate.training import TrainingOptions, resume
-    from sartranslate.training_data import DataOptions
+    from sartranslate.backscatter.polarisation import parse_channels
+    from sartranslate.train.session import Rhythm
+    from sartranslate.train.training import TrainingOptions, resume
+    from sartranslate.train.training_data import DataOptions
 
     told = {name: settings[name] for name in ("seed", "unit", "direction") if settings[name] is not None}
     if settings["bands"] is not None:
@@ -160,7 +160,7 @@ def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[st
 
 
 def _hooks(bar: Any, interrupt: Interrupt) -> Hooks:
-    from sartranslate.session import Hooks
+    from sartranslate.train.session import Hooks
 
     def watch(progress: Progress) -> None:
         if not bar.n:

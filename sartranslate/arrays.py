@@ -14,22 +14,22 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.io import MemoryFile
 
-from sartranslate import bundle
-from sartranslate.area_file import chosen_area
+from sartranslate.backscatter.polarisation import POLARISATIONS
+from sartranslate.backscatter.radiometry import Mask, to_rgb
 from sartranslate.counts import counted
 from sartranslate.errors import OptionError, SartranslateError, SceneError
-from sartranslate.inference import translated_strips, valid_in_area
-from sartranslate.planning import InferenceOptions, PixelPlan, plan_pixels
-from sartranslate.polarisation import POLARISATIONS
-from sartranslate.radiometry import Mask, to_rgb
-from sartranslate.raster import first_line, quiet_georeference
-from sartranslate.reader import block_cache
-from sartranslate.runtime import AUTO
-from sartranslate.scene import open_scene
-from sartranslate.source import SceneOptions
+from sartranslate.infer.inference import translated_strips, valid_in_area
+from sartranslate.infer.planning import InferenceOptions, PixelPlan, plan_pixels
+from sartranslate.networks import bundle
+from sartranslate.rasters.raster import first_line, quiet_georeference
+from sartranslate.runtimes.runtime import AUTO
+from sartranslate.runtimes.translator import Translator
+from sartranslate.scenes.area_file import chosen_area
+from sartranslate.scenes.reader import block_cache
+from sartranslate.scenes.scene import open_scene
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.windows import check_multiple
 from sartranslate.translation import Box, PathLike, translator_for
-from sartranslate.translator import Translator
-from sartranslate.windows import check_multiple
 
 NAME = "array"  # of the scene in errors
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")

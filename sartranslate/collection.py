@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sartranslate.computing import Computing, Tell
+from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import ClusterError, OutputError, SartranslateError, SceneError
-from sartranslate.inference_summary import InferenceSummary
-from sartranslate.job import check_finished
-from sartranslate.layout import slow_warning
-from sartranslate.planning import InferenceOptions, Plan, plan
-from sartranslate.radiometry import Radiometry
-from sartranslate.remote import is_remote, mended
-from sartranslate.scene_list import Entry
-from sartranslate.sliding import Tally
+from sartranslate.infer.inference_summary import InferenceSummary
+from sartranslate.infer.job import check_finished
+from sartranslate.infer.planning import InferenceOptions, Plan, plan
+from sartranslate.rasters.remote import is_remote, mended
+from sartranslate.scenes.layout import slow_warning
+from sartranslate.scenes.scene_list import Entry
+from sartranslate.streaming.sliding import Tally
+from sartranslate.workers.computing import Computing, Tell
 
 State = Literal["done", "skipped", "failed"]
 SUFFIX = ".tif"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sartranslate.arrays import translate_array
+from sartranslate.backscatter.polarisation import POLARISATIONS, polarisation
 from sartranslate.errors import SceneError
-from sartranslate.inference import SYNTHETIC
-from sartranslate.polarisation import POLARISATIONS, polarisation
-from sartranslate.runtime import AUTO
+from sartranslate.infer.inference import SYNTHETIC
+from sartranslate.runtimes.runtime import AUTO
 from sartranslate.translation import PathLike
 
 if TYPE_CHECKING:

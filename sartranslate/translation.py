@@ -9,18 +9,19 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from sartranslate import bundle, generation
-from sartranslate.area_file import chosen_area
-from sartranslate.computing import computing
-from sartranslate.delivery import check_beside, delivered
-from sartranslate.inference_summary import InferenceSummary
-from sartranslate.layout import slow_warning
-from sartranslate.planning import InferenceOptions, PixelPlan, Plan, plan
-from sartranslate.runtime import AUTO
-from sartranslate.scene_list import Entry
-from sartranslate.source import SceneOptions
-from sartranslate.translator import Choice, Translator, load_translator
-from sartranslate.uncertainty import SAMPLES
+from sartranslate.infer import generation
+from sartranslate.infer.inference_summary import InferenceSummary
+from sartranslate.infer.planning import InferenceOptions, PixelPlan, Plan, plan
+from sartranslate.networks import bundle
+from sartranslate.outputs.delivery import check_beside, delivered
+from sartranslate.quality.uncertainty import SAMPLES
+from sartranslate.runtimes.runtime import AUTO
+from sartranslate.runtimes.translator import Choice, Translator, load_translator
+from sartranslate.scenes.area_file import chosen_area
+from sartranslate.scenes.layout import slow_warning
+from sartranslate.scenes.scene_list import Entry
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.workers.computing import computing
 
 Box = tuple[float, float, float, float]
 PathLike = str | os.PathLike[str]

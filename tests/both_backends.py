@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate.backend import BACKENDS
+from sartranslate.networks.backend import BACKENDS
 from tests.conftest import user_environment
 
 ROOT = Path(__file__).parents[1]
 BEGINNING = """
 import sys
 import numpy as np
-from sartranslate import backend
+from sartranslate.networks import backend
 backend.select(sys.argv[1])
 from keras import ops
 

@@ -22,10 +22,10 @@ from rasterio.crs import CRS
 os.environ["SARTRANSLATE_RUNTIME"] = "keras"  # else every new kind of model would be measured first
 os.environ["GDAL_HTTP_RETRY_DELAY"] = "0.01"  # seconds, of servers that fail on purpose
 
-from sartranslate import backend, bundle
-from sartranslate.architecture import GeneratorConfig
-from sartranslate.radiometry import Radiometry
-from sartranslate.raster import quiet_georeference
+from sartranslate.backscatter.radiometry import Radiometry
+from sartranslate.networks import backend, bundle
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.recipes.architecture import GeneratorConfig
 
 # Tests send these signals, to processes that inherit it if they are ignored, as in the background of a shell.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -145,7 +145,7 @@ def user_environment() -> dict[str, str]:
 
 def save_tiny_model(path: Path, bands: tuple[tuple[str, ...], ...]) -> Path:
     backend.select("tensorflow")
-    from sartranslate.generators import build_generator
+    from sartranslate.networks.generators import build_generator
 
     backend.seed(3)
     config = GeneratorConfig(source_bands=len(bands), filters=2)

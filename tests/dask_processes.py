@@ -20,7 +20,7 @@ STARTED_WITHIN = 60  # seconds
 # Of a worker: every window that it computes is a line of its log, and takes a while.
 COUNTED = """
 import os, pickle, time
-from sartranslate.worker import ModelPlugin
+from sartranslate.workers.worker import ModelPlugin
 def batches(self, packed, original=ModelPlugin.batches):
     windows = pickle.loads(packed).plan.windows
     with open(os.environ["WINDOWS_LOG"], "a") as log:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.architecture import GeneratorConfig
-from sartranslate.initialisation import Initialisation, initial_value
-from sartranslate.topology import variables
+from sartranslate.networks.topology import variables
+from sartranslate.recipes.architecture import GeneratorConfig
+from sartranslate.recipes.initialisation import Initialisation, initial_value
 
 CONTRAST = Initialisation("kaiming")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sartranslate.recipe import Recipe, contradictions, flattened
+from sartranslate.recipes.recipe import Recipe, contradictions, flattened
 
 
 def differences(recipe: Recipe, other: Recipe) -> list[str]:

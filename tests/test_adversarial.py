@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import backend
+from sartranslate.networks import backend
 from tests.both_backends import assert_alike, needs_torch
 
 backend.select("tensorflow")
@@ -18,7 +18,7 @@ backend.select("tensorflow")
 import keras  # noqa: E402
 from keras import ops  # noqa: E402
 
-from sartranslate import adversarial, autograd  # noqa: E402
+from sartranslate.networks import adversarial, autograd  # noqa: E402
 
 KINDS = ("vanilla", "lsgan", "hinge", "wgan-gp")
 REAL, FAKE = np.random.default_rng(0).normal(0, 3, (2, 4, 5, 6, 1)).astype(np.float32)
@@ -176,7 +176,7 @@ def test_a_critic_without_any_slope_pays_1_and_no_derivative_is_lost() -> None:
 
 
 MEASURE = """
-from sartranslate import autograd, adversarial
+from sartranslate.networks import autograd, adversarial
 
 real, fake, share = (given[name] for name in ("real", "fake", "share"))
 terms = {"penalty": adversarial.gradient_penalty}

@@ -22,11 +22,11 @@ from pyproj import Transformer
 from rasterio.crs import CRS
 from shapely.affinity import translate
 
-from sartranslate.aoi import AreaOnGrid, area_on_grid
-from sartranslate.area_file import Area, bbox_area, read_area
 from sartranslate.errors import AreaError
 from sartranslate.printable import printable
-from sartranslate.windows import Window
+from sartranslate.scenes.aoi import AreaOnGrid, area_on_grid
+from sartranslate.scenes.area_file import Area, bbox_area, read_area
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, UTM
 
 LIGHT = settings(max_examples=60, deadline=None)

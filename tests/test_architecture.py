@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from sartranslate.architecture import ARCHITECTURES, DiscriminatorConfig, GeneratorConfig
 from sartranslate.errors import OptionError
+from sartranslate.recipes.architecture import ARCHITECTURES, DiscriminatorConfig, GeneratorConfig
 
 
 @pytest.mark.parametrize(

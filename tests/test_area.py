@@ -23,17 +23,17 @@ from pyproj import Transformer
 from rasterio.control import GroundControlPoint
 from rio_cogeo.cogeo import cog_validate
 
-from sartranslate.area_file import Area, bbox_area, read_area
-from sartranslate.bundle import DEFAULT_MODEL
+from sartranslate.backscatter.radiometry import Float, Mask, Radiometry
 from sartranslate.errors import AreaError
-from sartranslate.inference import translate
-from sartranslate.inference_summary import InferenceSummary
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Float, Mask, Radiometry
-from sartranslate.seams import WINDOW_TAG, TranslatedRegion
-from sartranslate.sliding import Generator
-from sartranslate.translator import Translator, load_translator
-from sartranslate.windows import Window, WindowGrid
+from sartranslate.infer.inference import translate
+from sartranslate.infer.inference_summary import InferenceSummary
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.networks.bundle import DEFAULT_MODEL
+from sartranslate.quality.seams import WINDOW_TAG, TranslatedRegion
+from sartranslate.runtimes.translator import Translator, load_translator
+from sartranslate.scenes.area_file import Area, bbox_area, read_area
+from sartranslate.streaming.sliding import Generator
+from sartranslate.streaming.windows import Window, WindowGrid
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 HEIGHT, WIDTH = 150, 211

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 import sartranslate
 from sartranslate.arrays import Picture, picture
+from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import AreaError, OptionError, SceneError
-from sartranslate.inference import translate
-from sartranslate.planning import InferenceOptions, plan, plan_pixels
-from sartranslate.radiometry import Radiometry
-from sartranslate.scene import open_scene
-from sartranslate.translator import Translator
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import InferenceOptions, plan, plan_pixels
+from sartranslate.runtimes.translator import Translator
+from sartranslate.scenes.scene import open_scene
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 HEIGHT, WIDTH = 270, 290
@@ -63,7 +63,7 @@ def around(batch: Any) -> Any:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A callable in place of the network, for what has to do with values alone."""
-    for module in ("translation", "computing"):
+    for module in ("translation", "workers.computing"):
         monkeypatch.setattr(f"sartranslate.{module}.load_translator", lambda *told, **options: Translator(around))
 
 
@@ -167,7 +167,7 @@ def test_arrays_are_translated_where_only_local_files_are_opened(monkeypatch: py
     values = amplitudes()
     before = sartranslate.translate_array(values)
     monkeypatch.setenv("SARTRANSLATE_LOCAL_ONLY", "1")
-    monkeypatch.setattr("sartranslate.local_only._check_drivers", lambda: None)  # loaded by other tests
+    monkeypatch.setattr("sartranslate.rasters.local_only._check_drivers", lambda: None)  # loaded by other tests
     assert_same(sartranslate.translate_array(values), before)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sartranslate.atomic import replaced_when_whole, tidied, tidy_up, write_text
 from sartranslate.errors import OutputError
+from sartranslate.storage.atomic import replaced_when_whole, tidied, tidy_up, write_text
 
 
 def test_what_is_unfinished_is_removed_without_leaving_its_block_the_latest_first(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sartranslate.augmentation import Augmentation, Draw, Patches
 from sartranslate.errors import OptionError
-from sartranslate.resample import RESAMPLINGS, Span, enlarged
+from sartranslate.recipes.augmentation import Augmentation, Draw, Patches
+from sartranslate.recipes.resample import RESAMPLINGS, Span, enlarged
 
 LIGHT = settings(max_examples=60, deadline=None)
 PLAIN = Augmentation(mirror=False, turns=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import autograd, backend
+from sartranslate.networks import autograd, backend
 from tests.both_backends import assert_alike, needs_torch
 
 backend.select("tensorflow")
@@ -114,7 +114,7 @@ def test_a_single_pixel_leaves_finite_statistics() -> None:
 
 
 BATCH_NORM = """
-from sartranslate.autograd import Tape, batch_normalization
+from sartranslate.networks.autograd import Tape, batch_normalization
 import keras
 layer = batch_normalization(synchronized=False, momentum=0.9, epsilon=1e-3)
 layer.build(given["x"].shape)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from sartranslate import backend
 from sartranslate.errors import BackendError, OptionError
-from sartranslate.simulation import SimulationOptions, simulate
+from sartranslate.networks import backend
+from sartranslate.simulate.simulation import SimulationOptions, simulate
 from tests.conftest import user_environment
 
 CODE = "from cli import main; main()"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sartranslate.baselines import LOOKUP, MEAN_COLOUR, SAR_AS_GREY, BaselineFit
 from sartranslate.errors import PairsError
-from sartranslate.metrics import mae, psnr
+from sartranslate.quality.baselines import LOOKUP, MEAN_COLOUR, SAR_AS_GREY, BaselineFit
+from sartranslate.quality.metrics import mae, psnr
 from tests.textures import TRUTH
 
 VALID = np.ones((64, 64), bool)

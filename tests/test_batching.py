@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sartranslate import backend
-from sartranslate.batching import within_memory
 from sartranslate.errors import BackendError, DeviceMemoryError
+from sartranslate.networks import backend
+from sartranslate.runtimes.batching import within_memory
 
 
 class Device:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sartranslate.blend import OverlapAdd, Strip, axis_weights, taper
-from sartranslate.windows import Window, WindowGrid, offsets
+from sartranslate.streaming.blend import OverlapAdd, Strip, axis_weights, taper
+from sartranslate.streaming.windows import Window, WindowGrid, offsets
 
 LIGHT = settings(max_examples=60, deadline=None)
 

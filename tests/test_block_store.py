@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from benchmarks.remote_bytes import KINDS, made, reading
-from sartranslate.block_store import BlockStore, StoredDataset
 from sartranslate.errors import SceneError
-from sartranslate.raster import opened_raster
-from sartranslate.reader import scene_reader
-from sartranslate.scene import open_scene
+from sartranslate.rasters.block_store import BlockStore, StoredDataset
+from sartranslate.rasters.raster import opened_raster
+from sartranslate.scenes.reader import scene_reader
+from sartranslate.scenes.scene import open_scene
 from tests.conftest import save_scene
 from tests.faulty_server import served
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import backend
-from sartranslate.initialisation import Initialisation, initial_value
+from sartranslate.networks import backend
+from sartranslate.recipes.initialisation import Initialisation, initial_value
 
 backend.select("tensorflow")
 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from sartranslate.blocks import (  # noqa: E402
+from sartranslate.networks.blocks import (  # noqa: E402
     Detail,
     HalvingPool,
     Normalisation,

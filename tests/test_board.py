@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sartranslate.board import PREFIX, Board
 from sartranslate.errors import OutputError
+from sartranslate.train.board import PREFIX, Board
 
 ROOT = Path(__file__).parents[1]
 START = 1  # SessionLog.START
@@ -137,7 +137,7 @@ def test_a_folder_that_can_not_be_made_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_full_disk_is_an_error_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sartranslate.board._next_file", lambda folder: Path("/dev/full"))
+    monkeypatch.setattr("sartranslate.train.board._next_file", lambda folder: Path("/dev/full"))
     with pytest.raises(OutputError, match="can not be written: No space left on device"), Board(tmp_path):
         pass
 
@@ -145,7 +145,7 @@ def test_a_full_disk_is_an_error_at_once(tmp_path: Path, monkeypatch: pytest.Mon
 QUIET = """
 import sys
 from pathlib import Path
-from sartranslate.board import Board
+from sartranslate.train.board import Board
 with Board(Path(sys.argv[1])) as board:
     board.scalars(1, {"l1": 0.5})
 print(*sys.modules)
@@ -154,7 +154,7 @@ LOADED = """
 import sys, types
 loaded = sys.modules["torch"] = types.SimpleNamespace(Tensor=float)
 from pathlib import Path
-from sartranslate.board import Board
+from sartranslate.train.board import Board
 with Board(Path(sys.argv[1])):
     print(sys.modules["torch"] is loaded)
 """

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartranslate.bootstrap import RESAMPLES, Resamples, interval
-from sartranslate.scores import Score
+from sartranslate.quality.bootstrap import RESAMPLES, Resamples, interval
+from sartranslate.quality.scores import Score
 
 TILES = [0, 0, 0, 1, 2, 2]
 

@@ -11,9 +11,9 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from sartranslate import bundle
-from sartranslate.digest import checksum
 from sartranslate.errors import BundleError, OutputError
+from sartranslate.networks import bundle
+from sartranslate.storage.digest import checksum
 
 SOURCE = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 1)).astype(np.float32)
 

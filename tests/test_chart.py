@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartranslate.chart import (
+from sartranslate.pages.chart import (
     BOTTOM,
     GAP,
     HEIGHT,

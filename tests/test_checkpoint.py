@@ -16,8 +16,8 @@ from hypothesis.extra import numpy as arrays_of
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from sartranslate.checkpoint import FORMAT_VERSION, METADATA_KEY, load_checkpoint, load_position, save_checkpoint
 from sartranslate.errors import OutputError, TrainingError
+from sartranslate.train.checkpoint import FORMAT_VERSION, METADATA_KEY, load_checkpoint, load_position, save_checkpoint
 
 ROOT = Path(__file__).parents[1]
 POSITION: dict[str, Any] = {
@@ -41,7 +41,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from sartranslate.checkpoint import save_checkpoint
+from sartranslate.train.checkpoint import save_checkpoint
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
     save_checkpoint(Path(sys.argv[1]), {"weights": np.ones(100_000)}, {"epoch": 2})

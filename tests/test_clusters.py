@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click import Command
 
-from sartranslate.tf_config import cluster_of
+from sartranslate.train.tf_config import cluster_of
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")

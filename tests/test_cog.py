@@ -12,10 +12,10 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rio_cogeo.cogeo import cog_validate
 
-from sartranslate.cog import cog_writer
-from sartranslate.cog_profile import COMPRESSIONS, CogProfile, lossless
 from sartranslate.errors import OptionError, OutputError
-from sartranslate.overviews import halved
+from sartranslate.outputs.cog import cog_writer
+from sartranslate.outputs.cog_profile import COMPRESSIONS, CogProfile, lossless
+from sartranslate.streaming.overviews import halved
 from tests.conftest import TRANSFORM, UTM
 
 HEIGHT, WIDTH = 1100, 700

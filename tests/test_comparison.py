@@ -10,15 +10,15 @@ import pytest
 from affine import Affine
 from numpy.typing import NDArray
 
-from sartranslate.colour_ramp import coloured
-from sartranslate.comparison import Comparison, ComparisonOptions, open_comparison
-from sartranslate.comparison_pictures import as_webp, draw, ramp_top
+from sartranslate.backscatter.radiometry import Radiometry, to_rgb
+from sartranslate.compare.comparison import Comparison, ComparisonOptions, open_comparison
+from sartranslate.compare.comparison_pictures import as_webp, draw, ramp_top
 from sartranslate.errors import OptionError, PairsError, SartranslateError, SceneError
-from sartranslate.radiometry import Radiometry, to_rgb
-from sartranslate.raster import moved
-from sartranslate.scene import open_scene
-from sartranslate.source import SceneOptions
-from sartranslate.windows import Window
+from sartranslate.pages.colour_ramp import coloured
+from sartranslate.rasters.raster import moved
+from sartranslate.scenes.scene import open_scene
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, WriteScene
 from tests.tile_files import noise
 

@@ -16,10 +16,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from pyproj import Transformer
 from rasterio.io import MemoryFile
 
-from sartranslate.comparing import compare
-from sartranslate.comparison import ComparisonOptions
-from sartranslate.radiometry import Radiometry
-from sartranslate.raster import quiet_georeference
+from sartranslate.backscatter.radiometry import Radiometry
+from sartranslate.compare.comparing import compare
+from sartranslate.compare.comparison import ComparisonOptions
+from sartranslate.rasters.raster import quiet_georeference
 from tests.conftest import TRANSFORM, save_scene
 
 CHROMIUM = shutil.which("chromium")

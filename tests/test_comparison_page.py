@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
-from sartranslate.bundle import DEFAULT_MODEL
-from sartranslate.comparing import compare
-from sartranslate.comparison import ComparisonOptions, open_comparison
-from sartranslate.comparison_page import ASSETS, comparison_page
-from sartranslate.comparison_pictures import draw
+from sartranslate.backscatter.radiometry import Radiometry
+from sartranslate.compare.comparing import compare
+from sartranslate.compare.comparison import ComparisonOptions, open_comparison
+from sartranslate.compare.comparison_page import ASSETS, comparison_page
+from sartranslate.compare.comparison_pictures import draw
 from sartranslate.errors import OutputError
-from sartranslate.page import SYNTHETIC
-from sartranslate.radiometry import Radiometry
-from sartranslate.raster import moved, quiet_georeference
-from sartranslate.source import SceneOptions
-from sartranslate.windows import Window
+from sartranslate.networks.bundle import DEFAULT_MODEL
+from sartranslate.pages.page import SYNTHETIC
+from sartranslate.rasters.raster import moved, quiet_georeference
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, WriteScene
 from tests.html_page import Page
 from tests.tile_files import noise

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from rasterio.io import MemoryFile
 
-from sartranslate.contact_sheets import ROWS, contact_sheets
-from sartranslate.page import SheetFigure
-from sartranslate.radiometry import from_rgb
-from sartranslate.raster import quiet_georeference
-from sartranslate.scores import ImageScores
-from sartranslate.scoring import Picture, Place, Sample
-from sartranslate.sheet import GAP
-from sartranslate.windows import Window
+from sartranslate.backscatter.radiometry import from_rgb
+from sartranslate.evaluate.contact_sheets import ROWS, contact_sheets
+from sartranslate.pages.page import SheetFigure
+from sartranslate.pages.sheet import GAP
+from sartranslate.quality.scores import ImageScores
+from sartranslate.quality.scoring import Picture, Place, Sample
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.streaming.windows import Window
 from tests.textures import TRUTH
 
 SIZE = 64

@@ -8,11 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sartranslate.coregistration import CLEAR, LEAST_SHARED, LEVELS, NO_PEAK, Shift, estimate_shift, shared_information
+from sartranslate.backscatter.radiometry import Float
+from sartranslate.datasets.coregistration import (
+    CLEAR,
+    LEAST_SHARED,
+    LEVELS,
+    NO_PEAK,
+    Shift,
+    estimate_shift,
+    shared_information,
+)
 from sartranslate.errors import OptionError, PairsError
-from sartranslate.radiometry import Float
-from sartranslate.simulator import Landscape
-from sartranslate.windows import Window
+from sartranslate.simulate.simulator import Landscape
+from sartranslate.streaming.windows import Window
 
 SIZE = 128
 MARGIN = 16  # pixels of optical ground around the SAR tile

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartranslate.course import Course
 from sartranslate.errors import TrainingError
+from sartranslate.train.course import Course
 
 losses = st.dictionaries(st.sampled_from(["generator", "discriminator", "l1"]), st.floats(allow_nan=False))
 FIELDS = ("epoch", "batch", "updates", "sums", "seconds", "history", "best_epoch", "best_score")

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sartranslate.augmentation import Augmentation
-from sartranslate.crops import CropOptions, Crops
-from sartranslate.dataset import open_pairs
+from sartranslate.backscatter.radiometry import IMAGE, Radiometry
+from sartranslate.backscatter.scaling import measure
+from sartranslate.datasets.crops import CropOptions, Crops
+from sartranslate.datasets.dataset import open_pairs
+from sartranslate.datasets.pair_check import PairOptions
+from sartranslate.datasets.pairs import PairSet
 from sartranslate.errors import OptionError, PairsError
-from sartranslate.pair_check import PairOptions
-from sartranslate.pairs import PairSet
-from sartranslate.radiometry import IMAGE, Radiometry
-from sartranslate.scaling import measure
+from sartranslate.recipes.augmentation import Augmentation
 from tests.test_dataset import speckled_tile
 from tests.tile_files import noise, ramp_pair, save_side_by_side, write_pair
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import sartranslate
 from sartranslate.errors import SceneError
-from sartranslate.translator import Translator
+from sartranslate.runtimes.translator import Translator
 
 HEIGHT, WIDTH = 60, 70
 

@@ -10,15 +10,15 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
-from sartranslate.dataset import default_radiometry, open_pairs
-from sartranslate.digest import differences
+from sartranslate.backscatter.radiometry import IMAGE, Radiometry
+from sartranslate.backscatter.scaling import SceneStatistics, measure, resolve_scaling
+from sartranslate.datasets.dataset import default_radiometry, open_pairs
+from sartranslate.datasets.pair_check import PairOptions
+from sartranslate.datasets.pairs import PairSet
 from sartranslate.errors import PairsError
-from sartranslate.pair_check import PairOptions
-from sartranslate.pairs import PairSet
-from sartranslate.radiometry import IMAGE, Radiometry
-from sartranslate.scaling import SceneStatistics, measure, resolve_scaling
-from sartranslate.source import STATISTICS_TAG
-from sartranslate.windows import Window
+from sartranslate.scenes.source import STATISTICS_TAG
+from sartranslate.storage.digest import differences
+from sartranslate.streaming.windows import Window
 from tests.tile_files import SAR, cut_off, noise, ramp_pair, save_image, save_side_by_side, write, write_pair
 
 

@@ -11,15 +11,15 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
-from sartranslate import bundle
-from sartranslate.inference import translate
-from sartranslate.landcover import METRES_PER_PIXEL
-from sartranslate.materials import Cover
-from sartranslate.planning import plan
-from sartranslate.simulation import EASTING, NORTHING
-from sartranslate.simulator import Landscape
-from sartranslate.translator import load_translator
-from sartranslate.windows import Window
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import plan
+from sartranslate.networks import bundle
+from sartranslate.runtimes.translator import load_translator
+from sartranslate.simulate.landcover import METRES_PER_PIXEL
+from sartranslate.simulate.materials import Cover
+from sartranslate.simulate.simulation import EASTING, NORTHING
+from sartranslate.simulate.simulator import Landscape
+from sartranslate.streaming.windows import Window
 
 SAMPLE = Path(__file__).parents[1] / "sample_tiles" / "scene.tif"
 SAMPLE_SEED = 1

@@ -14,8 +14,8 @@ from click.testing import Result
 from numpy.typing import NDArray
 
 import sartranslate as package
-from sartranslate import computing
 from sartranslate.errors import OutputError
+from sartranslate.workers import computing
 from tests.command_process import runs
 from tests.conftest import save_scene
 from tests.object_store import BUCKET, body, keys, needs_moto, object_store, settings

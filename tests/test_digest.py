@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sartranslate.digest import differences, digest
+from sartranslate.storage.digest import differences, digest
 
 VALUES = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
 

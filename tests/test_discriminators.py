@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import backend
-from sartranslate.architecture import DiscriminatorConfig
+from sartranslate.networks import backend
+from sartranslate.recipes.architecture import DiscriminatorConfig
 from tests.conftest import user_environment
 
 backend.select("tensorflow")
@@ -19,9 +19,9 @@ backend.select("tensorflow")
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from sartranslate.blocks import HalvingPool, initialise  # noqa: E402
-from sartranslate.discriminators import build_discriminator, features_of, logits_of  # noqa: E402
-from sartranslate.initialisation import Initialisation  # noqa: E402
+from sartranslate.networks.blocks import HalvingPool, initialise  # noqa: E402
+from sartranslate.networks.discriminators import build_discriminator, features_of, logits_of  # noqa: E402
+from sartranslate.recipes.initialisation import Initialisation  # noqa: E402
 
 MLM = DiscriminatorConfig(layers=4, bias=True, padding="same")
 
@@ -183,12 +183,12 @@ def test_momentum_and_epsilon_reach_every_batch_norm() -> None:
 
 # In a process of its own: the devices of one that runs already can not be divided.
 ON_TWO_DEVICES = """
-from sartranslate import backend
+from sartranslate.networks import backend
 backend.select("tensorflow")
 import numpy as np
 import tensorflow as tf
-from sartranslate.architecture import DiscriminatorConfig
-from sartranslate.discriminators import build_discriminator, logits_of
+from sartranslate.recipes.architecture import DiscriminatorConfig
+from sartranslate.networks.discriminators import build_discriminator, logits_of
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2

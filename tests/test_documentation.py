@@ -83,7 +83,7 @@ def commands_of(page: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
 def test_every_command_of_a_page_is_one_that_is_understood(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sartranslate.local_only.restrict", lambda: None)  # else for all tests to come
+    monkeypatch.setattr("sartranslate.rasters.local_only.restrict", lambda: None)  # else for all tests to come
     for name, *arguments in commands_of(page):
         main.commands[name].make_context(name, arguments).close()
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import backend
+from sartranslate.networks import backend
 
 backend.select("tensorflow")
 
 import tensorflow as tf  # noqa: E402
 
-from sartranslate.dropout import SeededDropout, keep_mask  # noqa: E402
+from sartranslate.networks.dropout import SeededDropout, keep_mask  # noqa: E402
 
 SHAPE = (8, 32, 32, 64)
 FAR = 4.5  # standard errors, which no mean of random signs exceeds in 100,000 tries

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from sartranslate.scores import METRICS
+from sartranslate.quality.scores import METRICS
 from tests.conftest import WriteScene
 from tests.textures import TRUTH, textures
 from tests.tile_files import placed, ramp_pair, write

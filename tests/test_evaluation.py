@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate.baselines import LOOKUP, MEAN_COLOUR, SAR_AS_GREY
-from sartranslate.contact_sheets import contact_sheets
+from sartranslate.backscatter.radiometry import IMAGE, Float, Radiometry
+from sartranslate.datasets.pair_check import PairOptions
 from sartranslate.errors import OutputError, PairsError
-from sartranslate.evaluation import SEEN, evaluate_pairs, evaluate_rasters
-from sartranslate.evaluation_page import evaluation_page
-from sartranslate.metrics import mae, psnr
-from sartranslate.output import check_report
-from sartranslate.pair_check import PairOptions
-from sartranslate.radiometry import IMAGE, Float, Radiometry
-from sartranslate.raster_images import RasterOptions, open_raster_images
-from sartranslate.scores import Evaluation
-from sartranslate.tile_images import Translation, open_evaluated
+from sartranslate.evaluate.contact_sheets import contact_sheets
+from sartranslate.evaluate.evaluation import SEEN, evaluate_pairs, evaluate_rasters
+from sartranslate.evaluate.evaluation_page import evaluation_page
+from sartranslate.evaluate.raster_images import RasterOptions, open_raster_images
+from sartranslate.evaluate.tile_images import Translation, open_evaluated
+from sartranslate.outputs.output import check_report
+from sartranslate.quality.baselines import LOOKUP, MEAN_COLOUR, SAR_AS_GREY
+from sartranslate.quality.metrics import mae, psnr
+from sartranslate.quality.scores import Evaluation
 from tests.conftest import save_scene
 from tests.textures import TRUTH, textures
 from tests.tile_files import placed, write

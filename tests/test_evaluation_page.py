@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartranslate.evaluation_page import RANKED, evaluation_page
-from sartranslate.page import SYNTHETIC, SheetFigure
-from sartranslate.scores import METRICS, Evaluation, ImageScores, MethodScores, Score
+from sartranslate.evaluate.evaluation_page import RANKED, evaluation_page
+from sartranslate.pages.page import SYNTHETIC, SheetFigure
+from sartranslate.quality.scores import METRICS, Evaluation, ImageScores, MethodScores, Score
 from tests.html_page import Page
 
 HOSTILE = "</title><script>alert(1)</script><img src='http://example.org/x' onerror=\"x\">&amp;"

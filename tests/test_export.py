@@ -14,17 +14,18 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from cli import main
-from sartranslate import backend, bundle, export
-from sartranslate.architecture import GeneratorConfig
-from sartranslate.bundle import Bundle, Description
+from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import BackendError, OptionError
-from sartranslate.export import ExportOptions
-from sartranslate.radiometry import Radiometry
-from sartranslate.value_ranges import ValueRanges
+from sartranslate.exchange import export
+from sartranslate.exchange.export import ExportOptions
+from sartranslate.networks import backend, bundle
+from sartranslate.networks.bundle import Bundle, Description
+from sartranslate.recipes.architecture import GeneratorConfig
+from sartranslate.runtimes.value_ranges import ValueRanges
 
 backend.select("tensorflow")
 
-from sartranslate.generators import build_generator  # noqa: E402
+from sartranslate.networks.generators import build_generator  # noqa: E402
 
 SIDE = 64
 

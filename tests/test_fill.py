@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
-from sartranslate.fill import fill_mirrored
-from sartranslate.radiometry import Float, Mask
-from sartranslate.scaling import SceneScaling
-from sartranslate.simulator import Landscape
-from sartranslate.windows import Window
+from sartranslate.backscatter.fill import fill_mirrored
+from sartranslate.backscatter.radiometry import Float, Mask
+from sartranslate.backscatter.scaling import SceneScaling
+from sartranslate.simulate.simulator import Landscape
+from sartranslate.streaming.windows import Window
 
 LIGHT = settings(max_examples=100, deadline=None)
 NONE = np.float32(np.nan)

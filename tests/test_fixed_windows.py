@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sartranslate.dataset import open_pairs
-from sartranslate.fixed_windows import evenly, examples, windows_to_score
-from sartranslate.pair_check import PairOptions
-from sartranslate.pairs import PairSet
-from sartranslate.radiometry import Radiometry
+from sartranslate.backscatter.radiometry import Radiometry
+from sartranslate.datasets.dataset import open_pairs
+from sartranslate.datasets.fixed_windows import evenly, examples, windows_to_score
+from sartranslate.datasets.pair_check import PairOptions
+from sartranslate.datasets.pairs import PairSet
 from tests.tile_files import write_pair
 
 

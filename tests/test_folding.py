@@ -12,18 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sartranslate import backend, runtime
-from sartranslate.architecture import ARCHITECTURES, NORMS, UPSAMPLINGS, GeneratorConfig
 from sartranslate.errors import BackendError, BundleError
-from sartranslate.folding import dense_kernel, fold, transposed_kernel
-from sartranslate.steps import Convolve, Drop, Folded, Standardise, inputs
+from sartranslate.networks import backend
+from sartranslate.recipes.architecture import ARCHITECTURES, NORMS, UPSAMPLINGS, GeneratorConfig
+from sartranslate.runtimes import runtime
+from sartranslate.runtimes.folding import dense_kernel, fold, transposed_kernel
+from sartranslate.runtimes.steps import Convolve, Drop, Folded, Standardise, inputs
 from tests.both_backends import assert_alike, needs_torch
 from tests.drawn_weights import CONTRAST, weights
 
 backend.select("tensorflow")
 
-from sartranslate.blocks import initialise  # noqa: E402
-from sartranslate.generators import build_generator  # noqa: E402
+from sartranslate.networks.blocks import initialise  # noqa: E402
+from sartranslate.networks.generators import build_generator  # noqa: E402
 
 # As far apart as two orders of the same sums in float32; grey levels are 1 / 127.5.
 TOLERANCE = 1e-3
@@ -152,9 +153,9 @@ def test_lower_precision_stays_within_two_grey_levels(precision: str) -> None:
 
 
 ON_BACKENDS = """
-from sartranslate import runtime
-from sartranslate.architecture import GeneratorConfig
-from sartranslate.folding import fold
+from sartranslate.runtimes import runtime
+from sartranslate.recipes.architecture import GeneratorConfig
+from sartranslate.runtimes.folding import fold
 from tests.drawn_weights import weights
 
 for config in (

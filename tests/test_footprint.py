@@ -13,8 +13,8 @@ from rasterio.crs import CRS
 from shapely import MultiPolygon, Polygon
 
 from sartranslate.errors import SceneError
-from sartranslate.footprint import footprint, outline
-from sartranslate.windows import Window
+from sartranslate.scenes.footprint import footprint, outline
+from sartranslate.streaming.windows import Window
 
 LIGHT = settings(max_examples=80, deadline=None)
 EARTH = Geod(ellps="WGS84")

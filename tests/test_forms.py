@@ -19,15 +19,15 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from sartranslate.bundle import DEFAULT_MODEL, describe
+from sartranslate.backscatter.radiometry import Float, Mask, Radiometry
 from sartranslate.errors import SceneError
-from sartranslate.inference import translate
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Float, Mask, Radiometry
-from sartranslate.simulator import Landscape
-from sartranslate.source import SceneOptions
-from sartranslate.translator import Translator, load_translator
-from sartranslate.windows import Window
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.networks.bundle import DEFAULT_MODEL, describe
+from sartranslate.runtimes.translator import Translator, load_translator
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.simulate.simulator import Landscape
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 HEIGHT, WIDTH = 150, 200

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import backend
-from sartranslate.architecture import ARCHITECTURES, UPSAMPLINGS, GeneratorConfig
+from sartranslate.networks import backend
+from sartranslate.recipes.architecture import ARCHITECTURES, UPSAMPLINGS, GeneratorConfig
 from tests.conftest import user_environment
 
 backend.select("tensorflow")
@@ -20,11 +20,11 @@ backend.select("tensorflow")
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from sartranslate.blocks import initialise  # noqa: E402
-from sartranslate.folding import fold  # noqa: E402
-from sartranslate.generators import build_generator  # noqa: E402
-from sartranslate.initialisation import Initialisation  # noqa: E402
-from sartranslate.topology import operations  # noqa: E402
+from sartranslate.networks.blocks import initialise  # noqa: E402
+from sartranslate.networks.generators import build_generator  # noqa: E402
+from sartranslate.networks.topology import operations  # noqa: E402
+from sartranslate.recipes.initialisation import Initialisation  # noqa: E402
+from sartranslate.runtimes.folding import fold  # noqa: E402
 
 CONTRAST = Initialisation("kaiming")  # small networks with the paper's weights give almost nothing
 
@@ -330,17 +330,17 @@ def test_a_compiled_generator_computes_the_same_at_sizes_unknown_before() -> Non
 # training: the first call's must not notice what the second one stores.
 COMPUTE = """
 import sys
-from sartranslate import backend
+from sartranslate.networks import backend
 backend.select(sys.argv[1])
 import numpy as np
 from keras import ops
-from sartranslate.architecture import ARCHITECTURES, UPSAMPLINGS, DiscriminatorConfig, GeneratorConfig
-from sartranslate.autograd import Tape
-from sartranslate.blocks import initialise
-from sartranslate.discriminators import build_discriminator, features_of, logits_of
-from sartranslate.dropout import keep_mask
-from sartranslate.generators import build_generator
-from sartranslate.initialisation import Initialisation
+from sartranslate.recipes.architecture import ARCHITECTURES, UPSAMPLINGS, DiscriminatorConfig, GeneratorConfig
+from sartranslate.networks.autograd import Tape
+from sartranslate.networks.blocks import initialise
+from sartranslate.networks.discriminators import build_discriminator, features_of, logits_of
+from sartranslate.networks.dropout import keep_mask
+from sartranslate.networks.generators import build_generator
+from sartranslate.recipes.initialisation import Initialisation
 
 GENERATORS = [
     *(GeneratorConfig(name, filters=4, upsampling=up) for name in ARCHITECTURES for up in UPSAMPLINGS),

@@ -10,8 +10,8 @@ from pyproj import Geod, Transformer
 from rasterio.crs import CRS
 
 from sartranslate.errors import SceneError
-from sartranslate.geolocation import FEWEST, geolocate
-from sartranslate.raster import applied
+from sartranslate.rasters.raster import applied
+from sartranslate.scenes.geolocation import FEWEST, geolocate
 from tests.conftest import TRANSFORM, UTM
 
 Floats = NDArray[np.float64]

@@ -11,12 +11,12 @@ import pytest
 from affine import Affine
 from rasterio.crs import CRS
 
-from sartranslate.dataset import open_pairs
+from sartranslate.backscatter.radiometry import IMAGE
+from sartranslate.datasets.dataset import open_pairs
+from sartranslate.datasets.ground_check import check_apart
+from sartranslate.datasets.pair_check import PairOptions
+from sartranslate.datasets.pairs import PairSet
 from sartranslate.errors import PairsError
-from sartranslate.ground_check import check_apart
-from sartranslate.pair_check import PairOptions
-from sartranslate.pairs import PairSet
-from sartranslate.radiometry import IMAGE
 from tests.tile_files import noise, save_image, save_side_by_side, write_pair
 
 SIZE = 100

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.groundcontrol import METHODS, ControlPoints, control_points, map_grid, utm
+from sartranslate.rasters.groundcontrol import METHODS, ControlPoints, control_points, map_grid, utm
 from tests.conftest import GCP_COLS, GCP_SPACING, gcp_pixels, gcp_places, on_grid
 
 LIGHT = settings(max_examples=40, deadline=None)
@@ -261,7 +261,7 @@ def test_heights_and_other_crs_without_a_map_are_refused(crs: str) -> None:
 
 def test_nothing_is_printed_for_an_unknown_crs() -> None:
     program = (
-        "from sartranslate.groundcontrol import control_points\n"
+        "from sartranslate.rasters.groundcontrol import control_points\n"
         "from rasterio.crs import CRS\n"
         "import numpy as np\n"
         "try: control_points(np.zeros((4, 2)), np.zeros((4, 2)), CRS.from_epsg(4326), 'EPSG:99999')\n"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sartranslate.errors import OutputError
-from sartranslate.history import columns, read_history, write_history
+from sartranslate.train.history import columns, read_history, write_history
 
 names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 values = st.none() | st.floats(allow_nan=False) | st.integers(0, 2**40)

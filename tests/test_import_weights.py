@@ -14,7 +14,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from cli import main
-from sartranslate import bundle
+from sartranslate.networks import bundle
 from tests.conftest import WriteScene
 from tests.test_peer_weights import resnet, tensors_of, unet, with_random_weights
 

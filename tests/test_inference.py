@@ -18,15 +18,15 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
-from sartranslate import generation, inference
+from sartranslate.backscatter.radiometry import Radiometry, to_rgb
 from sartranslate.errors import BackendError, OptionError, OutputError, SceneError
-from sartranslate.inference import translate
-from sartranslate.planning import InferenceOptions, Plan, plan
-from sartranslate.radiometry import Radiometry, to_rgb
-from sartranslate.sliding import Generator
-from sartranslate.source import SceneOptions
-from sartranslate.translator import Translator, load_translator
-from sartranslate.windows import Window
+from sartranslate.infer import generation, inference
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import InferenceOptions, Plan, plan
+from sartranslate.runtimes.translator import Translator, load_translator
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.sliding import Generator
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene, save_scene
 
 FULL_RANGE = Radiometry(low=0, high=100)
@@ -381,7 +381,7 @@ def test_a_crs_that_geotiff_can_not_hold_is_refused(
 def test_a_bundle_translates_as_its_network_does(
     write_scene: WriteScene, amplitudes: NDArray[np.uint16], tmp_path: Path, tiny_model: Path
 ) -> None:
-    from sartranslate import bundle
+    from sartranslate.networks import bundle
 
     values = amplitudes[:256, :256]
     scene = write_scene("scene.tif", values)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sartranslate.errors import OptionError
-from sartranslate.initialisation import Float, Initialisation, initial_value
+from sartranslate.recipes.initialisation import Float, Initialisation, initial_value
 
 SHAPE = (4, 4, 48, 96)
 FAN_IN, FAN_OUT = 16 * 48, 16 * 96

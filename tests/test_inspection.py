@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
-from sartranslate.architecture import GeneratorConfig
+from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.inspection import SceneReport, inspect_scene
-from sartranslate.planning import plan
-from sartranslate.radiometry import Radiometry
-from sartranslate.source import SceneOptions
+from sartranslate.infer.inspection import SceneReport, inspect_scene
+from sartranslate.infer.planning import plan
+from sartranslate.recipes.architecture import GeneratorConfig
+from sartranslate.scenes.source import SceneOptions
 from tests.conftest import WriteScene
 
 Run = Callable[..., Result]

@@ -72,8 +72,8 @@ def test_a_process_that_ends_at_once_leaves_no_unfinished_file_and_no_run_withou
     (tmp_path / "whole").write_text("before")
     outcome = run(f"""
         from pathlib import Path
-        from sartranslate.atomic import replaced_when_whole
-        from sartranslate.run_folder import RunFolder
+        from sartranslate.storage.atomic import replaced_when_whole
+        from sartranslate.train.run_folder import RunFolder
 
         folder = RunFolder(Path({str(tmp_path)!r}) / "run")
         whole = folder.path.parent / "whole"
@@ -93,7 +93,7 @@ def test_a_process_that_ends_at_once_leaves_no_unfinished_file_and_no_run_withou
 def test_a_third_signal_does_not_keep_the_second_one_from_tidying_up(tmp_path: Path) -> None:
     outcome = run(f"""
         from pathlib import Path
-        from sartranslate.atomic import tidied
+        from sartranslate.storage.atomic import tidied
 
         def tidy():
             raise_signal(SIGINT)

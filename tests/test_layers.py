@@ -16,248 +16,73 @@ FRAMEWORKS = {"tensorflow", "torch"}
 
 
 class Layer(NamedTuple):
-    modules: set[str]
-    below: set[str]  # the layers it may import, besides itself
-    packages: set[str]  # outside the standard library
+    packages: tuple[str, ...]  # folders, each of which may import those before it
+    below: set[str]  # the layers it may import
+    libraries: set[str]  # outside the standard library
 
 
 LAYERS = {
-    "errors": Layer({"__init__", "errors"}, set(), set()),
-    "numpy": Layer(
-        {
-            "architecture",
-            "atomic",
-            "augmentation",
-            "baselines",
-            "batching",
-            "blend",
-            "board",
-            "bootstrap",
-            "chart",
-            "colour_ramp",
-            "coregistration",
-            "course",
-            "counts",
-            "deepness",
-            "digest",
-            "evaluation_page",
-            "file_state",
-            "fill",
-            "folding",
-            "history",
-            "inference_summary",
-            "initialisation",
-            "journal",
-            "landcover",
-            "limits",
-            "lock",
-            "longitudes",
-            "materials",
-            "metrics",
-            "noise",
-            "objective",
-            "optimisation",
-            "overviews",
-            "page",
-            "png",
-            "polarisation",
-            "prefetch",
-            "presets",
-            "printable",
-            "pyramid",
-            "radiometry",
-            "recipe",
-            "recipe_file",
-            "reduction",
-            "report",
-            "resample",
-            "roll_call",
-            "scaling",
-            "scene_list",
-            "scores",
-            "scoring",
-            "seams",
-            "simulator",
-            "sliding",
-            "split",
-            "steps",
-            "tf_config",
-            "threads",
-            "topology",
-            "uncertainty",
-            "units",
-            "value_ranges",
-            "wasserstein",
-            "windows",
-            "working_folder",
-        },
-        {"errors"},
-        {"numpy", "scipy"},
-    ),
+    "numpy": Layer(("storage", "backscatter", "streaming", "quality", "recipes"), set(), {"numpy", "scipy"}),
     "raster": Layer(
-        {
-            "acquisition",
-            "aoi",
-            "area_file",
-            "block_store",
-            "cog",
-            "cog_profile",
-            "comparison",
-            "comparison_facts",
-            "comparison_page",
-            "comparison_pictures",
-            "contact_sheets",
-            "crops",
-            "cutting",
-            "dataset",
-            "delivery",
-            "fixed_windows",
-            "footprint",
-            "geolocation",
-            "geotiff",
-            "ground_check",
-            "groundcontrol",
-            "layout",
-            "local_only",
-            "mosaic",
-            "optical",
-            "output",
-            "pair_check",
-            "pairs",
-            "perceptual",
-            "pixel_grid",
-            "product",
-            "raster",
-            "raster_images",
-            "raster_limits",
-            "reader",
-            "remote",
-            "sampling",
-            "scene",
-            "sentinel1",
-            "sheet",
-            "sides",
-            "source",
-            "stac",
-            "strips",
-            "tile_images",
-            "tile_index",
-            "tile_spacing",
-            "tiles",
-            "utm",
-            "vrt",
-            "warped",
-        },
-        {"errors", "numpy"},
+        ("rasters", "scenes", "outputs", "pages", "datasets"),
+        {"numpy"},
         {"affine", "numpy", "pyogrio", "pyproj", "rasterio", "scipy", "shapely"},
     ),
-    "keras": Layer(
-        {
-            "adversarial",
-            "autograd",
-            "backend",
-            "blocks",
-            "bundle",
-            "checkpoint",
-            "discriminators",
-            "dropout",
-            "framework_results",
-            "generators",
-            "onnx_graph",
-            "onnx_runtime",
-            "openvino_runtime",
-            "peer_weights",
-            "pix2pix",
-            "quantisation",
-            "reconstruction",
-            "replicas",
-            "runtime",
-            "runtime_choice",
-            "telemetry",
-            "tensorflow_export",
-            "tensorflow_graph",
-            "torch_file",
-            "torch_gpu",
-            "torch_graph",
-            "translator",
-            "update",
-        },
-        {"errors", "numpy"},
-        {"keras", "numpy", "safetensors"},
-    ),
+    "keras": Layer(("networks", "runtimes"), {"numpy"}, {"keras", "numpy", "safetensors"}),
     "verbs": Layer(
-        {
-            "arrays",
-            "census",
-            "cluster",
-            "collection",
-            "comparing",
-            "computing",
-            "dataarrays",
-            "estimate",
-            "evaluation",
-            "export",
-            "generation",
-            "inference",
-            "inspection",
-            "job",
-            "local_workers",
-            "pairing",
-            "planning",
-            "pool",
-            "record",
-            "run_folder",
-            "session",
-            "simulation",
-            "training",
-            "training_data",
-            "translation",
-            "validation",
-            "weight_import",
-            "worker",
-        },
-        {"errors", "numpy", "raster", "keras"},
-        {"affine", "numpy", "shapely"},
+        ("simulate", "exchange", "evaluate", "compare", "train", "infer", "workers"),
+        {"numpy", "raster", "keras"},
+        {"affine", "numpy", "rasterio", "shapely"},
     ),
 }
+LAYER_OF = {package: name for name, layer in LAYERS.items() for package in layer.packages}
+FOR_ALL = {"__init__", "counts", "errors", "limits", "printable"}  # beside the folders
+ABOVE_ALL = {"arrays", "collection", "dataarrays", "translation"}
 HANDED_ON = {"arrays", "dataarrays", "translation"}  # by the package itself, and loaded only when asked for
-LAYER_OF = {module: name for name, layer in LAYERS.items() for module in layer.modules}
 # A few modules know the frameworks, one module each the other runtimes, the files of TensorBoard, and so on.
-EXTRA_PACKAGES = {
-    "arrays": {"rasterio"},
+EXTRA_LIBRARIES = {
+    "arrays": {"affine", "numpy", "rasterio"},
     "autograd": FRAMEWORKS,
     "backend": FRAMEWORKS,
     "board": {"tensorboardX"},
     "census": {"distributed"},
+    "checkpoint": {"safetensors"},
     "cluster": {"distributed"},
-    "dataarrays": {"xarray"},
+    "dataarrays": {"numpy", "xarray"},
     "delivery": {"platformdirs"},
-    "perceptual": {"lpips", "pytorch_fid"},
-    "onnx_graph": {"onnx"},
-    "onnx_runtime": {"onnxruntime"},
     "local_workers": {"distributed"},
     "lock": {"filelock"},
+    "onnx_graph": {"onnx"},
+    "onnx_runtime": {"onnxruntime"},
     "openvino_runtime": {"openvino"},
+    "perceptual": {"lpips", "pytorch_fid"},
+    "pix2pix": {"keras"},
     "pool": {"distributed"},
     "quantisation": {"onnx", "onnxruntime"},
     "recipe_file": {"tomlkit"},
     "replicas": {"tensorflow"},
     "runtime_choice": {"platformdirs"},
-    "tensorflow_export": {"tensorflow"},
+    "tensorflow_export": {"keras", "tensorflow"},
     "tensorflow_graph": {"tensorflow"},
     "torch_file": {"torch"},
     "torch_gpu": {"torch"},
     "torch_graph": {"torch"},
-    "worker": {"distributed", "rasterio"},
+    "update": {"keras"},
+    "worker": {"distributed"},
 }
 
-LIBRARY = sorted(path.stem for path in (ROOT / "sartranslate").glob("*.py"))
+PACKAGE = ROOT / "sartranslate"
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent == PACKAGE or path.name != "__init__.py")
+PATH_OF = {path.stem: path for path in FILES}
+LIBRARY = sorted(PATH_OF)
+FOLDER_OF = {module: path.parent.name if path.parent != PACKAGE else "" for module, path in PATH_OF.items()}
 COMMANDS = sorted(path.stem for path in (ROOT / "cli").glob("*.py"))
 
 
 @cache
 def tree(folder: str, module: str) -> ast.Module:
-    return ast.parse((ROOT / folder / f"{module}.py").read_text(encoding="utf-8"))
+    path = PATH_OF[module] if folder == "sartranslate" else ROOT / folder / f"{module}.py"
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imported(folder: str, module: str) -> list[str]:
@@ -274,8 +99,13 @@ def imported(folder: str, module: str) -> list[str]:
 def own(module: str) -> set[str]:
     """Modules of the library that a module of the library imports; of the package itself, but what it hands on."""
     parts = [name.split(".") for name in imported("sartranslate", module)]
-    found = {part[1] if part[1] in LIBRARY else "__init__" for part in parts if part[0] == "sartranslate"}
+    found = {_module(part) for part in parts if part[0] == "sartranslate"}
     return found - HANDED_ON if module == "__init__" else found
+
+
+def _module(parts: list[str]) -> str:
+    """That of a dotted name, which may go on with what is in it."""
+    return next((part for part in parts[1:3] if part in PATH_OF), "__init__")
 
 
 def foreign(folder: str, module: str) -> set[str]:
@@ -283,28 +113,41 @@ def foreign(folder: str, module: str) -> set[str]:
     return {name.split(".")[0] for name in imported(folder, module)} - set(sys.stdlib_module_names) - {"sartranslate"}
 
 
-def test_every_module_of_the_library_is_placed_in_exactly_one_layer() -> None:
-    placed = [module for layer in LAYERS.values() for module in layer.modules]
-    assert sorted(placed) == LIBRARY, "place a new module in LAYERS, above in this file"
+def test_every_module_lies_in_a_folder_of_a_layer_or_is_one_of_the_few_beside_them() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if any(path.glob("*.py"))}
+    assert folders == set(LAYER_OF), "place a new folder in LAYERS, above in this file"
+    assert {module for module, folder in FOLDER_OF.items() if not folder} == FOR_ALL | ABOVE_ALL
 
 
-def test_the_library_has_no_subfolders_that_escape_these_rules() -> None:
-    assert [str(path) for path in (ROOT / "sartranslate").glob("*/**/*.py")] == []
+def test_a_module_is_called_like_no_other_and_like_no_folder() -> None:
+    assert len(PATH_OF) == len(FILES)
+    assert set(PATH_OF) & set(LAYER_OF) == set()
+
+
+def test_folders_have_no_folders_that_escape_these_rules() -> None:
+    assert [str(path) for path in PACKAGE.glob("*/*/**/*.py")] == []
     assert [str(path) for path in (ROOT / "cli").glob("*/**/*.py")] == []
 
 
-@pytest.mark.parametrize("module", LIBRARY)
-def test_a_module_imports_only_from_its_own_layer_and_those_below(module: str) -> None:
-    layer = LAYER_OF[module]
-    allowed = LAYERS[layer].below | {layer}
-    upward = {name for name in own(module) if LAYER_OF[name] not in allowed}
-    assert upward == set()
+def reachable(folder: str) -> set[str]:
+    """Folders that one may import: itself, those before it in its layer, and those of the layers below."""
+    layer = LAYERS[LAYER_OF[folder]]
+    beside = layer.packages[: layer.packages.index(folder) + 1]
+    return {*beside, *(package for name in layer.below for package in LAYERS[name].packages)}
 
 
 @pytest.mark.parametrize("module", LIBRARY)
-def test_a_module_imports_only_the_packages_of_its_layer(module: str) -> None:
-    allowed = LAYERS[LAYER_OF[module]].packages | EXTRA_PACKAGES.get(module, set())
-    assert foreign("sartranslate", module) - allowed == set()
+def test_a_module_imports_only_from_its_own_folder_and_those_below(module: str) -> None:
+    folder = FOLDER_OF[module]
+    upward = {name for name in own(module) - FOR_ALL if not folder or FOLDER_OF[name] not in reachable(folder)}
+    assert upward == set() or module in ABOVE_ALL
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_a_module_imports_only_the_libraries_of_its_layer(module: str) -> None:
+    folder = FOLDER_OF[module]
+    allowed = LAYERS[LAYER_OF[folder]].libraries if folder else set()
+    assert foreign("sartranslate", module) - allowed - EXTRA_LIBRARIES.get(module, set()) == set()
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -390,6 +233,11 @@ def test_help_and_version_load_no_framework_and_no_numbers(arguments: list[str])
     assert loaded & {*FRAMEWORKS, "jax", "keras", "numpy", "rasterio", "safetensors", "shapely", "tqdm"} == set()
 
 
+def modules_of(layer: str) -> list[str]:
+    """Full names."""
+    return [f"sartranslate.{folder}.{name}" for name, folder in FOLDER_OF.items() if folder in LAYERS[layer].packages]
+
+
 # What each layer may load when its modules are imported, looked at from outside: what an import hides shows here.
 @pytest.mark.parametrize(
     ("layer", "absent"),
@@ -399,15 +247,12 @@ def test_help_and_version_load_no_framework_and_no_numbers(arguments: list[str])
     ],
 )
 def test_importing_a_whole_layer_loads_nothing_of_those_beside_and_above(layer: str, absent: set[str]) -> None:
-    imports = "\n".join(f"import sartranslate.{module}" for module in sorted(LAYERS[layer].modules))
+    imports = "\n".join(f"import {name}" for name in modules_of(layer))
     script = f"import json, sys\n{imports}\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     names = set(json.loads(done.stdout))
     assert {name.split(".")[0] for name in names} & absent == set()
-    above = {
-        f"sartranslate.{module}" for name in {"raster", "keras", "verbs"} - {layer} for module in LAYERS[name].modules
-    }
-    assert names & above == set()
+    assert names & {name for other in {"raster", "keras", "verbs"} - {layer} for name in modules_of(other)} == set()
 
 
 def test_the_package_alone_loads_nothing_outside_the_standard_library() -> None:
@@ -424,6 +269,6 @@ def test_what_the_package_hands_on_loads_no_framework_and_no_xarray_before_it_is
 
 
 def test_the_verbs_load_no_framework_until_they_need_one() -> None:
-    script = "import sys, sartranslate.inference, sartranslate.simulation\nprint(*sys.modules)"
+    script = "import sys, sartranslate.infer.inference, sartranslate.simulate.simulation\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {name.split(".")[0] for name in done.stdout.split()} & {*FRAMEWORKS, "keras"} == set()

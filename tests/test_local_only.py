@@ -216,7 +216,7 @@ def test_what_is_loaded_already_is_not_taken_for_restricted() -> None:
     script = """
 import rasterio
 rasterio.Env().__enter__()
-from sartranslate.local_only import drivers_for, restrict
+from sartranslate.rasters.local_only import drivers_for, restrict
 restrict()
 drivers_for("scene.tif")
 """

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sartranslate import pool
-from sartranslate.census import Patience
-from sartranslate.cluster import worker_pool
-from sartranslate.computing import Here, There
+from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import ClusterError, SceneError
-from sartranslate.planning import InferenceOptions, Plan, plan
-from sartranslate.radiometry import Radiometry
-from sartranslate.sliding import Tally
-from sartranslate.translator import Choice
+from sartranslate.infer.planning import InferenceOptions, Plan, plan
+from sartranslate.runtimes.translator import Choice
+from sartranslate.streaming.sliding import Tally
+from sartranslate.workers import pool
+from sartranslate.workers.census import Patience
+from sartranslate.workers.cluster import worker_pool
+from sartranslate.workers.computing import Here, There
 from tests.conftest import WriteScene
 from tests.dask_processes import Cluster, cluster, stop
 

@@ -14,8 +14,8 @@ import pytest
 import rasterio
 from click.testing import Result
 
-from sartranslate.raster import moved
-from sartranslate.windows import Window
+from sartranslate.rasters.raster import moved
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, WriteScene
 
 Run = Callable[..., Result]
@@ -49,7 +49,7 @@ def test_a_bad_scene_stops_no_other_one_and_the_same_command_does_only_what_is_l
     scenes: list[Path], infer: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[Any] = []
-    from sartranslate import computing
+    from sartranslate.workers import computing
 
     load = computing.load_translator
     monkeypatch.setattr(computing, "load_translator", lambda *told, **more: loaded.append(told) or load(*told, **more))

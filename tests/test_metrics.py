@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sartranslate.errors import PairsError
-from sartranslate.metrics import (
+from sartranslate.quality.metrics import (
     Scores,
     identity_collapse,
     mae,

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sartranslate import bundle
-from sartranslate.checkpoint import load_checkpoint, save_checkpoint
+from sartranslate.networks import bundle
+from sartranslate.train.checkpoint import load_checkpoint, save_checkpoint
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted([*(ROOT / "sartranslate").glob("*.py"), *(ROOT / "cli").glob("*.py")])
+MODULES = sorted([*(ROOT / "sartranslate").rglob("*.py"), *(ROOT / "cli").rglob("*.py")])
 UNPACKERS = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml"}
 ALLOWED = {
     "torch_file": {"torch.load"},
@@ -125,7 +125,7 @@ def test_no_module_unpacks_objects_or_runs_texts(path: Path) -> None:
 
 def test_files_of_torch_are_read_as_weights_only() -> None:
     """That nothing of a malicious one runs is tested where there is a PyTorch, in test_import_weights."""
-    source = (ROOT / "sartranslate" / "torch_file.py").read_text(encoding="utf-8")
+    source = (ROOT / "sartranslate" / "exchange" / "torch_file.py").read_text(encoding="utf-8")
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     (call,) = [call for call in calls if ast.unparse(call.func) == "torch.load"]
     assert "weights_only=True" in [ast.unparse(keyword) for keyword in call.keywords]

@@ -10,9 +10,9 @@ import rasterio
 from affine import Affine
 
 from sartranslate.errors import OutputError
-from sartranslate.mosaic import check_mosaic, write_mosaic
-from sartranslate.raster import moved
-from sartranslate.windows import Window
+from sartranslate.outputs.mosaic import check_mosaic, write_mosaic
+from sartranslate.rasters.raster import moved
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, save_scene
 
 

@@ -93,7 +93,7 @@ def test_importing_the_other_runtimes_tells_nobody(tmp_path: Path) -> None:
     script = (
         HOOK.format(log=str(tmp_path / "log"))
         + """
-from sartranslate.runtime import _loading
+from sartranslate.runtimes.runtime import _loading
 with _loading("openvino"):
     import openvino
 with _loading("onnxruntime"):

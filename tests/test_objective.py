@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sartranslate.errors import OptionError
-from sartranslate.objective import GAN_LOSSES, RECONSTRUCTIONS, Objective
+from sartranslate.recipes.objective import GAN_LOSSES, RECONSTRUCTIONS, Objective
 
 
 def test_the_default_is_the_papers_a_gan_with_l1() -> None:

@@ -16,10 +16,10 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.optical import open_optical, optical_reader
-from sartranslate.raster import moved
-from sartranslate.scene import Scene, open_scene
-from sartranslate.windows import Window
+from sartranslate.rasters.raster import moved
+from sartranslate.scenes.optical import open_optical, optical_reader
+from sartranslate.scenes.scene import Scene, open_scene
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 SIZE = 60  # pixels of the SAR grid

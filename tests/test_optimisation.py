@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sartranslate.errors import OptionError
-from sartranslate.optimisation import SCHEDULES, Optimisation, learning_rate
+from sartranslate.recipes.optimisation import SCHEDULES, Optimisation, learning_rate
 
 SCORE_SERIES = 20  # random ones that are compared with PyTorch
 

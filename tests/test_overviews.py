@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sartranslate.overviews import Halving, Rows, halved, level_sizes
+from sartranslate.streaming.overviews import Halving, Rows, halved, level_sizes
 
 sides = st.integers(1, 9)
 

@@ -14,11 +14,11 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 
+from sartranslate.backscatter.radiometry import IMAGE
+from sartranslate.datasets.pair_check import CheckedPair, PairOptions, check_pairs, in_threads
+from sartranslate.datasets.tiles import find_tiles
 from sartranslate.errors import OptionError
-from sartranslate.pair_check import CheckedPair, PairOptions, check_pairs, in_threads
-from sartranslate.radiometry import IMAGE
-from sartranslate.source import STATISTICS_TAG
-from sartranslate.tiles import find_tiles
+from sartranslate.scenes.source import STATISTICS_TAG
 from tests.tile_files import (
     PLACE,
     RGB,

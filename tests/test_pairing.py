@@ -21,24 +21,24 @@ from pyproj import Transformer
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
-from sartranslate import pairing
-from sartranslate.coregistration import CLEAR
-from sartranslate.cutting import CuttingOptions
-from sartranslate.dataset import open_pairs
+from sartranslate.backscatter.radiometry import Radiometry
+from sartranslate.datasets import pairing
+from sartranslate.datasets.coregistration import CLEAR
+from sartranslate.datasets.cutting import CuttingOptions
+from sartranslate.datasets.dataset import open_pairs
+from sartranslate.datasets.pair_check import PairOptions
+from sartranslate.datasets.pairing import INDEX_NAME, PairingOptions, make_pairs
+from sartranslate.datasets.split import SPLITS, PlaceSplit
+from sartranslate.datasets.tile_index import TileRecord, read_index, write_index
+from sartranslate.datasets.tiles import find_tiles
 from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
-from sartranslate.pair_check import PairOptions
-from sartranslate.pairing import INDEX_NAME, PairingOptions, make_pairs
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Radiometry
-from sartranslate.raster import moved
-from sartranslate.reader import scene_reader
-from sartranslate.scene import open_scene
-from sartranslate.simulation import SimulationOptions, simulate
-from sartranslate.source import SceneOptions
-from sartranslate.split import SPLITS, PlaceSplit
-from sartranslate.tile_index import TileRecord, read_index, write_index
-from sartranslate.tiles import find_tiles
-from sartranslate.windows import Window
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.rasters.raster import moved
+from sartranslate.scenes.reader import scene_reader
+from sartranslate.scenes.scene import open_scene
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.simulate.simulation import SimulationOptions, simulate
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 ALL_TRAIN = PlaceSplit(shares=(1, 0, 0))

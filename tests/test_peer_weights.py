@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from sartranslate.errors import BundleError
-from sartranslate.folding import fold
-from sartranslate.peer_weights import generator_of
-from sartranslate.runtime import load
+from sartranslate.exchange.peer_weights import generator_of
+from sartranslate.runtimes.folding import fold
+from sartranslate.runtimes.runtime import load
 
 pytestmark = pytest.mark.long
 nn = torch.nn

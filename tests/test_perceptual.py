@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sartranslate.bootstrap import Resamples
-from sartranslate.perceptual import FID_WEIGHTS, LPIPS_WEIGHTS, Perceptual, weights_folder
-from sartranslate.raster import opened_raster
+from sartranslate.evaluate.perceptual import FID_WEIGHTS, LPIPS_WEIGHTS, Perceptual, weights_folder
+from sartranslate.quality.bootstrap import Resamples
+from sartranslate.rasters.raster import opened_raster
 from tests.textures import TRUTH
 
 # Packages with the same interface that compute something simple instead.

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import backend
 from sartranslate.errors import TrainingError
-from sartranslate.presets import preset
-from sartranslate.recipe import Recipe
-from sartranslate.recipe_file import to_toml
+from sartranslate.networks import backend
+from sartranslate.recipes.presets import preset
+from sartranslate.recipes.recipe import Recipe
+from sartranslate.recipes.recipe_file import to_toml
 from tests.conftest import user_environment
 
 backend.select("tensorflow")
 
 import keras  # noqa: E402
 
-from sartranslate.pix2pix import Pix2Pix  # noqa: E402
+from sartranslate.train.pix2pix import Pix2Pix  # noqa: E402
 
 TINY: dict[str, Any] = {
     "generator.architecture": "unet_128",
@@ -269,12 +269,12 @@ def test_a_state_that_is_refused_changes_nothing(untrained: Pix2Pix, place: int)
 GO_ON = """
 import sys
 from pathlib import Path
-from sartranslate import backend
+from sartranslate.networks import backend
 backend.select("torch")
 import numpy as np
-from sartranslate.checkpoint import load_checkpoint, save_checkpoint
-from sartranslate.pix2pix import Pix2Pix
-from sartranslate.recipe_file import read_recipe
+from sartranslate.train.checkpoint import load_checkpoint, save_checkpoint
+from sartranslate.train.pix2pix import Pix2Pix
+from sartranslate.recipes.recipe_file import read_recipe
 
 recipe, checkpoint = read_recipe(Path(sys.argv[1])), Path(sys.argv[2])
 rng = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartranslate.errors import SceneError
-from sartranslate.png import check_png
+from sartranslate.rasters.png import check_png
 from tests.tile_files import noise, save_image
 
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from sartranslate.backscatter.polarisation import choose_bands, polarisation
 from sartranslate.errors import SceneError
-from sartranslate.polarisation import choose_bands, polarisation
 
 EITHER = [["VH", "VV"]]
 BOTH = [["VV"], ["VH"]]

@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from distributed import LocalCluster
 
-from sartranslate import cluster, pool, threads, worker
-from sartranslate.census import Patience
-from sartranslate.cluster import worker_pool
-from sartranslate.computing import Here, There
+from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import BackendError, ClusterError, SceneError
-from sartranslate.planning import InferenceOptions, Plan, plan
-from sartranslate.radiometry import Radiometry
-from sartranslate.sliding import Tally
-from sartranslate.translator import Choice
+from sartranslate.infer.planning import InferenceOptions, Plan, plan
+from sartranslate.runtimes.translator import Choice
+from sartranslate.streaming import threads
+from sartranslate.streaming.sliding import Tally
+from sartranslate.workers import cluster, pool, worker
+from sartranslate.workers.census import Patience
+from sartranslate.workers.cluster import worker_pool
+from sartranslate.workers.computing import Here, There
 from tests.conftest import WriteScene
 
 CHOICE = Choice("onnxruntime", "float32")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sartranslate.prefetch import BackgroundWriter, in_threads, prefetch
+from sartranslate.streaming.prefetch import BackgroundWriter, in_threads, prefetch
 
 PATIENCE = 5.0  # seconds that a busy machine may need for what is due at once
 

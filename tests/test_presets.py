@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sartranslate.errors import OptionError
-from sartranslate.optimisation import learning_rate
-from sartranslate.presets import PRESETS, preset
-from sartranslate.recipe import flattened
+from sartranslate.recipes.optimisation import learning_rate
+from sartranslate.recipes.presets import PRESETS, preset
+from sartranslate.recipes.recipe import flattened
 from tests.recipes import differences
 
 # Where the implementations differ, and the constants that they are known for: a row a field, a column a preset.

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rio_cogeo.cogeo import cog_validate
 
-from sartranslate.area_file import read_area
+from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import BackendError, OptionError, OutputError
-from sartranslate.inference import translate
-from sartranslate.inference_summary import InferenceSummary
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Radiometry
-from sartranslate.translator import Translator, load_translator
-from sartranslate.uncertainty import Sampler, Spread
+from sartranslate.infer.inference import translate
+from sartranslate.infer.inference_summary import InferenceSummary
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.quality.uncertainty import Sampler, Spread
+from sartranslate.runtimes.translator import Translator, load_translator
+from sartranslate.scenes.area_file import read_area
 from tests.conftest import WriteScene, on_grid
 
 FULL_RANGE = Radiometry(low=0, high=100)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sartranslate.pyramid import high_frequency_ratio
+from sartranslate.quality.pyramid import high_frequency_ratio
 from tests.textures import TRUTH, blurred, noisy
 
 

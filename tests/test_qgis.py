@@ -16,15 +16,15 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-from sartranslate.cutting import CuttingOptions
-from sartranslate.inference import translate
-from sartranslate.pairing import PairingOptions, make_pairs
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Float, Radiometry
-from sartranslate.raster import quiet_georeference
-from sartranslate.simulation import SimulationOptions, simulate
-from sartranslate.split import PlaceSplit
-from sartranslate.translator import Translator
+from sartranslate.backscatter.radiometry import Float, Radiometry
+from sartranslate.datasets.cutting import CuttingOptions
+from sartranslate.datasets.pairing import PairingOptions, make_pairs
+from sartranslate.datasets.split import PlaceSplit
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.runtimes.translator import Translator
+from sartranslate.simulate.simulation import SimulationOptions, simulate
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 # They lead the system's QGIS to another environment's libraries and tables.

@@ -30,8 +30,8 @@ from sartranslate_qgis.program import MAIN, ProgramError, clean_environment, pro
 
 from cli import main
 from sartranslate import __version__
-from sartranslate.raster import quiet_georeference
-from sartranslate.simulation import SimulationOptions, simulate
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.simulate.simulation import SimulationOptions, simulate
 from tests.conftest import WriteScene
 from tests.test_qgis import SYSTEM_PYTHON, environment
 

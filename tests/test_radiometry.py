@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sartranslate.backscatter.polarisation import choose_bands
+from sartranslate.backscatter.radiometry import IMAGE, Radiometry, from_rgb, to_decibels, to_rgb, valid_mask
+from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
+from sartranslate.backscatter.units import guess_unit
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.polarisation import choose_bands
-from sartranslate.radiometry import IMAGE, Radiometry, from_rgb, to_decibels, to_rgb, valid_mask
-from sartranslate.scaling import SceneScaling, resolve_scaling
-from sartranslate.simulator import Landscape
-from sartranslate.units import guess_unit
-from sartranslate.windows import Window
+from sartranslate.simulate.simulator import Landscape
+from sartranslate.streaming.windows import Window
 
 GREY_LEVEL = 1 / 127.5
 LIGHT = settings(max_examples=50, deadline=None)

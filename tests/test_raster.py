@@ -9,7 +9,7 @@ import warnings
 import pytest
 from rasterio.errors import NotGeoreferencedWarning
 
-from sartranslate.raster import quiet_georeference
+from sartranslate.rasters.raster import quiet_georeference
 
 
 def test_a_warning_is_silenced_until_the_last_has_left_whatever_the_order() -> None:

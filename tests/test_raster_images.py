@@ -11,14 +11,14 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from sartranslate.backscatter.radiometry import Radiometry, to_rgb
+from sartranslate.backscatter.scaling import resolve_scaling
 from sartranslate.errors import OptionError, PairsError, SartranslateError, SceneError
-from sartranslate.radiometry import Radiometry, to_rgb
-from sartranslate.raster_images import RasterImages, RasterOptions, open_raster_images
-from sartranslate.sampling import sample_scene
-from sartranslate.scaling import resolve_scaling
-from sartranslate.scene import open_scene
-from sartranslate.seams import Borders, SeamSums, TranslatedRegion
-from sartranslate.windows import Window, WindowGrid
+from sartranslate.evaluate.raster_images import RasterImages, RasterOptions, open_raster_images
+from sartranslate.quality.seams import Borders, SeamSums, TranslatedRegion
+from sartranslate.scenes.sampling import sample_scene
+from sartranslate.scenes.scene import open_scene
+from sartranslate.streaming.windows import Window, WindowGrid
 from tests.conftest import TRANSFORM, UTM, WriteScene, save_scene
 from tests.tile_files import noise
 

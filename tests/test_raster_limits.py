@@ -11,8 +11,8 @@ import rasterio
 from affine import Affine
 
 from sartranslate.errors import SceneError
-from sartranslate.raster import opened_raster
-from sartranslate.raster_limits import FARTHEST, MOST_BANDS, check_transform
+from sartranslate.rasters.raster import opened_raster
+from sartranslate.rasters.raster_limits import FARTHEST, MOST_BANDS, check_transform
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 NAN = float("nan")

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
+from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import SceneError
-from sartranslate.radiometry import Mask
-from sartranslate.reader import block_cache, scene_reader
-from sartranslate.sampling import sample_scene
-from sartranslate.scene import Scene, open_scene
-from sartranslate.source import SceneOptions
-from sartranslate.windows import Window
+from sartranslate.scenes.reader import block_cache, scene_reader
+from sartranslate.scenes.sampling import sample_scene
+from sartranslate.scenes.scene import Scene, open_scene
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.windows import Window
 from tests.conftest import WriteScene, save_scene
 
 LIGHT = settings(max_examples=60, deadline=None)

@@ -18,20 +18,20 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterWindow
 from rio_cogeo.cogeo import cog_validate
 
-from sartranslate import generation
-from sartranslate.bundle import DEFAULT_MODEL
-from sartranslate.coregistration import CLEAR
+from sartranslate.backscatter.radiometry import Float, Radiometry
+from sartranslate.backscatter.units import guess_unit
+from sartranslate.datasets.coregistration import CLEAR
+from sartranslate.datasets.tile_index import read_index
 from sartranslate.errors import SceneError
-from sartranslate.inference import InferenceSummary, translate
-from sartranslate.planning import InferenceOptions, Plan, plan
-from sartranslate.radiometry import Float, Radiometry
-from sartranslate.raster import quiet_georeference
-from sartranslate.sampling import sample_scene
-from sartranslate.scene import open_scene
-from sartranslate.source import SceneOptions
-from sartranslate.tile_index import read_index
-from sartranslate.translator import Translator, load_translator
-from sartranslate.units import guess_unit
+from sartranslate.infer import generation
+from sartranslate.infer.inference import InferenceSummary, translate
+from sartranslate.infer.planning import InferenceOptions, Plan, plan
+from sartranslate.networks.bundle import DEFAULT_MODEL
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.runtimes.translator import Translator, load_translator
+from sartranslate.scenes.sampling import sample_scene
+from sartranslate.scenes.scene import open_scene
+from sartranslate.scenes.source import SceneOptions
 
 DATA = Path(os.environ.get("SARTRANSLATE_REAL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 pytestmark = [

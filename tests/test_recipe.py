@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sartranslate.architecture import DiscriminatorConfig, GeneratorConfig
 from sartranslate.errors import OptionError
-from sartranslate.objective import Objective
-from sartranslate.optimisation import Optimisation
-from sartranslate.presets import PRESETS, preset
-from sartranslate.recipe import PARTS, SCORES, Recipe, Validation, flattened, from_dict
+from sartranslate.recipes.architecture import DiscriminatorConfig, GeneratorConfig
+from sartranslate.recipes.objective import Objective
+from sartranslate.recipes.optimisation import Optimisation
+from sartranslate.recipes.presets import PRESETS, preset
+from sartranslate.recipes.recipe import PARTS, SCORES, Recipe, Validation, flattened, from_dict
 from tests.recipes import differences
 
 # A value other than the default for every field of a recipe; the parts go together.

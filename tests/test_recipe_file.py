@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartranslate.errors import OptionError
-from sartranslate.presets import PRESETS, preset
-from sartranslate.recipe import Recipe
-from sartranslate.recipe_file import find_recipe, parse_changes, read_recipe, to_toml
+from sartranslate.recipes.presets import PRESETS, preset
+from sartranslate.recipes.recipe import Recipe
+from sartranslate.recipes.recipe_file import find_recipe, parse_changes, read_recipe, to_toml
 from tests.recipes import differences
 
 WriteRecipe = Callable[[str], Path]

@@ -11,14 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sartranslate import backend
+from sartranslate.networks import backend
 from tests.both_backends import assert_alike, needs_torch
 
 backend.select("tensorflow")
 
 from keras import ops  # noqa: E402
 
-from sartranslate import autograd, reconstruction  # noqa: E402
+from sartranslate.networks import autograd, reconstruction  # noqa: E402
 
 RNG = np.random.default_rng(0)
 TARGET, FAKE = RNG.uniform(-1, 1, (2, 3, 14, 19, 2)).astype(np.float32)
@@ -279,7 +279,7 @@ def test_layers_of_both_sides_must_match() -> None:
 
 
 MEASURE = """
-from sartranslate import autograd, reconstruction
+from sartranslate.networks import autograd, reconstruction
 
 target, fake, weight = (given[name] for name in ("target", "fake", "weight"))
 terms = {name: getattr(reconstruction, name) for name in ("l1", "l2", "ssim_loss", "focal_frequency")}

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sartranslate import reduction
-from sartranslate.reduction import Reduction, block_means
-from sartranslate.windows import Window
+from sartranslate.streaming import reduction
+from sartranslate.streaming.reduction import Reduction, block_means
+from sartranslate.streaming.windows import Window
 
 SIZES = st.integers(1, 40)
 

@@ -12,10 +12,10 @@ import pytest
 import rasterio
 from click.testing import Result
 
-from sartranslate.raster import opened_raster
-from sartranslate.remote import PATIENCE
-from sartranslate.sampling import _spread_windows, sample_scene
-from sartranslate.scene import open_scene
+from sartranslate.rasters.raster import opened_raster
+from sartranslate.rasters.remote import PATIENCE
+from sartranslate.scenes.sampling import _spread_windows, sample_scene
+from sartranslate.scenes.scene import open_scene
 from tests.conftest import save_scene
 from tests.faulty_server import CUT, ERROR, HANG, NO_RANGES, Fault, Served, served
 

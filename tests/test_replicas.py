@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import backend
-from sartranslate import replicas as replicas_module
 from sartranslate.errors import BackendError, OptionError
+from sartranslate.networks import backend
+from sartranslate.train import replicas as replicas_module
 
 backend.select("tensorflow")
 
 import tensorflow as tf  # noqa: E402
 
-from sartranslate.replicas import Replicas, workers  # noqa: E402
+from sartranslate.train.replicas import Replicas, workers  # noqa: E402
 
 CPUS = ("CPU:0", "CPU:1")
 

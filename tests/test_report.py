@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sartranslate.page import SYNTHETIC, SheetFigure
-from sartranslate.report import EPOCHS_SHOWN, RunFacts, report
+from sartranslate.pages.page import SYNTHETIC, SheetFigure
+from sartranslate.train.report import EPOCHS_SHOWN, RunFacts, report
 from tests.html_page import Page
 
 HOSTILE = "</title><script>alert(1)</script><img src='http://example.org/x' onerror=\"x\">&amp;"

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sartranslate.resample import RESAMPLINGS, Span, enlarged
+from sartranslate.recipes.resample import RESAMPLINGS, Span, enlarged
 
 LIGHT = settings(max_examples=100, deadline=None)
 

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate.area_file import bbox_area
+from sartranslate.backscatter.radiometry import Float, Radiometry
 from sartranslate.errors import OutputError, SceneError
-from sartranslate.inference import translate
-from sartranslate.inference_summary import InferenceSummary
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Float, Radiometry
-from sartranslate.sliding import Tally
-from sartranslate.translator import Translator
-from sartranslate.uncertainty import Spread
-from sartranslate.working_folder import WorkingFolder, working_folder
+from sartranslate.infer.inference import translate
+from sartranslate.infer.inference_summary import InferenceSummary
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.quality.uncertainty import Spread
+from sartranslate.runtimes.translator import Translator
+from sartranslate.scenes.area_file import bbox_area
+from sartranslate.storage.working_folder import WorkingFolder, working_folder
+from sartranslate.streaming.sliding import Tally
 from tests.conftest import WriteScene
 
 HEIGHT, WIDTH, WINDOWS = 600, 300, 78  # 13 rows of 6

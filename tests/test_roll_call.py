@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from sartranslate.errors import TrainingError
-from sartranslate.roll_call import call_roll
-from sartranslate.tf_config import Cluster
+from sartranslate.train.roll_call import call_roll
+from sartranslate.train.tf_config import Cluster
 
 SOON, LONG = 0.3, 30.0  # seconds
 

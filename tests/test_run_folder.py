@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sartranslate.errors import OutputError
-from sartranslate.run_folder import RunFolder
+from sartranslate.train.run_folder import RunFolder
 
 FILES = ("model", "best", "checkpoint", "recipe", "history", "summary")
 PLACES = (

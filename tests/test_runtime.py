@@ -16,14 +16,15 @@ import rasterio
 from click.testing import Result
 from numpy.typing import NDArray
 
-from sartranslate import bundle, runtime, translator
-from sartranslate.backend import BACKENDS
 from sartranslate.errors import BackendError, OptionError
-from sartranslate.folding import fold
-from sartranslate.runtime import RUNTIMES
-from sartranslate.simulation import SimulationOptions, simulate
-from sartranslate.threads import cores
-from sartranslate.translator import load_translator
+from sartranslate.networks import bundle
+from sartranslate.networks.backend import BACKENDS
+from sartranslate.runtimes import runtime, translator
+from sartranslate.runtimes.folding import fold
+from sartranslate.runtimes.runtime import RUNTIMES
+from sartranslate.runtimes.translator import load_translator
+from sartranslate.simulate.simulation import SimulationOptions, simulate
+from sartranslate.streaming.threads import cores
 from tests.conftest import user_environment
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +140,7 @@ def test_eight_bits_are_within_three_grey_levels_for_99_of_100_values(
 def test_eight_bits_that_are_too_far_off_are_refused(
     tmp_path: Path, sartranslate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sartranslate import quantisation
+    from sartranslate.runtimes import quantisation
 
     monkeypatch.setattr(quantisation, "MOST_APART", 0)
     done = sartranslate("infer", SCENE, tmp_path / "out.tif", "--runtime", "onnxruntime", "--precision", "int8")
@@ -225,8 +226,9 @@ def test_the_environment_yields_to_options(
 
 
 def test_a_broken_package_is_one_line(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sartranslate.openvino_runtime", None)  # what Python does with a failed import
-    monkeypatch.delattr("sartranslate.openvino_runtime", raising=False)
+    module = "sartranslate.runtimes.openvino_runtime"
+    monkeypatch.setitem(sys.modules, module, None)  # what Python does with a failed import
+    monkeypatch.delattr(module, raising=False)
     with pytest.raises(BackendError, match="runtime 'openvino' can not be loaded: "):
         load_translator(tiny_model, runtime="openvino")
 
@@ -250,7 +252,7 @@ TOGETHER = """
 import os, sys, threading
 from pathlib import Path
 import numpy as np
-from sartranslate.translator import load_translator
+from sartranslate.runtimes.translator import load_translator
 
 translator = load_translator(Path(sys.argv[1]), "float32", runtime=sys.argv[2])
 batch, meeting, pictures = np.zeros((1, 256, 256, 1), np.float32), threading.Barrier(4), []

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from sartranslate import bundle, runtime_choice
 from sartranslate.errors import BackendError, DeviceMemoryError, OptionError
-from sartranslate.folding import fold
-from sartranslate.runtime import Engine
-from sartranslate.runtime_choice import load_fastest
-from sartranslate.steps import Folded
+from sartranslate.networks import bundle
+from sartranslate.runtimes import runtime_choice
+from sartranslate.runtimes.folding import fold
+from sartranslate.runtimes.runtime import Engine
+from sartranslate.runtimes.runtime_choice import load_fastest
+from sartranslate.runtimes.steps import Folded
 
 SECONDS = {"keras": 0.02, "onnxruntime": 0.03, "openvino": 0.01}  # of a call
 

@@ -14,17 +14,17 @@ import pytest
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
-from sartranslate import sampling
-from sartranslate.block_store import BlockStore
+from sartranslate.backscatter.scaling import measure
 from sartranslate.errors import SceneError
-from sartranslate.raster import quiet_georeference
-from sartranslate.reader import SceneReader
-from sartranslate.sampling import sample_scene, survey
-from sartranslate.scaling import measure
-from sartranslate.scene import open_scene
-from sartranslate.source import SceneOptions
-from sartranslate.threads import VARIABLE
-from sartranslate.windows import Window
+from sartranslate.rasters.block_store import BlockStore
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.scenes import sampling
+from sartranslate.scenes.reader import SceneReader
+from sartranslate.scenes.sampling import sample_scene, survey
+from sartranslate.scenes.scene import open_scene
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.threads import VARIABLE
+from sartranslate.streaming.windows import Window
 from tests.conftest import WriteScene
 
 ONE = (("VH", "VV"),)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from sartranslate.backscatter.radiometry import IMAGE, Radiometry
+from sartranslate.backscatter.scaling import PERCENTILES, SceneScaling, SceneStatistics, measure, resolve_scaling
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.radiometry import IMAGE, Radiometry
-from sartranslate.scaling import PERCENTILES, SceneScaling, SceneStatistics, measure, resolve_scaling
 
 LIGHT = settings(max_examples=40, deadline=None)
 TWO_BANDS = Radiometry(bands=(("VV",), ("VH",)))

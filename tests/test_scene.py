@@ -11,11 +11,11 @@ from affine import Affine
 from rasterio.enums import ColorInterp, Resampling
 
 from sartranslate.errors import SceneError
-from sartranslate.reader import scene_reader
-from sartranslate.sampling import sample_scene
-from sartranslate.scene import open_scene
-from sartranslate.source import SceneOptions
-from sartranslate.windows import Window
+from sartranslate.scenes.reader import scene_reader
+from sartranslate.scenes.sampling import sample_scene
+from sartranslate.scenes.scene import open_scene
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 ONE = (("VH", "VV"),)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sartranslate.errors import OptionError
-from sartranslate.scene_list import check_names, collected, entry, listed
+from sartranslate.scenes.scene_list import check_names, collected, entry, listed
 
 
 def items(path: Path, *items: dict[str, Any]) -> Path:

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from sartranslate.errors import OptionError
-from sartranslate.scores import BEST, METRICS, Evaluation, ImageScores, MethodScores, Score
+from sartranslate.quality.scores import BEST, METRICS, Evaluation, ImageScores, MethodScores, Score
 
 EVALUATION = Evaluation(
     "model",

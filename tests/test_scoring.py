@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from sartranslate import metrics
-from sartranslate.pyramid import high_frequency_ratio
-from sartranslate.radiometry import from_rgb
-from sartranslate.scoring import Place, Sample, Scoring, largest_set
-from sartranslate.wasserstein import sliced_wasserstein
-from sartranslate.windows import Window
+from sartranslate.backscatter.radiometry import from_rgb
+from sartranslate.quality import metrics
+from sartranslate.quality.pyramid import high_frequency_ratio
+from sartranslate.quality.scoring import Place, Sample, Scoring, largest_set
+from sartranslate.quality.wasserstein import sliced_wasserstein
+from sartranslate.streaming.windows import Window
 from tests.textures import TRUTH, Image, blurred, noisy
 
 SIZE = 64

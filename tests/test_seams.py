@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from sartranslate.seams import Borders, SeamSums, TranslatedRegion
-from sartranslate.windows import Window, WindowGrid
+from sartranslate.quality.seams import Borders, SeamSums, TranslatedRegion
+from sartranslate.streaming.windows import Window, WindowGrid
 
 HEIGHT, WIDTH = 300, 420
 GRID = WindowGrid(HEIGHT, WIDTH, 128, 32)

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartranslate.errors import SceneError
-from sartranslate.raster import quiet_georeference
-from sartranslate.sentinel1 import file_polarisation, is_product, measurements, product_polarisations
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.scenes.sentinel1 import file_polarisation, is_product, measurements, product_polarisations
 
 TIMES = "20201107T052605_20201107T052630_035143_0419E4_3A2C"
 DATASET_TIMES = "20201107t052605-20201107t052630-035143-0419e4"

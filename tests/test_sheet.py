@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sartranslate.errors import OptionError, OutputError
-from sartranslate.raster import quiet_georeference
-from sartranslate.sheet import GAP, LIGHT, encoded, sheet, visible, write_png
+from sartranslate.pages.sheet import GAP, LIGHT, encoded, sheet, visible, write_png
+from sartranslate.rasters.raster import quiet_georeference
 
 HEIGHT, WIDTH = 8, 12
 

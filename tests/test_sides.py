@@ -9,10 +9,10 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
+from sartranslate.datasets.sides import LEFT, RIGHT, is_coloured, open_image, open_radar
 from sartranslate.errors import PairsError, SceneError
-from sartranslate.raster import quiet_georeference
-from sartranslate.sides import LEFT, RIGHT, is_coloured, open_image, open_radar
-from sartranslate.windows import Window
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.streaming.windows import Window
 from tests.conftest import WriteScene
 from tests.tile_files import PLACE, RGB, SAR, cut_off, noise, save_image, save_side_by_side, write
 

@@ -10,12 +10,12 @@ import rasterio
 from click.testing import CliRunner
 
 from cli.simulate import simulate as command
-from sartranslate import simulation
 from sartranslate.errors import OptionError, OutputError
-from sartranslate.geotiff import RasterProfile, write_blocks
-from sartranslate.simulation import EASTING, NORTHING, SimulationOptions, simulate, to_unit, transform_at
-from sartranslate.simulator import Landscape
-from sartranslate.windows import Window
+from sartranslate.rasters.geotiff import RasterProfile, write_blocks
+from sartranslate.simulate import simulation
+from sartranslate.simulate.simulation import EASTING, NORTHING, SimulationOptions, simulate, to_unit, transform_at
+from sartranslate.simulate.simulator import Landscape
+from sartranslate.streaming.windows import Window
 
 
 def read(path: Path) -> tuple[Any, Any, tuple[str | None, ...]]:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from sartranslate.errors import OptionError
-from sartranslate.landcover import survey
-from sartranslate.materials import MATERIALS, Cover
-from sartranslate.noise import districts, fractal_noise
-from sartranslate.simulator import Landscape
-from sartranslate.windows import Window
+from sartranslate.simulate.landcover import survey
+from sartranslate.simulate.materials import MATERIALS, Cover
+from sartranslate.simulate.noise import districts, fractal_noise
+from sartranslate.simulate.simulator import Landscape
+from sartranslate.streaming.windows import Window
 
 PLANE = Landscape(seed=7)
 BOTH = ("VV", "VH")

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartranslate.errors import BackendError
-from sartranslate.prefetch import prefetch
-from sartranslate.sliding import AHEAD, Generator, Patch, Tally, side_by_side, slide
-from sartranslate.windows import WindowGrid
+from sartranslate.streaming.prefetch import prefetch
+from sartranslate.streaming.sliding import AHEAD, Generator, Patch, Tally, side_by_side, slide
+from sartranslate.streaming.windows import WindowGrid
 
 LIGHT = settings(max_examples=40, deadline=None)
 SIZE = 32

@@ -20,11 +20,11 @@ from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.raster import quiet_georeference
-from sartranslate.reader import scene_reader
-from sartranslate.scene import Scene, open_scene
-from sartranslate.source import SceneOptions
-from sartranslate.windows import Window
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.scenes.reader import scene_reader
+from sartranslate.scenes.scene import Scene, open_scene
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, WriteScene, gcp_pixels, gcp_places, save_gcp_scene, save_scene
 
 SIZE = (60, 80)

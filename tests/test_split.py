@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 
+from sartranslate.datasets.split import SPLITS, PlaceSplit
 from sartranslate.errors import OptionError
-from sartranslate.longitudes import Degrees, closed_longitudes
-from sartranslate.split import SPLITS, PlaceSplit
+from sartranslate.scenes.longitudes import Degrees, closed_longitudes
 
 LIGHT = settings(max_examples=100, deadline=None)
 EARTH = Geod(ellps="WGS84")

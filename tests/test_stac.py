@@ -22,18 +22,18 @@ from pystac.stac_object import STACObjectType
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from rasterio.crs import CRS
 
-from sartranslate.area_file import bbox_area
+from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import BackendError, OptionError, OutputError, SceneError
-from sartranslate.footprint import scene_footprint
-from sartranslate.inference import translate
-from sartranslate.inference_summary import InferenceSummary
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Radiometry
-from sartranslate.scene import open_scene
-from sartranslate.source import SceneOptions
-from sartranslate.stac import reference
-from sartranslate.translator import Translator
-from sartranslate.uncertainty import Spread
+from sartranslate.infer.inference import translate
+from sartranslate.infer.inference_summary import InferenceSummary
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.outputs.stac import reference
+from sartranslate.quality.uncertainty import Spread
+from sartranslate.runtimes.translator import Translator
+from sartranslate.scenes.area_file import bbox_area
+from sartranslate.scenes.footprint import scene_footprint
+from sartranslate.scenes.scene import open_scene
+from sartranslate.scenes.source import SceneOptions
 from tests.conftest import TRANSFORM, WriteScene
 
 Run = Callable[..., Result]
@@ -215,7 +215,7 @@ def test_a_scene_without_a_georeference_is_wrong_usage_before_any_work(
     def never(*arguments: Any, **options: Any) -> Any:
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr("sartranslate.computing.load_translator", never)
+    monkeypatch.setattr("sartranslate.workers.computing.load_translator", never)
     scene = write_scene("scene.tif", DECIBELS, crs=None, transform=None)
     done = sartranslate("infer", scene, tmp_path / "out.tif", "--stac", "--allow-ungeoreferenced")
     assert done.exit_code == 2

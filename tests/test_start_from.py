@@ -11,16 +11,16 @@ import pytest
 from click.testing import Result
 from safetensors.numpy import load_file
 
-from sartranslate import backend, bundle
 from sartranslate.errors import BundleError, OptionError
-from sartranslate.presets import preset
-from sartranslate.recipe import Recipe
-from sartranslate.recipe_file import read_recipe
-from sartranslate.simulation import SimulationOptions, simulate
+from sartranslate.networks import backend, bundle
+from sartranslate.recipes.presets import preset
+from sartranslate.recipes.recipe import Recipe
+from sartranslate.recipes.recipe_file import read_recipe
+from sartranslate.simulate.simulation import SimulationOptions, simulate
 
 backend.select("tensorflow")
 
-from sartranslate.training import TrainingOptions, train  # noqa: E402
+from sartranslate.train.training import TrainingOptions, train  # noqa: E402
 
 TINY = {
     "generator.filters": 2,

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 
-from sartranslate.area_file import bbox_area
+from sartranslate.backscatter.radiometry import Float, Radiometry
 from sartranslate.errors import SceneError
-from sartranslate.inference import translate
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Float, Radiometry
-from sartranslate.translator import Translator
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.runtimes.translator import Translator
+from sartranslate.scenes.area_file import bbox_area
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
 Run = Callable[..., Result]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sartranslate.errors import OptionError
-from sartranslate.tf_config import Cluster, cluster_of
+from sartranslate.train.tf_config import Cluster, cluster_of
 
 TWO = ["a:1", "b:2"]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate.dataset import open_pairs
+from sartranslate.backscatter.radiometry import IMAGE, Float, to_rgb
+from sartranslate.datasets.dataset import open_pairs
+from sartranslate.datasets.pair_check import PairOptions
 from sartranslate.errors import PairsError
-from sartranslate.pair_check import PairOptions
-from sartranslate.radiometry import IMAGE, Float, to_rgb
-from sartranslate.tile_images import EvaluatedPairs, TileImages, Translation, open_evaluated
+from sartranslate.evaluate.tile_images import EvaluatedPairs, TileImages, Translation, open_evaluated
 from tests.tile_files import noise, placed, ramp_pair, write, write_pair
 
 COLOURS = PairOptions(IMAGE)

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 from shapely import Polygon
 
+from sartranslate.datasets.split import PlaceSplit
+from sartranslate.datasets.tile_index import TileRecord, read_index, write_index
+from sartranslate.datasets.tile_spacing import audit
 from sartranslate.errors import OutputError, PairsError
-from sartranslate.footprint import footprint, outline
-from sartranslate.split import PlaceSplit
-from sartranslate.tile_index import TileRecord, read_index, write_index
-from sartranslate.tile_spacing import audit
-from sartranslate.windows import Window
+from sartranslate.scenes.footprint import footprint, outline
+from sartranslate.streaming.windows import Window
 
 METRE = 1 / 111_319.49079327358  # degrees of the equator
 

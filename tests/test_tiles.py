@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sartranslate.datasets.tiles import find_tiles
 from sartranslate.errors import PairsError
-from sartranslate.tiles import find_tiles
 
 
 def touch(folder: Path, *names: str) -> None:

@@ -6,8 +6,8 @@ from math import prod
 
 import pytest
 
-from sartranslate.architecture import ARCHITECTURES, NORMS, UPSAMPLINGS, GeneratorConfig
-from sartranslate.topology import SOURCE, TARGET, layers, operations, variables
+from sartranslate.networks.topology import SOURCE, TARGET, layers, operations, variables
+from sartranslate.recipes.architecture import ARCHITECTURES, NORMS, UPSAMPLINGS, GeneratorConfig
 
 
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)

@@ -18,12 +18,12 @@ pytestmark = [needs_torch, pytest.mark.long]
 BEGINNING = """
 import sys
 import numpy as np
-from sartranslate import backend
+from sartranslate.networks import backend
 backend.select("torch")
 import torch
-from sartranslate.pix2pix import Pix2Pix
-from sartranslate.presets import preset
-from sartranslate.torch_gpu import Recorded
+from sartranslate.train.pix2pix import Pix2Pix
+from sartranslate.recipes.presets import preset
+from sartranslate.networks.torch_gpu import Recorded
 """
 TRAINING = """
 SMALL = {"generator.filters": 3, "discriminator.filters": 3, "optimisation.batch_size": 2}

@@ -24,13 +24,13 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from sartranslate import backend
-from sartranslate.checkpoint import load_checkpoint, load_position, save_checkpoint
-from sartranslate.history import read_history
-from sartranslate.presets import PRESETS, preset
-from sartranslate.raster import quiet_georeference
-from sartranslate.recipe import flattened
-from sartranslate.recipe_file import find_recipe
+from sartranslate.networks import backend
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.recipes.presets import PRESETS, preset
+from sartranslate.recipes.recipe import flattened
+from sartranslate.recipes.recipe_file import find_recipe
+from sartranslate.train.checkpoint import load_checkpoint, load_position, save_checkpoint
+from sartranslate.train.history import read_history
 from tests.conftest import save_scene, user_environment
 from tests.tile_files import cut_off, noise, save_image, save_side_by_side, write, write_pair
 

@@ -17,20 +17,20 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from sartranslate import backend, bundle
 from sartranslate.errors import OptionError, OutputError, TrainingError
-from sartranslate.history import read_history
-from sartranslate.presets import preset
-from sartranslate.recipe_file import read_recipe
-from sartranslate.simulation import SimulationOptions, simulate
+from sartranslate.networks import backend, bundle
+from sartranslate.recipes.presets import preset
+from sartranslate.recipes.recipe_file import read_recipe
+from sartranslate.simulate.simulation import SimulationOptions, simulate
+from sartranslate.train.history import read_history
 from tests.conftest import user_environment
 
 backend.select("tensorflow")
 
-from sartranslate.pix2pix import Pix2Pix  # noqa: E402
-from sartranslate.session import Hooks, Progress, Rhythm, TrainingSummary  # noqa: E402
-from sartranslate.training import TrainingOptions, resume, train  # noqa: E402
-from sartranslate.training_data import DataOptions  # noqa: E402
+from sartranslate.train.pix2pix import Pix2Pix  # noqa: E402
+from sartranslate.train.session import Hooks, Progress, Rhythm, TrainingSummary  # noqa: E402
+from sartranslate.train.training import TrainingOptions, resume, train  # noqa: E402
+from sartranslate.train.training_data import DataOptions  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 TINY: dict[str, Any] = {
@@ -72,7 +72,7 @@ def without_place(tile: Path) -> None:
     import rasterio
     from affine import Affine
 
-    from sartranslate.raster import quiet_georeference
+    from sartranslate.rasters.raster import quiet_georeference
 
     with quiet_georeference(), rasterio.open(tile) as dataset:
         values, profile = dataset.read(), {**dataset.profile, "crs": None, "transform": Affine.identity()}

@@ -15,13 +15,13 @@ from click.testing import Result
 from numpy.typing import NDArray
 
 import sartranslate as package
-from sartranslate.area_file import bbox_area
-from sartranslate.bundle import DEFAULT_MODEL
 from sartranslate.errors import OptionError, OutputError, SceneError
-from sartranslate.planning import InferenceOptions
-from sartranslate.source import SceneOptions
-from sartranslate.translator import Translator
-from sartranslate.uncertainty import Spread
+from sartranslate.infer.planning import InferenceOptions
+from sartranslate.networks.bundle import DEFAULT_MODEL
+from sartranslate.quality.uncertainty import Spread
+from sartranslate.runtimes.translator import Translator
+from sartranslate.scenes.area_file import bbox_area
+from sartranslate.scenes.source import SceneOptions
 from tests.conftest import WriteScene
 
 Run = Callable[..., Result]
@@ -45,7 +45,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         spread = Spread(lambda batch, seeds: coloured(batch) * 0.5, samples) if samples else None
         return Translator(coloured, spread=spread)
 
-    monkeypatch.setattr("sartranslate.computing.load_translator", load)
+    monkeypatch.setattr("sartranslate.workers.computing.load_translator", load)
     return asked
 
 

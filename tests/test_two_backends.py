@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import backend
-from sartranslate.presets import preset
-from sartranslate.recipe import Recipe
+from sartranslate.networks import backend
+from sartranslate.recipes.presets import preset
+from sartranslate.recipes.recipe import Recipe
 from tests.conftest import user_environment
 
 UPDATES = 20
@@ -78,7 +78,7 @@ def widen() -> None:
     import keras
     from keras.src.backend.common import dtypes
 
-    from sartranslate import autograd
+    from sartranslate.networks import autograd
 
     narrow_cast, narrow_type, narrow_activation = keras.ops.cast, dtypes.result_type, keras.layers.Activation
     adam = keras.optimizers.Adam
@@ -123,7 +123,7 @@ def train(framework: str, precision: str, path: str) -> None:
 def _trained(name: str, recipe: Recipe, precision: str) -> Results:
     import keras
 
-    from sartranslate.pix2pix import Pix2Pix
+    from sartranslate.train.pix2pix import Pix2Pix
 
     gan = Pix2Pix(recipe, seed=0)
     results = {}

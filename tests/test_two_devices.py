@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sartranslate import backend
-from sartranslate.recipe import Recipe
+from sartranslate.networks import backend
+from sartranslate.recipes.recipe import Recipe
 from tests.test_two_backends import RECIPES, SMALL, batch, differences, side_by_side, widen
 
 UPDATES = 10
@@ -49,8 +49,8 @@ def train(precision: str, path: str) -> None:
 
 
 def _trained(name: str, recipe: Recipe, precision: str) -> Results:
-    from sartranslate.pix2pix import Pix2Pix
-    from sartranslate.replicas import Replicas
+    from sartranslate.train.pix2pix import Pix2Pix
+    from sartranslate.train.replicas import Replicas
 
     trainers = {
         "one": Pix2Pix(recipe, 0, replicas=Replicas(CPUS[:1])),
@@ -80,8 +80,8 @@ def _trained(name: str, recipe: Recipe, precision: str) -> Results:
 
 def _refuse(recipe: Recipe) -> None:
     from sartranslate.errors import OptionError
-    from sartranslate.pix2pix import Pix2Pix
-    from sartranslate.replicas import Replicas
+    from sartranslate.train.pix2pix import Pix2Pix
+    from sartranslate.train.replicas import Replicas
 
     with pytest.raises(OptionError, match="batch size 3 on 2 devices"):
         Pix2Pix(recipe, 0, replicas=Replicas(CPUS))

@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from sartranslate.history import read_history
+from sartranslate.train.history import read_history
 from tests.conftest import user_environment
 from tests.test_roll_call import free_port
 
@@ -32,9 +32,9 @@ SETTINGS = (
 CHECKPOINTS = ("--checkpoint-minutes", "0.0001")  # after every update
 SLOWLY = """
 import time
-from sartranslate import backend
+from sartranslate.networks import backend
 backend.select("tensorflow")
-from sartranslate import pix2pix
+from sartranslate.train import pix2pix
 step = pix2pix.Pix2Pix.step
 def slow(self, *batch):
     time.sleep(0.3)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sartranslate import backend, bundle
 from sartranslate.errors import OptionError
-from sartranslate.uncertainty import Spread, deviation, to_levels
+from sartranslate.networks import backend, bundle
+from sartranslate.quality.uncertainty import Spread, deviation, to_levels
 
 LIGHT = settings(max_examples=40, deadline=None)
 GREY_LEVELS = 127.5

@@ -12,9 +12,9 @@ import rasterio
 from click.testing import Result
 from numpy.typing import NDArray
 
-from sartranslate import backend, bundle
-from sartranslate.architecture import GeneratorConfig
-from sartranslate.radiometry import Radiometry
+from sartranslate.backscatter.radiometry import Radiometry
+from sartranslate.networks import backend, bundle
+from sartranslate.recipes.architecture import GeneratorConfig
 from tests.conftest import WriteScene
 
 Run = Callable[..., Result]
@@ -31,9 +31,9 @@ def save_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     def save(**config: object) -> Path:
         backend.select("tensorflow")
-        from sartranslate.blocks import initialise
-        from sartranslate.generators import build_generator
-        from sartranslate.initialisation import Initialisation
+        from sartranslate.networks.blocks import initialise
+        from sartranslate.networks.generators import build_generator
+        from sartranslate.recipes.initialisation import Initialisation
 
         generator = GeneratorConfig(**{"filters": 2, **config})  # type: ignore[arg-type]
         model = build_generator(generator)

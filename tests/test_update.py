@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sartranslate import backend
-from sartranslate.recipe import Recipe
+from sartranslate.networks import backend
+from sartranslate.recipes.recipe import Recipe
 
 backend.select("tensorflow")
 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from sartranslate.pix2pix import Pix2Pix, _networks  # noqa: E402
-from sartranslate.reconstruction import l1, shifted_l1  # noqa: E402
+from sartranslate.networks.reconstruction import l1, shifted_l1  # noqa: E402
+from sartranslate.train.pix2pix import Pix2Pix, _networks  # noqa: E402
 
 SEED = 4
 RATE = 0.01  # so large that a discriminator that was updated before judges otherwise

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from sartranslate.augmentation import Patches
-from sartranslate.radiometry import to_rgb
-from sartranslate.recipe import SCORES
-from sartranslate.report import SCORE_PREFIX
-from sartranslate.sheet import GAP
-from sartranslate.validation import BATCH, Examination, better, translated
+from sartranslate.backscatter.radiometry import to_rgb
+from sartranslate.pages.sheet import GAP
+from sartranslate.recipes.augmentation import Patches
+from sartranslate.recipes.recipe import SCORES
+from sartranslate.train.report import SCORE_PREFIX
+from sartranslate.train.validation import BATCH, Examination, better, translated
 
 SIZE = 48  # pixels, both sides of a window
 

@@ -15,14 +15,14 @@ from rasterio.features import geometry_mask
 from scipy.ndimage import map_coordinates
 from shapely.geometry import Polygon
 
-from sartranslate.radiometry import Mask
-from sartranslate.raster import quiet_georeference
-from sartranslate.reader import scene_reader
-from sartranslate.sampling import sample_scene
-from sartranslate.scene import Scene, open_scene
-from sartranslate.source import SceneOptions
-from sartranslate.warped import BLOCK
-from sartranslate.windows import Window
+from sartranslate.backscatter.radiometry import Mask
+from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.warped import BLOCK
+from sartranslate.scenes.reader import scene_reader
+from sartranslate.scenes.sampling import sample_scene
+from sartranslate.scenes.scene import Scene, open_scene
+from sartranslate.scenes.source import SceneOptions
+from sartranslate.streaming.windows import Window
 from tests.conftest import GCP_COLS, GCP_ROWS, WriteScene, gcp_pixels, on_grid, save_gcp_scene
 
 SIZE = (150, 180)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from sartranslate.errors import OptionError, PairsError
-from sartranslate.metrics import Values
-from sartranslate.wasserstein import (
+from sartranslate.quality.metrics import Values
+from sartranslate.quality.wasserstein import (
     SlicedWasserstein,
     patches_by_level,
     resampled_distances,
     sliced_wasserstein,
 )
-from sartranslate.wasserstein import distance as level_distance
+from sartranslate.quality.wasserstein import distance as level_distance
 from tests.textures import TRUTH, Image, blurred, noisy
 
 

@@ -13,10 +13,10 @@ from pyproj import Transformer
 from rio_tiler.errors import TileOutsideBounds
 from rio_tiler.io import Reader
 
-from sartranslate.inference import translate
-from sartranslate.planning import InferenceOptions, plan
-from sartranslate.radiometry import Radiometry
-from sartranslate.translator import Translator
+from sartranslate.backscatter.radiometry import Radiometry
+from sartranslate.infer.inference import translate
+from sartranslate.infer.planning import InferenceOptions, plan
+from sartranslate.runtimes.translator import Translator
 from tests.conftest import TRANSFORM, UTM, save_scene
 
 # Between rasterio 1.4 and affine 3, not in this project.

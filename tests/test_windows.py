@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartranslate.errors import OptionError
-from sartranslate.windows import Window, WindowGrid, offsets
+from sartranslate.streaming.windows import Window, WindowGrid, offsets
 
 LIGHT = settings(max_examples=60, deadline=None)
 

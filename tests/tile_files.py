@@ -11,7 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
-from sartranslate.raster import quiet_georeference
+from sartranslate.rasters.raster import quiet_georeference
 
 DRIVERS = {".png": "PNG", ".jpg": "JPEG"}
 SAR = np.arange(12 * 10, dtype=np.uint16).reshape(1, 12, 10)

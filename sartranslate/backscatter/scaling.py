@@ -1,0 +1,244 @@
+"""A model's radiometry applied to one scene: which unit its values have, and which of them become -1 and +1."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sartranslate.backscatter.fill import fill_mirrored
+from sartranslate.backscatter.radiometry import DECIBELS_PER_DECADE, UNITS, WIDEST, Float, Mask, Radiometry, to_decibels
+from sartranslate.backscatter.units import DIGITAL_NUMBERS, check_fill, check_unit, guess_unit
+from sartranslate.errors import OptionError, SceneError
+from sartranslate.printable import printable
+
+TABULATED = (np.uint8, np.uint16)  # have few values: logarithms are looked up
+PERCENTILES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0)
+LONGEST_REASON = 200  # characters
+LEAST_SPAN = 1e-3  # decibels or byte values; a scene with less has nothing to scale
+# Decibels that a byte of SAR stands for, where nobody says: those of the usual stretch of -25 to 0. Speckle of
+# 4.4 looks, which is 2.2 decibels, then spreads over 22 bytes: as it does in even parts of SEN1-2.
+DECIBELS_PER_BYTE = 25 / 255
+BYTE_UNITS = ("byte", "power")  # what the bytes of an image may be taken for when it is measured like SAR
+
+
+Ranges = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class SceneScaling:
+    """A model's radiometry resolved for one scene (or one folder of training tiles)."""
+
+    unit: str  # a key of UNITS
+    reason: str  # why this unit was assumed
+    ranges: Ranges  # per channel: what becomes -1 and +1, decibels or bytes
+    fill: str = "mirror"  # one of FILLS
+    image: bool = False  # bytes of an image, which stand for no decibels
+
+    def apply(self, values: ArrayLike, mask: Mask) -> Float:
+        """Scale (H, W, C) scene values to [-1, 1]; invalid pixels are filled from the valid ones.
+
+        Values outside the scene's range are clipped. `mask` is (H, W), True = valid.
+        """
+        return self.filled(self.scaled(values, mask), mask)
+
+    def scaled(self, values: ArrayLike, mask: Mask) -> Float:
+        """The same without filling: a pixel's value is that of any window it lies in, and invalid ones mean nothing."""
+        values = np.asarray(values)
+        if values.dtype in TABULATED:
+            tables = _tables(self.unit, self.ranges, values.dtype)
+            return np.stack([table.take(values[..., channel]) for channel, table in enumerate(tables)], axis=-1)
+        # Nodata may be too large to compute with.
+        known = values if mask.all() else np.where(mask[..., None], values, 1)
+        return _scaled(known, self.unit, self.ranges)
+
+    def filled(self, scaled: Float, mask: Mask) -> Float:
+        """What a generator sees: (H, W, C) scaled values, invalid pixels filled from the valid ones."""
+        if mask.all():
+            return scaled
+        return fill_mirrored(scaled, mask) if self.fill == "mirror" else _fill_mean(scaled, mask)
+
+    @property
+    def decibels(self) -> tuple[float, ...] | None:
+        """Channel by channel how many decibels [-1, 1] stands for, of bytes nominally; None of an image."""
+        if self.image:
+            return None
+        factor = DECIBELS_PER_BYTE if self.unit == "byte" else 1.0
+        return tuple((high - low) * factor for low, high in self.ranges)
+
+    def describe(self) -> str:
+        """One line for people: unit, reason and range."""
+        suffix = "" if self.unit == "byte" else " dB"
+        spans = ", ".join(f"{low:.1f}..{high:.1f}{suffix}" for low, high in self.ranges)
+        return f"{'bytes of an image' if self.image else UNITS[self.unit]} ({self.reason}), {spans}"
+
+
+def _scaled(values: ArrayLike, unit: str, ranges: Ranges) -> Float:
+    """(..., channels) in a unit -> [-1, 1] for the range of each channel, clipped."""
+    low, high = np.asarray(ranges, np.float32).T
+    with np.errstate(over="ignore"):  # what is beyond float32 is clipped
+        scaled = (to_decibels(values, unit) - low) * (2 / (high - low)) - 1
+    return np.asarray(np.clip(scaled, -1, 1, dtype=np.float32))
+
+
+@lru_cache(maxsize=8)
+def _tables(unit: str, ranges: Ranges, dtype: np.dtype[Any]) -> tuple[Float, ...]:
+    """For each channel what its whole numbers are scaled to."""
+    numbers = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
+    return tuple(_scaled(numbers[:, None], unit, (span,))[:, 0] for span in ranges)
+
+
+@dataclass(frozen=True)
+class SceneStatistics:
+    """The unit and the distribution of a whole scene, kept with tiles cut out of it, which are scaled like it."""
+
+    unit: str  # a key of UNITS
+    reason: str
+    values: tuple[tuple[float, ...], ...]  # band by band at PERCENTILES: decibels or bytes
+
+    def resolve(self, radiometry: Radiometry, bands: Sequence[int]) -> SceneScaling:
+        """The scaling of the scene's tiles for a model fed with these bands, counted from 1; raises `SceneError`."""
+        if max(bands) > len(self.values):
+            raise SceneError(f"band {max(bands)} of a tile whose scene's statistics know {len(self.values)}")
+        wanted = (radiometry.low, radiometry.high)
+        if radiometry.scaling == "image":
+            if self.unit not in BYTE_UNITS:
+                raise SceneError(f"{UNITS[self.unit]} ({self.reason}), the model expects bytes of an image")
+            return image_scaling(radiometry)
+        if radiometry.scaling == "fixed":
+            _check_calibrated(self.unit, self.reason)
+            ranges = [wanted] * len(bands)
+        else:
+            ranges = [self._range(band, wanted) for band in bands]
+        return SceneScaling(self.unit, self.reason, tuple(ranges), radiometry.fill)
+
+    def _range(self, band: int, wanted: tuple[float, float]) -> tuple[float, float]:
+        low, high = np.interp(wanted, PERCENTILES, self.values[band - 1])
+        if high - low < LEAST_SPAN:
+            raise SceneError(f"nearly all valid pixels of its scene have the same value ({low:g}): nothing to scale")
+        return float(low), float(high)
+
+    @classmethod
+    def joined(cls, bands: Sequence[SceneStatistics]) -> SceneStatistics:
+        """Of a scene whose bands were measured one by one; raises `SceneError` where their units differ."""
+        units = [band.unit for band in bands]
+        if len(set(units)) > 1:
+            raise SceneError(f"bands in {' and '.join(units)}, expected one unit; choose with --bidx or --unit")
+        return cls(units[0], bands[0].reason, tuple(values for band in bands for values in band.values))
+
+    def to_json(self) -> str:
+        return json.dumps({**asdict(self), "percentiles": PERCENTILES})
+
+    @classmethod
+    def from_json(cls, text: str) -> SceneStatistics:
+        """Raises `SceneError` for a text that `to_json` has not made."""
+        try:
+            found = json.loads(text)
+            values = tuple(tuple(float(value) for value in band) for band in found["values"])
+            told = found["unit"] in UNITS and tuple(found["percentiles"]) == PERCENTILES
+            if told and all(_is_distribution(band) for band in values):
+                return cls(found["unit"], printable(str(found["reason"])[:LONGEST_REASON]), values)
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+            pass
+        raise SceneError(f"broken statistics of its scene: {text[:60]!r}, expected those that `pairs` writes")
+
+
+def _is_distribution(values: tuple[float, ...]) -> bool:
+    """Whether these can be decibels or bytes at `PERCENTILES`."""
+    rising = all(low <= high for low, high in pairwise(values))
+    return len(values) == len(PERCENTILES) and rising and values[0] >= -WIDEST and values[-1] <= WIDEST
+
+
+def measure(sample: NDArray[Any], unit: str | None = None) -> SceneStatistics:
+    """Unit and distribution of the scene that (N, C) valid `sample` values come from; raises as `resolve_scaling`."""
+    sample = _measured(sample)
+    unit, reason = _unit(sample, unit)
+    values = [_percentiles(sample[:, channel], unit, PERCENTILES) for channel in range(sample.shape[1])]
+    return SceneStatistics(unit, reason, tuple(values))
+
+
+def resolve_scaling(radiometry: Radiometry, sample: NDArray[Any], unit: str | None = None) -> SceneScaling:
+    """Decide unit and range for the scene that (N, C) valid `sample` values come from.
+
+    `unit` overrides the guess. Raises `SceneError` when the sample is empty or constant, or bytes
+    without a physical scale meet a model that wants fixed decibels, or other values than bytes one that wants an image.
+    """
+    if radiometry.scaling == "image":
+        _check_bytes(sample.dtype, unit)
+        return image_scaling(radiometry)
+    sample = _measured(sample)
+    unit, reason = _unit(sample, unit)
+    if radiometry.scaling == "fixed":
+        _check_calibrated(unit, reason)
+        return SceneScaling(unit, reason, ((radiometry.low, radiometry.high),) * sample.shape[1], radiometry.fill)
+    wanted = (radiometry.low, radiometry.high)
+    ranges = [_percentiles(sample[:, channel], unit, wanted) for channel in range(sample.shape[1])]
+    return SceneScaling(unit, reason, tuple((low, high) for low, high in ranges), radiometry.fill)
+
+
+def image_scaling(radiometry: Radiometry) -> SceneScaling:
+    """That of any image, whatever it shows, for a model with the scaling "image"."""
+    ranges = ((radiometry.low, radiometry.high),) * len(radiometry.bands)
+    return SceneScaling("byte", "as the model expects", ranges, radiometry.fill, image=True)
+
+
+def _measured(sample: NDArray[Any]) -> NDArray[Any]:
+    """Without exact zeros among floats, which are fill that nobody declared and say nothing about unit and range."""
+    if sample.size == 0:
+        raise SceneError("no valid pixels")
+    if sample.dtype.kind == "f":
+        sample = sample[(sample != 0).all(axis=1)]
+        if sample.size == 0:
+            raise SceneError("all valid pixels are 0")
+    return sample
+
+
+def _unit(sample: NDArray[Any], told: str | None) -> tuple[str, str]:
+    check_fill(sample)
+    if told is None:
+        return guess_unit(sample)
+    if told not in UNITS:
+        raise OptionError(f"unit {told!r}: expected one of {', '.join(UNITS)}")
+    check_unit(told, sample)
+    return told, "as told"
+
+
+def _check_calibrated(unit: str, reason: str) -> None:
+    if unit == "byte":
+        raise SceneError("stretched bytes have no physical scale, the model expects calibrated decibels")
+    if reason.endswith(DIGITAL_NUMBERS):
+        raise SceneError(
+            f"{DIGITAL_NUMBERS} without calibration have no physical scale, the model expects calibrated decibels; "
+            "--unit amplitude takes them for calibrated"
+        )
+
+
+def _check_bytes(dtype: np.dtype[Any], told: str | None) -> None:
+    if dtype != np.uint8 or told not in (None, "byte"):
+        found = f"values of {dtype}" if dtype != np.uint8 else f"bytes told to be {told}"
+        raise SceneError(f"{found}, the model expects bytes (uint8) of an image")
+
+
+def _percentiles(sample: NDArray[Any], unit: str, wanted: tuple[float, ...]) -> tuple[float, ...]:
+    """Of (N,) scene values, in decibels or bytes."""
+    # Linear values of zero or less have no logarithm; they say nothing about the range of the rest.
+    usable = sample[sample > 0] if unit in DECIBELS_PER_DECADE else sample
+    if usable.size == 0:
+        raise SceneError(f"no valid pixel is above 0, expected {UNITS[unit]}")
+    values = np.percentile(to_decibels(usable, unit), wanted)
+    if np.ptp(values) < LEAST_SPAN:
+        raise SceneError(f"all valid pixels have about the same value ({usable[0]}): nothing to scale")
+    return tuple(values.tolist())
+
+
+def _fill_mean(scaled: Float, mask: Mask) -> Float:
+    if not mask.any():
+        return np.zeros_like(scaled)
+    mean = scaled[mask].mean(axis=0, dtype=np.float64)
+    return np.asarray(np.where(mask[..., None], scaled, mean.astype(np.float32)))

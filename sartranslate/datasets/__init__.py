@@ -1,0 +1,1 @@
+"""Folders of paired tiles: cut, split, checked, and fed as crops."""

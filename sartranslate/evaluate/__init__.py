@@ -1,0 +1,1 @@
+"""Models and translated scenes scored under one protocol."""

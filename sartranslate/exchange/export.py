@@ -1,0 +1,140 @@
+"""Models in the formats of other tools, each compared with Keras before it gets its name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sartranslate.backscatter.radiometry import Float
+from sartranslate.errors import BackendError, OptionError, OutputError
+from sartranslate.networks import backend, bundle
+from sartranslate.outputs.output import check_report
+from sartranslate.rasters.geotiff import write_errors
+from sartranslate.runtimes import deepness
+from sartranslate.runtimes.folding import fold
+from sartranslate.runtimes.runtime import installed
+from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
+from sartranslate.storage.atomic import replaced_when_whole
+from sartranslate.streaming.windows import check_multiple
+
+FORMATS = ("onnx", "savedmodel", "tflite", "deepness")
+OF_TENSORFLOW = ("savedmodel", "tflite")
+TOLERANCE = 1e-4  # of values in [-1, 1]
+BATCHES = (1, 3)  # compared, where any is taken
+MARK = "saved_model.pb"  # in a folder that is a SavedModel
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What an exported generator takes and gives."""
+
+    format: str = "onnx"  # one of FORMATS
+    ranges: ValueRanges = ValueRanges()  # noqa: RUF009 immutable; those of deepness are its own
+    window: int = 256  # pixels, both sides: all that "tflite" and "deepness" take
+    resolution: float = 1000.0  # centimetres for a pixel of the scenes, which "deepness" asks for
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise OptionError(f"format {self.format!r}: expected one of {', '.join(FORMATS)}")
+        if self.format == "deepness" and self.ranges != ValueRanges():
+            raise OptionError("ranges for deepness, which has its own: 0 to 1")
+        if not self.resolution > 0:
+            raise OptionError(f"resolution {self.resolution:g}: expected more than 0 centimetres")
+        self.ranges.check()
+
+
+def export(model: Path, out: Path, options: ExportOptions | None = None) -> float:
+    """Write the generator of a model file to `out`, a file or, of a SavedModel, a folder; whole or not at all.
+
+    Returns how far its values are from those of Keras at most, in terms of [-1, 1]. Raises `BackendError` where that is
+    more than 0.0001, a package is missing, or the format can not hold the generator; `OutputError` and `BundleError`.
+    """
+    options = options or ExportOptions()
+    backend.select("tensorflow" if options.format in OF_TENSORFLOW else None)
+    check_multiple(options.window, bundle.describe(model).generator.size_multiple)
+    _check_free(out, model, options)
+    network = bundle.load(model).model
+    with replaced_when_whole(out, overwrite=options.overwrite) as unfinished:
+        with write_errors(out):
+            call = _written(model, network, unfinished, options)
+        difference = _difference(network, call, options)
+        if difference > TOLERANCE:
+            raise BackendError(f"{out}: {difference:.2g} from Keras, expected at most {TOLERANCE:g}")
+        if out.is_dir():
+            shutil.rmtree(out)
+    return difference
+
+
+def _check_free(out: Path, model: Path, options: ExportOptions) -> None:
+    if not out.is_dir():
+        return check_report(out, [model], "exported", overwrite=options.overwrite)
+    if not options.overwrite:
+        raise OutputError(f"{out}: exists already; --overwrite replaces it")
+    if not (options.format == "savedmodel" and (out / MARK).is_file()):
+        raise OutputError(f"{out}: is a folder, and no SavedModel to replace")
+    return None
+
+
+def _written(model: Path, network: Any, out: Path, options: ExportOptions) -> Callable[[Float], Float]:
+    """What was written to `out`, as a call."""
+    if options.format in ("onnx", "deepness"):
+        return _onnx(model, out, options)
+    from sartranslate.exchange import tensorflow_export as exporting
+
+    side = options.window if options.format == "tflite" else None
+    network = exporting.with_ranges(network, options.ranges, side)
+    if options.format == "tflite":
+        exporting.write_tflite(network, out)
+        return exporting.call_tflite(out)
+    exporting.write_savedmodel(network, out)
+    return exporting.call_savedmodel(out)
+
+
+def _onnx(model: Path, out: Path, options: ExportOptions) -> Callable[[Float], Float]:
+    if not installed("onnxruntime"):
+        raise BackendError("ONNX models are made and compared with onnx and onnxruntime: pip install both")
+    from sartranslate.runtimes import onnx_graph, onnx_runtime
+
+    description, tensors = bundle.read(model)
+    folded = fold(description.generator, tensors)
+    if options.format == "onnx":
+        content = onnx_graph.onnx_model(folded, options.ranges)
+        call: Any = onnx_runtime.generator(content, "float32")
+    else:
+        content = onnx_graph.deepness_model(folded, options.window, options.resolution)
+        call = _as_deepness(onnx_runtime.generator(content, "float32"))
+    out.write_bytes(content)
+    return call  # type: ignore[no-any-return]
+
+
+def _as_deepness(run: Callable[[Float], Float]) -> Callable[[Float], Float]:
+    """Channels last, and every other pixel."""
+
+    def call(batch: Float) -> Float:
+        pictures = [run(np.ascontiguousarray(tile.transpose(2, 0, 1)[None])) for tile in batch]
+        return np.concatenate(pictures)[:, :, :: deepness.ENLARGED, :: deepness.ENLARGED].transpose(0, 2, 3, 1)
+
+    return call
+
+
+def _difference(network: Any, call: Callable[[Float], Float], options: ExportOptions) -> float:
+    """The largest one, of random values in the source's range and around it."""
+    ranges = options.ranges
+    if options.format == "deepness":
+        ranges = ValueRanges(deepness.RANGE, deepness.RANGE)
+    low, high = ranges.source
+    margin = (high - low) / 8 if ranges.source != UNIT else 0.0  # which is clipped
+    found = 0.0
+    for count in BATCHES:
+        shape = (count, options.window, options.window, network.input_shape[-1])
+        source = np.random.default_rng(count).uniform(low - margin, high + margin, shape).astype(np.float32)
+        expected = np.asarray(network(ranges.scaled(source)))
+        target = (call(source) - ranges.out.offset) / ranges.out.factor
+        found = max(found, float(np.abs(target - expected).max()))
+    return found

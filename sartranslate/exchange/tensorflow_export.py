@@ -1,0 +1,65 @@
+"""Generators as TensorFlow's and TensorFlow Lite's models, and what these compute."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sartranslate.backscatter.radiometry import Float
+from sartranslate.networks.topology import SOURCE, TARGET
+from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
+
+Call = Callable[[Float], Float]
+
+
+def with_ranges(model: keras.Model, ranges: ValueRanges, side: int | None) -> keras.Model:
+    """A generator with other values at its ends, for windows of so many pixels a side, or of any."""
+    source = keras.Input((side, side, model.input_shape[-1]), name=SOURCE)
+    x = source
+    if ranges.source != UNIT:
+        x = keras.ops.clip(keras.layers.Rescaling(*ranges.into, name="into")(x), -1.0, 1.0)
+    x = model(x)
+    if ranges.target != UNIT:
+        x = keras.layers.Rescaling(*ranges.out, name="out")(x)
+    return keras.Model(source, keras.layers.Identity(name=TARGET)(x), name=model.name)
+
+
+def write_savedmodel(model: keras.Model, folder: Path) -> None:
+    """Any batch of any window, as the signature `serve`."""
+    model.export(str(folder), format="tf_saved_model", verbose=False)
+
+
+def call_savedmodel(folder: Path) -> Call:
+    """What a SavedModel computes."""
+    loaded = tf.saved_model.load(str(folder))
+    return lambda batch: np.asarray(loaded.serve(batch))
+
+
+def write_tflite(model: keras.Model, file: Path) -> None:
+    """Any batch of the model's window, in float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_savedmodel(model, Path(folder))
+        file.write_bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+
+
+def call_tflite(file: Path) -> Call:
+    """What a file of TensorFlow Lite computes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this interpreter will be found in another package
+        interpreter = tf.lite.Interpreter(model_content=file.read_bytes())
+    source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def call(batch: Float) -> Float:
+        interpreter.resize_tensor_input(source, batch.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(source, batch)
+        interpreter.invoke()
+        return np.asarray(interpreter.get_tensor(target))
+
+    return call

@@ -1,0 +1,1 @@
+"""A scene translated: planned, generated, blended and written."""

@@ -1,0 +1,1 @@
+"""Rasters that are delivered: COGs, mosaics, STAC items and object stores."""

@@ -1,0 +1,62 @@
+"""Whether a path can become an output, such as the translation of a scene, without harm to anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sartranslate.errors import OutputError
+from sartranslate.scenes.scene import Scene
+
+
+def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrite: bool = False) -> None:
+    """Raise `OutputError` where `out` can not become a file, is part of the scene, or to be kept, or exists already."""
+    if not _file_at(out):
+        return
+    in_archive = f"{out.resolve()}/" in scene.path  # /vsizip//folder/out.zip/scene.tif
+    if in_archive or any(_same_file(out, file) for file in (scene.path, *scene.files)):
+        raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
+    if any(_same_file(out, file) for file in keep):
+        raise OutputError(f"{out}: is the model or the area of interest, expected another file name")
+    _check_replaceable(out, overwrite)
+
+
+def check_report(out: Path, inputs: Iterable[Path], done: str = "evaluated", *, overwrite: bool) -> None:
+    """Raise `OutputError` where a report can not be written to `out`, is read from it, or one is there already.
+
+    `done` tells what is done with the inputs.
+    """
+    if not _file_at(out):
+        return
+    if any(_same_file(out, file) for file in inputs):
+        raise OutputError(f"{out}: is what is {done}, expected another file name")
+    _check_replaceable(out, overwrite)
+
+
+def check_distinct(out: Path, other: Path) -> None:
+    """Raise `OutputError` where both are, or would become, one file."""
+    if os.path.realpath(out) == os.path.realpath(other) or (out.exists() and _same_file(out, other)):
+        raise OutputError(f"{other}: is the output itself, expected another file name")
+
+
+def _file_at(out: Path) -> bool:
+    """Whether a file is there already; raises `OutputError` where none can be."""
+    try:
+        exists, regular, placed = out.exists(), out.is_file(), out.parent.is_dir()
+    except OSError as error:
+        raise OutputError(f"{out}: {error.strerror}") from error
+    if exists and not regular:
+        raise OutputError(f"{out}: is a folder or a device, expected a file name")
+    if not placed:
+        raise OutputError(f"{out}: the folder {out.parent} does not exist")
+    return exists
+
+
+def _check_replaceable(out: Path, overwrite: bool) -> None:
+    if not overwrite:
+        raise OutputError(f"{out}: exists already; --overwrite replaces it")
+
+
+def _same_file(out: Path, file: str | Path) -> bool:
+    return os.path.exists(file) and os.path.samefile(out, file)

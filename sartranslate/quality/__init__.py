@@ -1,0 +1,1 @@
+"""How good pictures are: scores on arrays, their intervals, seams and uncertainty."""

@@ -1,0 +1,1 @@
+"""Rasters as files: opened, limited, warped and written block by block."""

@@ -1,0 +1,170 @@
+"""Any raster that GDAL reads: opened with clear errors, read through windows.
+
+Here the (bands, rows, columns) of files become channels-last.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # of GDAL, which rasterio does not always make one of its own
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+
+from sartranslate.errors import AreaError, SceneError
+from sartranslate.rasters.local_only import drivers_for
+from sartranslate.rasters.raster_limits import check_limits
+from sartranslate.rasters.remote import be_patient, gdal_path, mended, opening
+from sartranslate.streaming.windows import Window
+
+
+@contextmanager
+def opened_raster(
+    path: str | os.PathLike[str], name: str | os.PathLike[str] | None = None, *, blocks: bool = False
+) -> Iterator[Any]:
+    """Open a raster for reading; errors of reading it inside are raised as `SceneError`, naming it.
+
+    So are sizes that can not be meant, see `raster_limits`.
+
+    `name` is what the user calls it, where `path` is the text of a virtual raster made of it. `blocks` promises
+    that nothing but whole blocks is read.
+    """
+    called = mended(name or path)
+    be_patient()
+    with named_errors(called):
+        drivers = drivers_for(mended(path)) if name is None or called == mended(path) else None
+        try:
+            with quiet_georeference(), rasterio.Env(**opening(called, blocks=blocks)):
+                dataset = _opened(gdal_path(path), drivers)
+            with dataset:
+                if name is None:
+                    check_limits(dataset)
+                yield dataset
+        except (RasterioError, CPLE_BaseError, UnicodeError) as error:
+            if Path(called).is_dir():
+                raise SceneError("is a folder, expected a raster or a Sentinel-1 SAFE folder") from error
+            formats = f"; --local-only opens {', '.join(drivers)}" if drivers else ""
+            raise SceneError(f"can not be read: {_reason(error).removeprefix(f'{called}: ')}{formats}") from error
+
+
+def _opened(path: str, drivers: list[str] | None) -> Any:
+    if drivers is None:
+        return rasterio.open(path)
+    with rasterio.Env():  # which rasterio.open enters itself, but it takes one driver only
+        return DatasetReader(path, driver=drivers)
+
+
+@contextmanager
+def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """A `SceneError` or `AreaError` raised inside begins with the path."""
+    try:
+        yield
+    except (SceneError, AreaError) as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from error
+
+
+def read_window(dataset: Any, window: Window, bands: Sequence[int] | None = None) -> NDArray[Any]:
+    """(height, width, bands) of an open dataset, channels last. Raises `SceneError`, naming the rows."""
+    indexes = None if bands is None else list(bands)
+    with _named_rows(window):
+        return np.moveaxis(dataset.read(indexes, window=to_rasterio(window)), 0, -1)
+
+
+def read_masks(dataset: Any, window: Window, bands: Sequence[int]) -> NDArray[np.uint8]:
+    """(height, width, bands) of the masks of bands, 0 where invalid. Raises `SceneError`, naming the rows."""
+    with _named_rows(window):
+        return np.moveaxis(dataset.read_masks(list(bands), window=to_rasterio(window)), 0, -1)
+
+
+@contextmanager
+def _named_rows(window: Window) -> Iterator[None]:
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        rows = f"rows {window.row_off} to {window.rows.stop - 1}"
+        raise SceneError(f"can not be read in {rows}: {_reason(error)}") from error
+
+
+def to_rasterio(window: Window) -> rasterio.windows.Window:
+    """The same rectangle in rasterio's terms."""
+    return rasterio.windows.Window(window.col_off, window.row_off, window.width, window.height)
+
+
+def applied(transform: Affine, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 2) x and y of (N, 2) columns and rows; affine 3 deprecates multiplying for that."""
+    x, y = points.T
+    projected = transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
+    return np.column_stack(projected)
+
+
+def moved(transform: Affine, window: Window) -> Affine:
+    """The transform of a window's pixels."""
+    a, b, c, d, e, f = transform[:6]
+    left, top = window.col_off, window.row_off
+    return Affine(a, b, c + a * left + b * top, d, e, f + d * left + e * top)
+
+
+class _Silence:
+    """No warnings of a kind while anything is within, in whatever threads and order these enter and leave.
+
+    Filters belong to the process, and `catch_warnings` puts back those that it found: of two threads that used it,
+    the last to leave would bring back what the first to enter had set.
+    """
+
+    def __init__(self, category: type[Warning]) -> None:
+        self._category = category
+        self._lock = threading.Lock()
+        self._within = 0
+        self._filters = ExitStack()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._within += 1
+            if self._within == 1:
+                self._filters.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore", self._category)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._within -= 1
+                if not self._within:
+                    self._filters.close()
+
+
+quiet_georeference = _Silence(NotGeoreferencedWarning)  # of rasters without georeference, which is checked here
+
+
+def stored_tags(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a raster as a whole. Raises `SceneError`."""
+    with opened_raster(path) as dataset:
+        return dict(dataset.tags())
+
+
+def all_files(dataset: Any) -> Iterator[str]:
+    """The files of a dataset, those of virtual rasters within it included."""
+    for file in dataset.files:
+        yield file
+        if file.lower().endswith(".vrt") and file != dataset.name:
+            with quiet_georeference(), rasterio.open(file) as nested:
+                yield from all_files(nested)
+
+
+def _reason(error: BaseException) -> str:
+    """What GDAL says: the text of rasterio often only points to it, its cause."""
+    return first_line(error.__cause__ or error)
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""A trained generator as something fast that runs: folded, compiled, chosen."""

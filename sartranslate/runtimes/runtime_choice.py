@@ -1,0 +1,148 @@
+"""The fastest runtime here for a generator: measured once, then known from a file in the user's cache folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from sartranslate import __version__
+from sartranslate.backscatter.radiometry import Float
+from sartranslate.errors import BackendError, OptionError, OutputError
+from sartranslate.networks.backend import preferred
+from sartranslate.runtimes.batching import within_memory
+from sartranslate.runtimes.runtime import FRAMEWORK, INT8, RUNTIMES, Engine, installed, load, versions
+from sartranslate.runtimes.steps import Folded
+from sartranslate.storage.atomic import write_text
+from sartranslate.streaming.prefetch import in_threads
+from sartranslate.streaming.threads import cores
+
+TRIALS = 3  # timed, after a call that is not
+CALLS = 2  # of each of those that a translation makes at once, in a trial
+WINDOW = 256  # pixels
+ADVANTAGE = 1.1  # that another runtime must have over the framework: rates are off by about as much
+EIGHT_BITS = ("openvino", "onnxruntime")  # the faster one first
+FILE_NAME = "runtimes.json"
+
+log = logging.getLogger(__name__)
+
+
+def load_fastest(
+    folded: Folded,
+    precision: str,
+    tell: Callable[[str], None] = lambda line: None,
+    calibration: Callable[[], Float] | None = None,
+) -> Engine:
+    """The generator in the runtime that has the highest rate here, in `precision` or what "auto" is in each.
+
+    What can not run the generator, or not in this precision, is left out. `tell` is told that rates are measured,
+    which takes seconds, what they are, and what is left out for which reason. Of "int8", nothing is measured.
+    Raises `BackendError` where nothing is left.
+    """
+    names = [name for name in RUNTIMES if installed(name)]
+    if precision == INT8:
+        names = [name for name in EIGHT_BITS if name in names][:1] or names
+    if not names:
+        raise BackendError(f"no runtime is installed, expected one of {', '.join(RUNTIMES)}")
+    if len(names) == 1:
+        return load(names[0], folded, precision, calibration)
+    file, machine, question = user_cache_path("sartranslate") / FILE_NAME, _machine(), _question(folded, precision)
+    choices = _remembered(file, machine)
+    if choices.get(question) in names:
+        return load(choices[question], folded, precision)
+    tell(f"Measuring the speed of {', '.join(names)} here, once")
+    found = {name: (engine, rate) for name, engine, rate in _measured(names, folded, precision, tell)}
+    if not found:
+        raise BackendError(f"precision {precision!r}: none of {', '.join(names)} can run this generator in it")
+    tell(", ".join(f"{name} {rate:.3g} windows/s in {engine.precision}" for name, (engine, rate) in found.items()))
+    choice = fastest({name: rate for name, (_, rate) in found.items()})
+    _remember(file, machine, {**choices, question: choice})
+    return found[choice][0]
+
+
+def fastest(rates: Mapping[str, float]) -> str:
+    """The name with the highest rate; the framework, where that is hardly lower.
+
+    >>> fastest({"keras": 30.0, "openvino": 31.0}), fastest({"keras": 30.0, "openvino": 60.0})
+    ('keras', 'openvino')
+    """
+    best = max(rates, key=lambda name: rates[name])
+    return FRAMEWORK if rates.get(FRAMEWORK, 0.0) * ADVANTAGE >= rates[best] else best
+
+
+def _measured(
+    names: Sequence[str], folded: Folded, precision: str, tell: Callable[[str], None]
+) -> Iterator[tuple[str, Engine, float]]:
+    for name in names:
+        try:
+            engine = load(name, folded, precision)
+            yield name, engine, _rate(engine, folded.source_bands)
+        except (OptionError, BackendError) as error:
+            tell(f"{name} left out: {error}")
+
+
+def _rate(engine: Engine, bands: int) -> float:
+    """Windows per second, the best of a few trials: others may use the machine, too."""
+    batch = np.random.default_rng(0).uniform(-1, 1, (engine.batch_size, WINDOW, WINDOW, bands)).astype(np.float32)
+    generator = within_memory(engine.generator)
+    generator(batch)
+    seconds = []
+    for _ in range(TRIALS):
+        started = time.perf_counter()
+        calls = list(in_threads(generator, [batch] * CALLS * engine.concurrency, engine.concurrency))
+        seconds.append(time.perf_counter() - started)
+    return len(calls) * len(batch) / min(seconds)
+
+
+def _machine() -> dict[str, object]:
+    """What a rate depends on beside the generator; choices made under another one are void."""
+    return {
+        "software": __version__,
+        "versions": versions(),
+        "framework": preferred() if installed(FRAMEWORK) else None,
+        "processor": _processor(),
+        "processors": cores(),
+        "gpu": [Path("/dev/nvidiactl").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")],
+    }
+
+
+def _processor() -> str:
+    """Model and instructions where Linux tells them."""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+        told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
+        return sha256("\n".join(told).encode()).hexdigest()
+    return platform.processor()
+
+
+def _question(folded: Folded, precision: str) -> str:
+    """The same for generators that take the same work."""
+    steps = [[type(step).__name__, *(np.shape(part) or part for part in step)] for step in folded.steps]
+    return f"{precision} {sha256(repr(steps).encode()).hexdigest()}"
+
+
+def _remembered(file: Path, machine: Mapping[str, object]) -> dict[str, str]:
+    """Choices in the file; none where it is absent, broken, or of another machine or version."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["machine"] == machine:
+            return {str(question): str(choice) for question, choice in dict(content["choices"]).items()}
+    return {}
+
+
+def _remember(file: Path, machine: Mapping[str, object], choices: Mapping[str, str]) -> None:
+    """Where nothing can be written, the next run measures again."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps({"machine": machine, "choices": choices}, indent=1))
+    except (OSError, OutputError) as error:
+        log.info("choice of a runtime not kept: %s", error)

@@ -1,0 +1,60 @@
+"""A folded generator as a TensorFlow graph of constants, which oneDNN and cuDNN run in its own precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from sartranslate.backscatter.radiometry import Float
+from sartranslate.runtimes import steps
+from sartranslate.runtimes.framework_results import FrameworkResults
+from sartranslate.runtimes.steps import Folded
+
+
+def graph(folded: Folded, precision: str) -> Callable[..., Any]:
+    """A compiled call from float32 (N, H, W, bands), and seeds (N,) if it takes any, to float32."""
+    dtype = tf.as_dtype(precision)
+    signature = [tf.TensorSpec((None, None, None, folded.source_bands), tf.float32)]
+    if folded.seeded:
+        signature.append(tf.TensorSpec((None,), tf.int32))
+
+    def compute(source: Any, seeds: Any = None) -> Any:
+        results = _Results(dtype, seeds)
+        return tf.cast(steps.evaluate(folded, tf.cast(source, dtype), results), tf.float32)
+
+    return tf.function(compute, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
+
+
+class _Results(FrameworkResults):
+    def convolve(self, step: steps.Convolve, x: Any) -> Any:
+        padding = [[0, 0], step.padding, step.padding, [0, 0]]
+        x = tf.nn.conv2d(x, self._constant(step.kernel), step.stride, padding)
+        return tf.nn.bias_add(x, self._constant(step.bias))
+
+    def shuffle(self, step: steps.Shuffle, x: Any) -> Any:
+        before, behind = step.border
+        x = tf.nn.depth_to_space(x, 2)
+        return x[:, before:-behind, before:-behind] if behind else x
+
+    def standardise(self, step: steps.Standardise, x: Any) -> Any:
+        x = tf.cast(x, tf.float32)  # sums over a patch overflow in half precision
+        mean, variance = tf.nn.moments(x, (1, 2), keepdims=True)
+        x = tf.nn.batch_normalization(x, mean, variance, step.offset, step.scale, step.epsilon)
+        return tf.cast(x, self._dtype)
+
+    def join(self, first: Any, second: Any) -> Any:
+        return tf.concat([first, second], -1)
+
+    def tanh(self, x: Any) -> Any:
+        return tf.tanh(tf.cast(x, tf.float32))
+
+    def relu(self, x: Any) -> Any:
+        return tf.nn.relu(x)
+
+    def leaky_relu(self, x: Any, slope: float) -> Any:
+        return tf.nn.leaky_relu(x, slope)
+
+    def _constant(self, values: Float) -> Any:
+        return tf.constant(values.astype(self._dtype.as_numpy_dtype))

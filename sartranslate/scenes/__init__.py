@@ -1,0 +1,1 @@
+"""SAR scenes and images on their pixels: opened, placed, sampled and read through windows."""

@@ -1,0 +1,143 @@
+"""An optical image on the pixels of a SAR scene, as RGB bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio import warp
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.vrt import WarpedVRT
+
+from sartranslate.backscatter.radiometry import Mask
+from sartranslate.errors import OptionError, SceneError
+from sartranslate.rasters.raster import applied, named_errors, opened_raster, read_window
+from sartranslate.scenes.scene import Scene
+from sartranslate.streaming.windows import Window
+
+COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+NAMES = (("RED", "B4", "B04"), ("GREEN", "B3", "B03"), ("BLUE", "B2", "B02"))  # with Sentinel-2's
+STRETCH = (1.0, 99.0)  # percentiles of the whole image, all three bands together, so that colours keep their balance
+SAMPLED = 1024  # pixels along each axis that percentiles are taken of
+TOLERANCE = 0.01  # optical pixels; rasterio fails at 0 with a grid told
+FINER = 1.5  # optical pixels this much smaller than the grid's, along each axis, are averaged
+
+
+@dataclass(frozen=True)
+class Optical:
+    """An RGB image that lies somewhere on the ground, and how its values become bytes."""
+
+    path: str
+    crs: CRS
+    transform: Affine
+    height: int
+    width: int
+    bands: tuple[int, ...]  # red, green and blue, 1-based
+    stretch: tuple[float, float] | None  # what becomes 0 and 255; None: bytes already
+
+
+def open_optical(
+    path: str | os.PathLike[str], rgb: Sequence[int] = (), stretch: tuple[float, float] | None = None
+) -> Optical:
+    """Check that `path` is an optical image on known ground, and find its red, green and blue bands.
+
+    They are known by colour or name; three bands, or three and alpha, are taken in their order. Values other than
+    bytes are stretched between percentiles of the whole image. Raises `SceneError` otherwise.
+    """
+    with opened_raster(path) as dataset:
+        if dataset.crs is None or dataset.transform.is_identity:
+            raise SceneError("no georeference, expected an optical image with CRS and transform")
+        bands = tuple(rgb) or _colours(dataset)
+        if len(bands) != 3 or not all(1 <= band <= dataset.count for band in bands):
+            raise SceneError(f"bands {', '.join(map(str, bands))} of {dataset.count} told, expected three for RGB")
+        if stretch is None and any(dataset.dtypes[band - 1] != "uint8" for band in bands):
+            stretch = _percentiles(dataset, bands)
+        if stretch is not None and not stretch[0] < stretch[1]:
+            raise OptionError(f"stretch {stretch[0]} to {stretch[1]}: expected low < high")
+        shape = dataset.height, dataset.width
+        return Optical(os.fspath(path), dataset.crs, dataset.transform, *shape, bands, stretch)
+
+
+class OpticalReader:
+    """Reads an optical image through windows of a SAR scene."""
+
+    def __init__(self, optical: Optical, warped: Any) -> None:
+        self._optical = optical
+        self._warped = warped
+        self._bands = (*optical.bands, warped.colorinterp.index(ColorInterp.alpha) + 1)
+
+    def read(self, window: Window) -> tuple[NDArray[np.uint8], Mask]:
+        """RGB (height, width, 3) and validity (height, width) of a window of the scene."""
+        values = read_window(self._warped, window, self._bands)
+        valid = np.isfinite(values).all(axis=-1) & (values[..., 3] > 0)
+        return to_bytes(values[..., :3], self._optical.stretch), valid
+
+
+@contextmanager
+def optical_reader(optical: Optical, scene: Scene) -> Iterator[OpticalReader]:
+    """Open a reader that warps the image onto the scene's grid: cubic, or the mean where the image is finer."""
+    resampling = Resampling.average if _finer(optical, scene) else Resampling.cubic
+    grid = {"crs": scene.crs, "transform": scene.transform, "height": scene.height, "width": scene.width}
+    with opened_raster(optical.path) as dataset:
+        alpha = {"add_alpha": ColorInterp.alpha not in dataset.colorinterp}
+        with WarpedVRT(dataset, resampling=resampling, tolerance=TOLERANCE, **grid, **alpha) as warped:
+            yield OpticalReader(optical, warped)
+
+
+def known_colours(dataset: Any) -> tuple[int, ...] | None:
+    """The bands, 1-based, that an open dataset calls red, green and blue by their colour or name; None without."""
+    if all(colour in dataset.colorinterp for colour in COLOURS):
+        return tuple(dataset.colorinterp.index(colour) + 1 for colour in COLOURS)
+    descriptions = [(text or "").upper() for text in dataset.descriptions]
+    named = [next((descriptions.index(name) + 1 for name in names if name in descriptions), 0) for names in NAMES]
+    return tuple(named) if all(named) else None
+
+
+def _colours(dataset: Any) -> tuple[int, ...]:
+    if known := known_colours(dataset):
+        return known
+    data = [index for index, kind in enumerate(dataset.colorinterp, 1) if kind != ColorInterp.alpha]
+    if len(data) != 3:
+        count = "1 band" if len(data) == 1 else f"{len(data)} bands"
+        raise SceneError(f"{count}, expected red, green and blue; choose with --rgb")
+    return tuple(data)
+
+
+def _percentiles(dataset: Any, bands: tuple[int, ...]) -> tuple[float, float]:
+    shape = (min(SAMPLED, dataset.height), min(SAMPLED, dataset.width))
+    values = dataset.read(list(bands), out_shape=(3, *shape), masked=True).astype(np.float64)
+    valid = values.data[:, np.isfinite(values.data).all(axis=0) & ~np.ma.getmaskarray(values).any(axis=0)]
+    if not valid.size:
+        raise SceneError("no valid pixels")
+    low, high = np.percentile(valid, STRETCH)
+    if not low < high:
+        raise SceneError(f"all valid pixels have about the same value ({low:g}): nothing to stretch")
+    return float(low), float(high)
+
+
+def to_bytes(values: NDArray[Any], stretch: tuple[float, float] | None) -> NDArray[np.uint8]:
+    """Values stretched so that these two become 0 and 255, clipped beyond and rounded; bytes as they are for None."""
+    if stretch is None:
+        return np.asarray(values, np.uint8)
+    low, high = stretch
+    # Clipped first, since invalid pixels may be as large as their type allows.
+    scaled = (np.clip(np.nan_to_num(values), low, high).astype(np.float32) - low) * (255 / (high - low))
+    return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
+
+
+def _finer(optical: Optical, scene: Scene) -> bool:
+    """Whether a pixel in the middle of the scene covers several of the image's."""
+    column, row = scene.width / 2, scene.height / 2
+    corners = np.array([(column, row), (column + 1, row), (column, row + 1)])
+    places = applied(scene.transform, corners)
+    with named_errors(optical.path):
+        projected = np.stack(warp.transform(scene.crs, optical.crs, *places.T), axis=-1)
+    right, down = np.diff(applied(~optical.transform, projected)[[1, 0, 2]], axis=0) * [[-1], [1]]
+    return bool(abs(right[0] * down[1] - right[1] * down[0]) > FINER**2)

@@ -1,0 +1,134 @@
+"""Values of a whole scene without reading all of it, for statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sartranslate.backscatter.radiometry import Mask, Radiometry
+from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
+from sartranslate.backscatter.units import NEIGHBOURS
+from sartranslate.errors import SceneError
+from sartranslate.rasters.raster import named_errors
+from sartranslate.scenes.reader import row_bytes, scene_reader
+from sartranslate.scenes.scene import Scene
+from sartranslate.storage.file_state import VIRTUAL
+from sartranslate.streaming import threads
+from sartranslate.streaming.prefetch import prefetch
+from sartranslate.streaming.windows import Window
+
+AHEAD = 16  # windows read while earlier ones are looked at
+SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
+MOST_VALUES = 2**23  # of each band, which bounds the memory
+SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
+LEAST_ROWS = 4  # of blocks, for each thread that reads a sample
+HELD_BYTES = 256 * 2**20  # of blocks, by all such threads
+
+Patches = Generator[tuple[NDArray[Any], Mask], None, None]
+
+
+def sample_scene(scene: Scene) -> NDArray[Any]:
+    """(N, channels) valid values in scan order from full-resolution windows spread evenly over the scene.
+
+    Overviews are averaged and would hide speckle, so none is used; a warped scene is sampled before
+    it is warped. Raises `SceneError` if no pixel of the scene is valid.
+    """
+    return survey(scene)[0]
+
+
+def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None) -> SceneScaling:
+    """A scene's scaling by its own values. Raises `SceneError` and `OptionError` as `resolve_scaling`."""
+    sample = sample_scene(scene)
+    with named_errors(scene.path):
+        return resolve_scaling(radiometry, sample, unit)
+
+
+def survey(scene: Scene) -> tuple[NDArray[Any], float]:
+    """The values of `sample_scene`, and the share of the pixels looked at that are valid."""
+    scene = scene.unwarped or scene
+    values, share = _valid_values(_sampled(scene))
+    if not values.size or (values == values[0]).all():
+        values, share = _valid_values(prefetch(_patches(scene, _all_windows(scene)), AHEAD))
+    if not values.size:
+        raise SceneError(f"{scene.path}: no valid pixels")
+    return values, share
+
+
+def _spread_windows(scene: Scene) -> Iterator[Window]:
+    height, width = min(SAMPLED_SIZE, scene.height), min(SAMPLED_SIZE, scene.width)
+    for row_off in _spread(scene.height, height):
+        for col_off in _spread(scene.width, width):
+            yield Window(row_off, col_off, height, width)
+
+
+def _spread(length: int, size: int) -> list[int]:
+    count = min(SAMPLED_WINDOWS, -(-length // size))
+    return sorted({round(offset) for offset in np.linspace(0, length - size, count)})
+
+
+def _all_windows(scene: Scene) -> Iterator[Window]:
+    size = SAMPLED_SIZE * 16
+    for row_off in range(0, scene.height, size):
+        for col_off in range(0, scene.width, size):
+            yield Window(row_off, col_off, min(size, scene.height - row_off), min(size, scene.width - col_off))
+
+
+def _sampled(scene: Scene) -> Patches:
+    """Patches of the spread windows, in their order, read by as many threads as are worth it."""
+    windows, readers = list(_spread_windows(scene)), _readers(scene)
+    return _read_at_once(scene, windows, readers) if readers > 1 else prefetch(_patches(scene, windows), AHEAD)
+
+
+def _readers(scene: Scene) -> int:
+    """Each holds blocks of its own, and decodes those again that lie at the edge of its part."""
+    if scene.blocks is not None or any(map(VIRTUAL.match, scene.datasets)):
+        return 1  # a block store is for one thread at a time, and each reader unpacks an archive from its start
+    rows_of_blocks = scene.height // max(band.block[0] for band in scene.bands)
+    held = HELD_BYTES // row_bytes(scene, SAMPLED_SIZE)
+    return max(1, min(threads.for_input(), rows_of_blocks // LEAST_ROWS, held))
+
+
+def _read_at_once(scene: Scene, windows: Sequence[Window], readers: int) -> Patches:
+    """Patches in the order of the windows, each reader's from a part of the scene of its own; all may be held."""
+    size = -(-len(windows) // readers)
+    parts = [windows[first : first + size] for first in range(0, len(windows), size)]
+    with ExitStack() as stack:
+        found = [stack.enter_context(closing(prefetch(_patches(scene, part), len(part)))) for part in parts]
+        firsts = [next(patches) for patches in found]  # so that all begin
+        for first, rest in zip(firsts, found, strict=True):
+            yield first
+            yield from rest
+
+
+def _patches(scene: Scene, windows: Iterable[Window]) -> Patches:
+    with scene_reader(scene) as reader:
+        for window in windows:
+            yield reader.read(window)
+
+
+def _valid_values(patches: Patches) -> tuple[NDArray[Any], float]:
+    """Valid values, thinned evenly where they are too many, and the share of valid pixels."""
+    kept: list[NDArray[Any]] = []
+    pixels, valid, held, halvings = 0, 0, 0, 0
+    with closing(patches):
+        for values, mask in patches:
+            found = values.reshape(mask.size, -1) if mask.all() else values[mask]
+            pixels, valid = pixels + mask.size, valid + len(found)
+            kept.append(_thinned(found, halvings))
+            held += len(kept[-1])
+            if held > MOST_VALUES:
+                kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
+                held = len(kept[0])
+    return np.concatenate(kept), valid / pixels
+
+
+def _thinned(values: NDArray[Any], halvings: int) -> NDArray[Any]:
+    """Every so manieth run of values, since values beside each other tell of speckle."""
+    if not halvings:
+        return values
+    runs = np.arange(len(values)) // NEIGHBOURS
+    return np.asarray(values[runs % 2**halvings == 0])

@@ -1,0 +1,132 @@
+"""Scenes to be translated by one command: paths, a list of paths in a text file, or the items of a STAC collection."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from sartranslate.backscatter.polarisation import POLARISATIONS
+from sartranslate.errors import OptionError
+
+COMMENT = "#"
+COLLECTIONS = ("FeatureCollection", "ItemCollection")
+DATA = "data"  # the role of an asset that is no preview and no metadata
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A scene of many: one path, or a file for each polarisation."""
+
+    title: str  # as tables call it
+    name: str  # of its output, without an ending
+    source: str | None = None
+    files: Mapping[str, str] | None = None
+    problem: str | None = None  # why it can not be told which files it has
+
+    def absolute(self) -> Entry:
+        """The same for a process in another folder."""
+        files = self.files and {name: _absolute(file) for name, file in self.files.items()}
+        return replace(self, source=self.source and _absolute(self.source), files=files)
+
+
+def entry(source: str) -> Entry:
+    """Of a path, or an address, whose output is named after its last part.
+
+    >>> entry("scenes/S1A_IW_GRDH.SAFE/").name, entry("https://example.com/a/b.tif?key=1").name
+    ('S1A_IW_GRDH', 'b')
+    """
+    path = urlsplit(source).path if _is_address(source) else source
+    return Entry(source, PurePosixPath(Path(path).as_posix()).stem, source)
+
+
+def listed(file: Path) -> list[Entry]:
+    """The scenes of a text file, one a line, relative to its folder; empty lines and those with a # are left out.
+
+    Raises `OptionError` for a file that is no such text.
+    """
+    lines = [line.strip() for line in _text(file).splitlines()]
+    return [entry(_beside(file, line)) for line in lines if line and not line.startswith(COMMENT)]
+
+
+def collected(file: Path) -> list[Entry]:
+    """The items of a STAC ItemCollection, a GeoJSON FeatureCollection, each by its assets with the role "data".
+
+    One such asset is the scene. Several are its polarisations, by the one in `sar:polarizations`, or by name. Outputs
+    are named after the items. Raises `OptionError` for a file that is no collection.
+    """
+    try:
+        content = json.loads(_text(file))
+        features = content["features"] if content["type"] in COLLECTIONS else None
+    except (ValueError, TypeError, KeyError) as error:
+        raise OptionError(f"{file}: expected a STAC ItemCollection, a GeoJSON FeatureCollection of items") from error
+    if not isinstance(features, list) or not all(isinstance(item, dict) for item in features):
+        raise OptionError(f"{file}: expected a STAC ItemCollection, a GeoJSON FeatureCollection of items")
+    return [_item(file, number, item) for number, item in enumerate(features, 1)]
+
+
+def check_names(entries: Sequence[Entry]) -> None:
+    """Raise `OptionError` where there is no scene, or two outputs would have one name but for its case."""
+    if not entries:
+        raise OptionError("no scenes, expected at least one")
+    first: dict[str, Entry] = {}
+    for each in entries:
+        other = first.setdefault(each.name.casefold(), each)
+        if other is not each:
+            raise OptionError(f"{other.title} and {each.title}: both would become {each.name}.tif")
+
+
+def _item(file: Path, number: int, item: Mapping[str, Any]) -> Entry:
+    title = str(item.get("id") or f"item {number}")
+    name = re.sub(r"[^\w.-]+", "_", title)
+    assets = item.get("assets")
+    found = _data_assets(assets) if isinstance(assets, dict) else {}
+    paths = {key: _beside(file, str(asset["href"])) for key, asset in found.items()}
+    if not paths:
+        return Entry(title, name, problem=f"{title}: no asset with the role {DATA!r} and an address")
+    if len(paths) == 1:
+        return Entry(title, name, source=next(iter(paths.values())))
+    told = {key: _polarisation(key, asset) for key, asset in found.items()}
+    if None in told.values() or len(set(told.values())) < len(told):
+        return Entry(title, name, problem=f"{title}: {len(paths)} data assets, expected one for each polarisation")
+    return Entry(title, name, files={str(told[key]): path for key, path in paths.items()})
+
+
+def _data_assets(assets: Mapping[str, Any]) -> dict[str, Any]:
+    """Those with the role, or, as some catalogues give none, those that are named after a polarisation."""
+    addressed = {key: asset for key, asset in assets.items() if isinstance(asset, dict) and asset.get("href")}
+    chosen = {key: asset for key, asset in addressed.items() if DATA in (asset.get("roles") or ())}
+    return chosen or {key: asset for key, asset in addressed.items() if key.upper() in POLARISATIONS}
+
+
+def _polarisation(key: str, asset: Mapping[str, Any]) -> str | None:
+    told: Iterable[Any] = asset.get("sar:polarizations") or [key]
+    names = [str(name).upper() for name in told]
+    return names[0] if len(names) == 1 and names[0] in POLARISATIONS else None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise OptionError(f"{file}: can not be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{file}: is no text in UTF-8") from error
+
+
+def _beside(file: Path, path: str) -> str:
+    """A path that is relative to the folder of a file, from here."""
+    return path if _is_address(path) or Path(path).is_absolute() else os.path.normpath(file.parent / path)
+
+
+def _absolute(path: str) -> str:
+    return path if _is_address(path) else os.path.abspath(path)
+
+
+def _is_address(path: str) -> bool:
+    return "://" in path

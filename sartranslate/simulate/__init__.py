@@ -1,0 +1,1 @@
+"""A made-up landscape as a radar and a camera see it."""

@@ -1,0 +1,246 @@
+"""Write made-up training pairs and a scene to disk, as if they came from Sentinel-1 and Sentinel-2."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from sartranslate.errors import OptionError, OutputError
+from sartranslate.rasters.geotiff import TILE, RasterProfile, write_blocks
+from sartranslate.simulate.landcover import METRES_PER_PIXEL
+from sartranslate.simulate.materials import Cover
+from sartranslate.simulate.noise import Floats, cells, value_noise
+from sartranslate.simulate.simulator import POLARISATIONS, Landscape
+from sartranslate.streaming.windows import Window
+
+Unit = Literal["amplitude", "power", "db"]
+UNITS: tuple[Unit, ...] = ("amplitude", "power", "db")
+
+CRS = "EPSG:32632"
+EASTING, NORTHING = 500_000.0, 5_300_000.0  # metres, where the plane's pixel (0, 0) begins
+REACH = 12_000  # pixels around (0, 0) in which places are drawn; keeps them within the UTM zone
+AMPLITUDE_GAIN = 1000.0  # digital numbers; land at VH -20..-10 dB becomes 100..316
+BLOCK = 2 * TILE  # pixels, the side of the squares a scene is made in
+TRIALS = 60
+FREE_TRIALS = 1000
+VIEW = (900, 1200)  # pixels, height and width of the part of a scene in which all kinds of land should show
+MIXED_TILE = 3  # classes that each fill a part of a tile worth seeing
+WORTH_SEEING = 0.03
+WANTED = {Cover.WATER: 0.08, Cover.FIELD: 0.35, Cover.FOREST: 0.15, Cover.BUILDING: 0.03}
+
+
+@dataclass(frozen=True)
+class SimulationOptions:
+    """What to make up: checked when made, raises `OptionError`."""
+
+    pairs: int = 12
+    tile_size: int = 256  # pixels
+    scene: tuple[int, int] | None = None  # pixels, (height, width)
+    truth: bool = False  # write what the scene looks like, too
+    seed: int = 0
+    polarisations: tuple[str, ...] = ("VH",)
+    unit: Unit = "amplitude"
+    looks: float = 4.4
+    nodata_rim: int = 0  # pixels, the widest part of the scene's rim without data
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.pairs >= 0, f"pairs {self.pairs}: expected 0 or more")
+        _require(self.tile_size >= 16, f"tile size {self.tile_size}: expected 16 pixels or more")
+        _require(min(self.scene or (1, 1)) > 0, f"scene {self.scene}: expected a height and a width above 0")
+        _require(self.nodata_rim >= 0, f"nodata rim {self.nodata_rim}: expected 0 or more")
+        _require(self.unit in UNITS, f"unit {self.unit}: expected one of {', '.join(UNITS)}")
+        once = 0 < len(self.polarisations) == len(set(self.polarisations))
+        found = ", ".join(self.polarisations) or "none"
+        known = set(self.polarisations) <= set(POLARISATIONS)
+        _require(once and known, f"polarisations {found}: expected some of {', '.join(POLARISATIONS)}, each once")
+        Landscape(self.seed, self.looks)
+
+
+class SimulationReport(NamedTuple):
+    """What was written."""
+
+    pairs: int
+    scene: Path | None
+    truth: Path | None
+
+
+class _Target(NamedTuple):
+    path: Path
+    place: Window  # on the plane
+    rim: int = 0
+
+
+def simulate(folder: Path, options: SimulationOptions) -> SimulationReport:
+    """Write `sar/NAME.tif` and `optical/NAME.tif` pairs, and `scene.tif`, that share one plane and lie apart on it.
+
+    SAR is sigma0 as amplitude (uint16 digital numbers, 0 = nodata), power or dB (float32, NaN = nodata); optical is
+    uint8 RGB. The same options write the same pixels. Raises `OutputError` if the folder holds results already and
+    `overwrite` is off.
+    """
+    _clear_the_way(folder, options)
+    plane = Landscape(options.seed, options.looks)
+    rng = np.random.default_rng(options.seed)
+    taken: list[Window] = []
+    scene = truth = None
+    if options.scene:
+        place = _find_scene(plane, rng, *options.scene)
+        taken.append(place)
+        scene = _write_sar(_Target(folder / "scene.tif", place, options.nodata_rim), plane, options)
+        truth = _write_optical(_Target(folder / "scene_optical.tif", place), plane) if options.truth else None
+    for number in range(options.pairs):
+        place = _find_tile(plane, rng, options.tile_size, taken)
+        taken.append(place)
+        name = f"tile_{number:03d}.tif"
+        _write_sar(_Target(folder / "sar" / name, place), plane, options)
+        _write_optical(_Target(folder / "optical" / name, place), plane)
+    return SimulationReport(options.pairs, scene, truth)
+
+
+def _require(fine: bool, complaint: str) -> None:
+    if not fine:
+        raise OptionError(complaint)
+
+
+def _clear_the_way(folder: Path, options: SimulationOptions) -> None:
+    """Raise, or with `overwrite` remove, what would mix with the new results: stale tiles, and an old scene."""
+    names = ["sar/*", "optical/*"] if options.pairs else []
+    names += ["scene.tif", "scene_optical.tif"] if options.scene else []
+    found = sorted(path for name in names for path in folder.glob(name))
+    if found and not options.overwrite:
+        raise OutputError(f"{folder}: {found[0].relative_to(folder)} exists already; --overwrite replaces it")
+    for path in found:
+        if path.match("tile_*.tif") or path.parent == folder:  # anything else is not ours to remove
+            path.unlink()
+
+
+def transform_at(place: Window) -> Affine:
+    """Return the map position of a window of the plane: pixel corner to metres in `CRS`."""
+    east = EASTING + METRES_PER_PIXEL * place.col_off
+    north = NORTHING - METRES_PER_PIXEL * place.row_off
+    return Affine(METRES_PER_PIXEL, 0.0, east, 0.0, -METRES_PER_PIXEL, north)
+
+
+def _write_sar(target: _Target, plane: Landscape, options: SimulationOptions) -> Path:
+    amplitude = options.unit == "amplitude"
+    profile = RasterProfile(
+        target.place.height,
+        target.place.width,
+        len(options.polarisations),
+        "uint16" if amplitude else "float32",
+        CRS,
+        transform_at(target.place),
+        nodata=0 if amplitude else np.nan,
+        descriptions=options.polarisations,
+        tags={"SOFTWARE": "sartranslate simulate", "UNIT": options.unit, "SEED": str(options.seed)},
+    )
+    write_blocks(target.path, profile, _sar_blocks(target, plane, options))
+    return target.path
+
+
+def _sar_blocks(target: _Target, plane: Landscape, options: SimulationOptions) -> Iterator[tuple[Window, NDArray[Any]]]:
+    height, width = target.place[2:]
+    for window in cells(Window(0, 0, height, width), BLOCK):
+        values = to_unit(plane.sar(_on_plane(window, target.place), options.polarisations), options.unit)
+        if target.rim:
+            nodata = 0 if options.unit == "amplitude" else np.nan
+            values[~_footprint(window, height, width, target.rim)] = nodata
+        yield window, values
+
+
+def _write_optical(target: _Target, plane: Landscape) -> Path:
+    height, width = target.place[2:]
+    tags = {"SOFTWARE": "sartranslate simulate", "SEED": str(plane.seed)}
+    profile = RasterProfile(height, width, 3, "uint8", CRS, transform_at(target.place), tags=tags)
+    windows = cells(Window(0, 0, height, width), BLOCK)
+    blocks = ((window, plane.optical(_on_plane(window, target.place))) for window in windows)
+    write_blocks(target.path, profile, blocks)
+    return target.path
+
+
+def _on_plane(window: Window, place: Window) -> Window:
+    return window._replace(row_off=window.row_off + place.row_off, col_off=window.col_off + place.col_off)
+
+
+def to_unit(power: Floats, unit: Unit) -> NDArray[Any]:
+    """Turn linear power into uint16 digital numbers from 1 (0 is nodata), float32 power or float32 dB."""
+    if unit == "amplitude":
+        numbers = np.rint(np.sqrt(power) * np.float32(AMPLITUDE_GAIN))
+        return np.clip(numbers, 1, np.iinfo(np.uint16).max).astype(np.uint16)
+    if unit == "db":
+        return np.float32(10) * np.log10(power)
+    return power
+
+
+def _footprint(window: Window, height: int, width: int, rim: int) -> NDArray[np.bool_]:
+    """Return True inside a slanted, ragged quadrilateral that ends at most `rim` pixels within the scene's border."""
+    rows = np.arange(window.row_off, window.row_off + window.height)[:, None]
+    cols = np.arange(window.col_off, window.col_off + window.width)[None, :]
+    down, right = rows / height, cols / width
+    ragged_rows = value_noise(1, Window(window.row_off, 0, window.height, 1), 40) * 0.15
+    ragged_cols = value_noise(2, Window(0, window.col_off, 1, window.width), 40) * 0.15
+    left = rim * np.clip(0.15 + 0.7 * (1 - down) + ragged_rows, 0, 1)
+    far = rim * np.clip(0.15 + 0.7 * down + ragged_rows, 0, 1)
+    top = rim * np.clip(0.15 + 0.7 * right + ragged_cols, 0, 1)
+    bottom = rim * np.clip(0.15 + 0.7 * (1 - right) + ragged_cols, 0, 1)
+    inside: NDArray[np.bool_] = (cols >= left) & (cols < width - far) & (rows >= top) & (rows < height - bottom)
+    return inside
+
+
+def _draw(rng: np.random.Generator, height: int, width: int) -> Window:
+    row, col = (int(value) for value in rng.integers(-REACH, REACH, size=2))
+    return Window(row, col, height, width)
+
+
+def _find_tile(plane: Landscape, rng: np.random.Generator, size: int, taken: list[Window]) -> Window:
+    """Draw places until one holds a mix of land covers; the last one drawn has to do for tiny tiles."""
+    for _ in range(TRIALS):
+        place = _draw_free(rng, size, taken)
+        shares = np.bincount(plane.cover(place).ravel(), minlength=len(Cover)) / size**2
+        if np.count_nonzero(shares >= WORTH_SEEING) >= MIXED_TILE:
+            break
+    return place
+
+
+def _draw_free(rng: np.random.Generator, size: int, taken: list[Window]) -> Window:
+    for _ in range(FREE_TRIALS):
+        place = _draw(rng, size, size)
+        if not any(_overlap(place, other) for other in taken):
+            return place
+    raise OptionError(f"tile size {size}: no place found beside the scene and {len(taken)} tiles; make them smaller")
+
+
+def _overlap(one: Window, two: Window) -> bool:
+    rows = one.row_off < two.row_off + two.height and two.row_off < one.row_off + one.height
+    return rows and one.col_off < two.col_off + two.width and two.col_off < one.col_off + one.width
+
+
+def _find_scene(plane: Landscape, rng: np.random.Generator, height: int, width: int) -> Window:
+    """Draw places and keep the one whose scarcest wanted class comes closest to what is wanted."""
+    best, place = -1.0, _draw(rng, height, width)
+    for _ in range(TRIALS):
+        candidate = _draw(rng, height, width)
+        shares = _sampled_shares(plane, candidate)
+        score = min(min(shares[cover] / share, 1.0) for cover, share in WANTED.items())
+        if score > best:
+            best, place = score, candidate
+        if best >= 1:
+            break
+    return place
+
+
+def _sampled_shares(plane: Landscape, scene: Window) -> NDArray[np.float64]:
+    """Count classes in nine small samples of the view, since a whole view takes too long for dozens of trials."""
+    height, width = min(scene.height, VIEW[0]), min(scene.width, VIEW[1])
+    if max(height, width) <= TILE:
+        cover = plane.cover(scene).ravel()
+    else:
+        side = min(80, height, width)
+        rows = [scene.row_off + step * (height - side) // 2 for step in range(3)]
+        cols = [scene.col_off + step * (width - side) // 2 for step in range(3)]
+        cover = np.concatenate([plane.cover(Window(row, col, side, side)).ravel() for row in rows for col in cols])
+    return np.bincount(cover, minlength=len(Cover)) / cover.size

@@ -1,0 +1,1 @@
+"""What is kept on a disk: files that appear whole, locks, journals and fingerprints."""

@@ -1,0 +1,1 @@
+"""A scene as a stream: windows in, read ahead, blended strips out."""

@@ -1,0 +1,225 @@
+"""Fit the Pix2Pix GAN on folders of pairs, from the start or from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sartranslate import __version__
+from sartranslate.backscatter.radiometry import Radiometry
+from sartranslate.errors import OptionError, TrainingError
+from sartranslate.networks import backend, bundle
+from sartranslate.recipes.presets import preset
+from sartranslate.recipes.recipe import Recipe, contradictions, flattened, from_dict
+from sartranslate.runtimes.runtime import versions
+from sartranslate.storage.digest import checksum, differences, text_digest
+from sartranslate.train.checkpoint import load_checkpoint
+from sartranslate.train.course import Course
+from sartranslate.train.pix2pix import Pix2Pix
+from sartranslate.train.record import Bystander, Record
+from sartranslate.train.replicas import Replicas, devices_here, workers
+from sartranslate.train.roll_call import call_roll
+from sartranslate.train.run_folder import RunFolder
+from sartranslate.train.session import Hooks, Rhythm, Session, TrainingSummary
+from sartranslate.train.tf_config import Cluster
+from sartranslate.train.training_data import DataOptions, TrainingData, load_data
+
+MOST_NAMED = 20  # differences in one line
+PLACES = ("folders", "validation", "start")  # settings that may differ from worker to worker
+FRAMEWORK = ("keras", "tensorflow")  # whose versions may not
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Everything that decides the outcome of a training run, apart from the pairs; raises `OptionError`."""
+
+    recipe: Recipe = field(default_factory=lambda: preset("sar"))
+    seed: int = 0
+    precision: str = "auto"
+    data: DataOptions = field(default_factory=DataOptions)
+    devices: tuple[str, ...] = ()  # that share each batch; empty: all GPUs, or the processor
+    checkpoints: Rhythm = field(default_factory=Rhythm)
+    start: Path | None = None  # a model whose generator is trained on; None: from random weights
+    overwrite: bool = False  # an earlier run in the same folder
+    patience: float = 300.0  # seconds that other workers are waited for, where several train
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise OptionError(f"seed {self.seed}: expected 0 to {2**32 - 1}")
+        if self.precision == "float16":
+            raise OptionError("precision float16: its gradients vanish, expected auto, float32 or bfloat16")
+        if self.recipe.optimisation.frozen_norm and self.start is None:
+            name = self.recipe.name
+            raise OptionError(
+                f"recipe {name!r} keeps batch-norm statistics (optimisation.frozen_norm): "
+                "expected a model to start from, random weights have none"
+            )
+        if not self.patience > 0:
+            raise OptionError(f"other workers waited for {self.patience} seconds: expected more than 0")
+
+
+def train(
+    folders: Sequence[Path], run: Path, options: TrainingOptions | None = None, hooks: Hooks | None = None
+) -> TrainingSummary:
+    """Fit a generator on the pairs of all `folders`; after each look `run` holds it as a bundle.
+
+    Raises `PairsError` for unusable pairs, `OptionError` for options that do not fit them, `TrainingError` when
+    the losses leave the range of numbers and `OutputError` when `run` can not be written; the last checkpoint
+    is kept then. A model to start from that can not be used raises `BundleError` or, of another architecture than the
+    recipe's, `OptionError`. Where TF_CONFIG names several workers, each calls this with the same arguments: the first
+    one alone writes to `run`, and `BackendError` is raised once one of them is gone.
+    """
+    options, hooks = options or TrainingOptions(), hooks or Hooks()
+    folder, cluster = RunFolder(run), workers()
+    if _writes(cluster):
+        folder.check(overwrite=options.overwrite)
+    given = _given(options.start)
+    data = load_data(folders, options.recipe, options.seed, _like_given(options.data, given), hooks.checked)
+    settings = _settings(options, folders, data)
+    begun = {"start": given.description.checksum if given else None}
+    trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
+    if given:
+        _start(trainer, given)
+    with folder.begun() if _writes(cluster) else nullcontext():
+        return _session(folder, trainer, data, settings, hooks).run(Course(), options.checkpoints)
+
+
+def resume(
+    run: Path,
+    folders: Sequence[Path] = (),
+    wanted: Mapping[str, Any] | None = None,
+    options: TrainingOptions | None = None,
+    hooks: Hooks | None = None,
+) -> TrainingSummary:
+    """Go on from the checkpoint in `run`, to the weights that a run without interruption would have had.
+
+    `folders` are where the pairs lie if not where they lay, and `options.data.validation` those to validate with.
+    `wanted` are settings that the run is expected to have, by names such as "recipe.objective.l1". Of `options` only
+    what does not decide the outcome counts.
+    Raises `TrainingError` for other settings or other pairs, naming the differences, and as `train` does.
+    """
+    options, hooks = options or TrainingOptions(), hooks or Hooks()
+    folder, cluster = RunFolder(run), workers()
+    arrays, position = load_checkpoint(folder.checkpoint)
+    settings, course = _read(folder.checkpoint, position)
+    told = {**(wanted or {}), "backend": backend.active()}
+    _refuse(run, "this run has", contradictions(flattened(settings), told))
+    recipe, stored = from_dict(settings["recipe"]), _data_options(settings)
+    stored = replace(stored, validation=options.data.validation or stored.validation)
+    places = list(folders) or [Path(place) for place in settings["folders"]]
+    data = load_data(places, recipe, settings["seed"], stored, hooks.checked)
+    _refuse(run, "other pairs", differences(settings["digests"], data.digests))
+    begun = {"checkpoint": checksum(arrays), "position": text_digest(course)} if cluster else {}
+    trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
+    trainer.load_state(arrays)
+    with folder.held() if _writes(cluster) else nullcontext():
+        return _session(folder, trainer, data, settings, hooks).run(course, options.checkpoints)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The model that a run starts from."""
+
+    path: Path
+    description: bundle.Description
+
+
+def _given(path: Path | None) -> _Given | None:
+    return _Given(path, bundle.describe(path)) if path else None
+
+
+def _like_given(options: DataOptions, given: _Given | None) -> DataOptions:
+    """Bands and scaling of the model that a run starts from, unless others are told."""
+    if given is None or options.radiometry is not None:
+        return options
+    return replace(options, radiometry=given.description.radiometry)
+
+
+def _start(trainer: Pix2Pix, given: _Given) -> None:
+    own, wanted = trainer.recipe.generator, given.description.generator
+    if found := contradictions(own.deciding_variables, wanted.deciding_variables):
+        raise OptionError(f"{given.path}: can not be started from, the recipe has {'; '.join(found)}")
+    trainer.start_from(bundle.load(given.path).model)
+
+
+def _settings(options: TrainingOptions, folders: Sequence[Path], data: TrainingData) -> dict[str, Any]:
+    """What a checkpoint keeps of how the run was begun, as JSON."""
+    return {
+        "recipe": options.recipe.as_dict(),
+        "seed": options.seed,
+        "backend": backend.active(),
+        "precision": backend.resolve_precision(options.precision, on_gpu="bfloat16"),
+        "unit": options.data.unit,
+        "direction": options.data.direction,
+        "radiometry": data.radiometry.as_dict(),
+        "skip_bad": options.data.skip_bad,
+        "folders": [str(folder.resolve()) for folder in folders],
+        "validation": [str(folder.resolve()) for folder in options.data.validation],
+        "digests": data.digests,
+        "start": str(options.start.resolve()) if options.start else None,
+    }
+
+
+def _data_options(settings: Mapping[str, Any]) -> DataOptions:
+    return DataOptions(
+        radiometry=Radiometry.from_dict(settings["radiometry"]),
+        unit=settings["unit"],
+        direction=settings["direction"],
+        validation=tuple(Path(place) for place in settings["validation"]),
+        skip_bad=settings["skip_bad"],
+    )
+
+
+def _writes(cluster: Cluster | None) -> bool:
+    return cluster is None or cluster.chief
+
+
+def _met(
+    cluster: Cluster | None,
+    settings: Mapping[str, Any],
+    begun: Mapping[str, Any],
+    options: TrainingOptions,
+    hooks: Hooks,
+) -> Cluster | None:
+    """The same cluster, once all its workers are there with the same settings, data, versions and beginning."""
+    if cluster:
+        alike = {name: value for name, value in settings.items() if name not in PLACES}
+        facts = {**flattened(alike), **begun, "devices": devices_here(), "sartranslate": __version__}
+        used = {name: version for name, version in versions().items() if name in FRAMEWORK}
+        call_roll(cluster, {**facts, **used}, options.patience, hooks.waiting)
+    return cluster
+
+
+def _trainer(
+    settings: Mapping[str, Any], data: TrainingData, options: TrainingOptions, cluster: Cluster | None
+) -> Pix2Pix:
+    recipe = from_dict(settings["recipe"])
+    bands = len(data.radiometry.bands)
+    recipe = replace(recipe, generator=replace(recipe.generator, source_bands=bands))
+    return Pix2Pix(recipe, settings["seed"], settings["precision"], Replicas(options.devices, cluster))
+
+
+def _session(
+    folder: RunFolder, trainer: Pix2Pix, data: TrainingData, settings: Mapping[str, Any], hooks: Hooks
+) -> Session:
+    record = Record(folder, trainer, data, settings) if trainer.replicas.chief else Bystander(folder)
+    return Session(record, trainer, data, settings, hooks)
+
+
+def _read(path: Path, position: Mapping[str, Any]) -> tuple[dict[str, Any], Course]:
+    try:
+        return dict(position["settings"]), Course.from_dict(position["course"])
+    except TrainingError as error:
+        raise TrainingError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f"{path}: broken checkpoint: {error!r}") from error
+
+
+def _refuse(run: Path, found: str, differences: Sequence[str]) -> None:
+    if differences:
+        more = f"; and {len(differences) - MOST_NAMED} more" if len(differences) > MOST_NAMED else ""
+        named = "; ".join(differences[:MOST_NAMED])
+        raise TrainingError(f"{run}: can not be resumed, {found} {named}{more}")

@@ -1,0 +1,1 @@
+"""Windows of scenes generated elsewhere: by processes of this machine or a Dask cluster."""
