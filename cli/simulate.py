@@ -23,6 +23,13 @@ import click
 )
 @click.option("--unit", type=click.Choice(["amplitude", "power", "db"]), default="amplitude", show_default=True)
 @click.option("--looks", default=4.4, show_default=True, help="Number of looks: fewer make more speckle.")
+@click.option(
+    "--speckle",
+    type=click.Choice(["white", "correlated"]),
+    default="white",
+    show_default=True,
+    help="Of each pixel alone, or shared by neighbours as in Sentinel-1.",
+)
 @click.option("--nodata-rim", default=0, show_default=True, help="Pixels without data along the scene's border.")
 @click.option("--overwrite", is_flag=True, help="Replace the results of an earlier run.")
 def simulate(folder: Path, scene: tuple[int, int] | None, polarisations: tuple[str, ...], **rest: Any) -> None:

@@ -15,6 +15,7 @@ from sartranslate.simulate.landcover import METRES_PER_PIXEL
 from sartranslate.simulate.materials import Cover
 from sartranslate.simulate.noise import Floats, cells, value_noise
 from sartranslate.simulate.simulator import POLARISATIONS, Landscape
+from sartranslate.simulate.speckle import Speckle
 from sartranslate.streaming.windows import Window
 
 Unit = Literal["amplitude", "power", "db"]
@@ -45,6 +46,7 @@ class SimulationOptions:
     polarisations: tuple[str, ...] = ("VH",)
     unit: Unit = "amplitude"
     looks: float = 4.4
+    speckle: Speckle = "white"
     nodata_rim: int = 0  # pixels, the widest part of the scene's rim without data
     overwrite: bool = False
 
@@ -58,7 +60,7 @@ class SimulationOptions:
         found = ", ".join(self.polarisations) or "none"
         known = set(self.polarisations) <= set(POLARISATIONS)
         _require(once and known, f"polarisations {found}: expected some of {', '.join(POLARISATIONS)}, each once")
-        Landscape(self.seed, self.looks)
+        Landscape(self.seed, self.looks, self.speckle)
 
 
 class SimulationReport(NamedTuple):
@@ -83,7 +85,7 @@ def simulate(folder: Path, options: SimulationOptions) -> SimulationReport:
     `overwrite` is off.
     """
     _clear_the_way(folder, options)
-    plane = Landscape(options.seed, options.looks)
+    plane = Landscape(options.seed, options.looks, options.speckle)
     rng = np.random.default_rng(options.seed)
     taken: list[Window] = []
     scene = truth = None

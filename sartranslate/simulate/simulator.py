@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from sartranslate.errors import OptionError
 from sartranslate.simulate.landcover import Survey, survey
 from sartranslate.simulate.materials import MATERIALS
-from sartranslate.simulate.noise import Floats, cells, subseed, value_noise, white_noise
+from sartranslate.simulate.noise import Floats, subseed, value_noise, white_noise
+from sartranslate.simulate.speckle import MOST_LOOKS, SPECKLES, Speckle
 from sartranslate.streaming.windows import Window
 
 POLARISATIONS = ("VV", "VH")
-SPECKLE_CELL = 256  # pixels, the side of the squares that each own a random stream
 MARGIN = 6  # pixels of surroundings that decide on a pixel: slopes, walls, shadows
 INCIDENCE = math.radians(38.0)  # the middle of Sentinel-1 IW
 SUN = (0.55, 0.40, 0.73)  # towards the sun: rows (south), columns (east), up
@@ -44,12 +44,17 @@ class Landscape:
 
     seed: int
     looks: float = 4.4  # equivalent number of looks of Sentinel-1 IW GRD high resolution
+    speckle: Speckle = "white"  # "correlated": neighbours share some, as in Sentinel-1
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise OptionError(f"seed {self.seed}: expected 0 or more")
+        if self.speckle not in SPECKLES:
+            raise OptionError(f"speckle {self.speckle!r}: expected one of {', '.join(SPECKLES)}")
         if not 0 < self.looks < math.inf:
             raise OptionError(f"looks {self.looks}: expected a number above 0")
+        if self.speckle == "correlated" and not 1 <= self.looks <= MOST_LOOKS:
+            raise OptionError(f"looks {self.looks} of correlated speckle: expected a number from 1 to {MOST_LOOKS}")
 
     def cover(self, window: Window) -> NDArray[np.uint8]:
         """Return the `Cover` that fills most of each pixel, (H, W) uint8."""
@@ -68,8 +73,8 @@ class Landscape:
 
         Fully developed speckle (Goodman 1976, Some fundamental properties of speckle, J. Opt. Soc. Am. 66(11),
         1145-1150) multiplies the mean power; averaged over L looks it is gamma distributed with mean 1 and variance
-        1/L (Oliver & Quegan 2004, Understanding Synthetic Aperture Radar Images, ch. 4). Raises `OptionError` for
-        an unknown polarisation.
+        1/L (Oliver & Quegan 2004, Understanding Synthetic Aperture Radar Images, ch. 4). Where it is correlated, the
+        radar resolves two pixels. Raises `OptionError` for an unknown polarisation.
         """
         return self._illuminate(window, survey(self.seed, _grow(window)), polarisations)
 
@@ -80,8 +85,9 @@ class Landscape:
 
     def _illuminate(self, window: Window, ground: Survey, polarisations: tuple[str, ...]) -> Floats:
         power = _backscatter(ground, polarisations)
+        speckle = SPECKLES[self.speckle]
         for channel, name in enumerate(polarisations):
-            power[..., channel] *= _speckle(self.seed, window, POLARISATIONS.index(name), self.looks)
+            power[..., channel] *= speckle(self.seed, window, POLARISATIONS.index(name), self.looks)
         return power
 
     def _photograph(self, window: Window, ground: Survey) -> NDArray[np.uint8]:
@@ -157,17 +163,3 @@ def _backscatter(ground: Survey, polarisations: tuple[str, ...]) -> Floats:
     seen = np.float32(1) - _below(height, 0, -2) * np.float32(0.6)
     power = _composite(ground, table, "echo") * (facing * facing * wall * seen)
     return np.ascontiguousarray(np.moveaxis(power[INNER], 0, -1))
-
-
-def _speckle(seed: int, window: Window, stream: int, looks: float) -> Floats:
-    """Return multi-look speckle (H, W) with mean 1 and variance 1 / looks, drawn cell by cell of the plane."""
-    image = np.empty((window.height, window.width), dtype=np.float32)
-    for cell in cells(window, SPECKLE_CELL):
-        place = cell.row_off // SPECKLE_CELL & 0xFFFFFFFF, cell.col_off // SPECKLE_CELL & 0xFFFFFFFF
-        rng = np.random.default_rng((seed, stream, *place))
-        drawn = rng.standard_gamma(looks, (SPECKLE_CELL, SPECKLE_CELL), dtype=np.float32)
-        row, col = cell.row_off % SPECKLE_CELL, cell.col_off % SPECKLE_CELL
-        top, left = cell.row_off - window.row_off, cell.col_off - window.col_off
-        patch = drawn[row : row + cell.height, col : col + cell.width]
-        image[top : top + cell.height, left : left + cell.width] = patch
-    return image / np.float32(looks)
