@@ -1,6 +1,6 @@
 """The order of Isola et al. 2017 (tables 1, 2 and 3) on real SAR and optical data, as this trainer finds it.
 
-    python benchmarks/ablation.py --data DATA --out RUNS [--updates 3000] [--seeds 3] [--filters 16]
+    python benchmarks/ablation.py --data DATA --out RUNS [--updates 3000] [--seeds 0 1 2] [--filters 16]
 
 DATA holds `s1s2/sar` and `s1s2/optical`: Sentinel-1 VH and Sentinel-2 fragments of Los Angeles, the held-out ones
 contiguous. Every variant makes the same number of updates on the same crops. What is finished in RUNS already is not
@@ -51,7 +51,7 @@ def main() -> None:
     out = Path(arguments.out)
     if not arguments.table:
         backend.select()
-        for seed in range(arguments.seeds):
+        for seed in arguments.seeds:
             for name in arguments.variants:
                 _result(arguments, out, name, seed)
     print_table(out, arguments.variants, COLUMNS)
@@ -64,7 +64,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--updates", type=int, default=3000)
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--filters", type=int, default=16)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED")
     parser.add_argument("--variants", nargs="+", default=list(CHOSEN), choices=list(VARIANTS))
     parser.add_argument("--table", action="store_true", help="print what is there")
     return parser.parse_args()

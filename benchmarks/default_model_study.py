@@ -1,6 +1,6 @@
 """What pays for the default model, in measured steps, and how far it is ahead of the plain recipe.
 
-    python benchmarks/default_model_study.py --data DATA --out RUNS [--updates N] [--filters 24] [--seeds SEED...]
+    python benchmarks/default_model_study.py --data DATA --out RUNS [--updates N] [--filters 24] [--seeds 1]
         [--variants NAME...] [--registered] [--start MODEL] [--backend torch] [--table]
 
 DATA is what `default_model_data` describes; every variant is trained on its training part with the same filters and
@@ -130,7 +130,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--updates", type=int, default=UPDATES)
     parser.add_argument("--filters", type=int, default=FILTERS)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="SEED")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="SEED", help="one after the other")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--registered", action="store_true", help="train on registered pairs")
     parser.add_argument("--start", type=Path, help="model that the first stage goes on from")

@@ -4,9 +4,10 @@
 
 `--content` is a model trained without a discriminator, such as the first stage of `train_default_model`; `--picture` is
 one with it, by default the embedded one. From each level of the Laplacian pyramid of both pictures the coarser ones are
-taken of the first and the finer ones of the second. Beside that pictures are shares of both, pixel by pixel: were the
-first the least squared error and the second perfect to look at, nothing could be better than these (Freirich et al.
-2021, NeurIPS, theorem 1). Scores are those of `sartranslate evaluate` on the same images.
+taken of the first and the finer ones of the second. Beside that pictures are shares of both, pixel by pixel. These
+would be the best possible if the first had the least squared error, and the second the least of all that are
+distributed as the truth (Freirich et al. 2021, NeurIPS, for the Wasserstein-2 distance). Scores are those of
+`sartranslate evaluate`.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_
 os.environ["PROJ_DEBUG"] = "0"  # as the command line sets it, but before this process begins with PROJ
 
 import argparse
+import importlib
 import json
 import shutil
 import sys
@@ -38,6 +39,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the command line
 import onnx  # noqa: F401  # that children need not import it; onnxruntime begins a thread, which must not be forked
 from fuzz_cases import CORPORA, Bases
 from fuzz_verdict import LIBTIFF, Verdict, judged
+
+PRELOADED = (  # so that each child need not load them
+    "sartranslate.datasets.pairing",
+    "sartranslate.evaluate.evaluation",
+    "sartranslate.evaluate.raster_images",
+    "sartranslate.infer.inference",
+    "sartranslate.infer.inspection",
+    "sartranslate.runtimes.onnx_graph",
+    "sartranslate.runtimes.translator",
+    "sartranslate.train.training_data",
+)
+for name in PRELOADED:
+    importlib.import_module(name)
 
 SIZES = {"scenes": 2000, "bundles": 2000, "folders": 500, "areas": 500}
 SHOWN = 300  # characters of standard error

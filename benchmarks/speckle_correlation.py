@@ -4,7 +4,7 @@
 
 Correlations of what is left of the decibels after the mean of 9 x 9 pixels, over the calmest third of the pixels, so
 that edges and houses do not count, at one and two pixels along rows and columns, and diagonally. The mean takes some of
-the correlation away: by the simulator's own speckle, whose correlation is known, the last line shows how much.
+the correlation away: of the simulator's own speckle the last line tells it without.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from scipy.ndimage import uniform_filter
 
 from sartranslate.backscatter.radiometry import UNITS, Float, to_decibels
 from sartranslate.rasters.raster import quiet_georeference
-from sartranslate.simulate.simulator import Landscape
+from sartranslate.simulate.speckle import RESPONSE, SPECKLES
 from sartranslate.streaming.windows import Window
 
 SIDE = 9  # pixels, of the mean
 CALMEST = 1 / 3
 STEPS = ((0, 1), (1, 0), (0, 2), (2, 0), (1, 1))  # rows and columns
 SIMULATED = Window(0, 0, 1000, 1000)
+LOOKS = 4.4
 
 
 def main() -> None:
@@ -35,9 +36,10 @@ def main() -> None:
     print("rows, columns: " + "  ".join(str(step) for step in STEPS))
     found = [correlations(_decibels(scene, arguments.unit)) for scene in arguments.scenes]
     _print(f"mean of {len(found)} bands", np.mean(found, axis=0))
-    plane = Landscape(1, speckle="correlated")
-    speckle = plane.sar(SIMULATED) / plane.sigma0(SIMULATED)
-    _print("simulated, correlated", correlations(to_decibels(speckle[..., 0], "power")))
+    for name, draw in SPECKLES.items():
+        _print(f"simulated, {name}", correlations(to_decibels(draw(1, SIMULATED, 0, LOOKS), "power")))
+    along = np.correlate(RESPONSE, RESPONSE, "full")[len(RESPONSE) - 1 :] / np.square(RESPONSE).sum()
+    _print("of its power, exactly", [(along[rows] * along[cols]) ** 2 for rows, cols in STEPS])
 
 
 def correlations(decibels: Float) -> list[float]:

@@ -257,20 +257,20 @@ class Counted(tuple[Window, ...]):
             yield window
 
 
-def test_while_a_large_batch_is_computed_the_whole_next_one_is_read(write_scene: WriteScene, tmp_path: Path) -> None:
+def test_while_a_large_batch_is_computed_the_next_two_are_read(write_scene: WriteScene, tmp_path: Path) -> None:
     scene = write_scene("scene.tif", np.random.default_rng(1).normal(-12, 3, (400, 500, 1)).astype(np.float32))
     planned = plan(scene, tmp_path / "out.tif", FULL_RANGE, SMALL)
     windows, seen = Counted(planned.windows), []
 
     def patient(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        wanted, waited_until = 20 * (len(seen) + 2), time.monotonic() + 10
+        wanted, waited_until = 20 * (len(seen) + 3), time.monotonic() + 10
         while windows.taken < min(wanted, len(windows)) and time.monotonic() < waited_until:
             time.sleep(0.005)
         seen.append(windows.taken)
         return grey(batch)
 
     list(generation.generated(replace(planned, windows=windows), Translator(patient, batch_size=20)))
-    assert all(taken >= wanted for taken, wanted in zip(seen[:3], [40, 60, 80], strict=True))
+    assert all(taken >= wanted for taken, wanted in zip(seen[:2], [60, 80], strict=True))
 
 
 def test_windows_must_fit_the_model(write_scene: WriteScene, noise: NDArray[np.float32], tmp_path: Path) -> None:

@@ -32,12 +32,19 @@ LAYERS = {
     "verbs": Layer(
         ("simulate", "exchange", "evaluate", "compare", "train", "infer", "workers"),
         {"numpy", "raster", "keras"},
-        {"affine", "numpy", "rasterio", "shapely"},
+        {"affine", "numpy", "shapely"},
     ),
 }
 LAYER_OF = {package: name for name, layer in LAYERS.items() for package in layer.packages}
 FOR_ALL = {"__init__", "counts", "errors", "limits", "printable"}  # beside the folders
 ABOVE_ALL = {"arrays", "collection", "dataarrays", "translation"}
+# Of folders that may know more: these know neither files of rasters nor Keras, nor what does.
+PLAIN = {
+    *("batching", "deepness", "folding", "steps", "topology", "value_ranges"),
+    *("evaluation_page", "landcover", "materials", "noise", "simulator", "speckle"),
+    *("board", "course", "history", "inference_summary", "report", "roll_call", "tf_config"),
+    *("chart", "colour_ramp", "longitudes", "page", "png", "scene_list", "split"),
+}
 HANDED_ON = {"arrays", "dataarrays", "translation"}  # by the package itself, and loaded only when asked for
 # A few modules know the frameworks, one module each the other runtimes, the files of TensorBoard, and so on.
 EXTRA_LIBRARIES = {
@@ -48,6 +55,7 @@ EXTRA_LIBRARIES = {
     "census": {"distributed"},
     "checkpoint": {"safetensors"},
     "cluster": {"distributed"},
+    "comparison_facts": {"rasterio"},
     "dataarrays": {"numpy", "xarray"},
     "delivery": {"platformdirs"},
     "local_workers": {"distributed"},
@@ -68,7 +76,7 @@ EXTRA_LIBRARIES = {
     "torch_gpu": {"torch"},
     "torch_graph": {"torch"},
     "update": {"keras"},
-    "worker": {"distributed"},
+    "worker": {"distributed", "rasterio"},
 }
 
 PACKAGE = ROOT / "sartranslate"
@@ -104,8 +112,10 @@ def own(module: str) -> set[str]:
 
 
 def _module(parts: list[str]) -> str:
-    """That of a dotted name, which may go on with what is in it."""
-    return next((part for part in parts[1:3] if part in PATH_OF), "__init__")
+    """That of a dotted name, which may go on with what is in it; a folder alone is none."""
+    found = next((part for part in parts[1:3] if part in PATH_OF), None)
+    assert found or parts[1] not in LAYER_OF, parts
+    return found or "__init__"
 
 
 def foreign(folder: str, module: str) -> set[str]:
@@ -129,6 +139,13 @@ def test_folders_have_no_folders_that_escape_these_rules() -> None:
     assert [str(path) for path in (ROOT / "cli").glob("*/**/*.py")] == []
 
 
+def test_what_stands_for_a_folder_is_its_docstring_alone() -> None:
+    stand_ins = [PACKAGE / folder / "__init__.py" for folder in LAYER_OF]
+    bodies = [ast.parse(path.read_text(encoding="utf-8")).body for path in stand_ins]
+    assert [len(body) for body in bodies] == [1] * len(LAYER_OF)
+    assert all(ast.get_docstring(ast.Module(body, [])) for body in bodies)
+
+
 def reachable(folder: str) -> set[str]:
     """Folders that one may import: itself, those before it in its layer, and those of the layers below."""
     layer = LAYERS[LAYER_OF[folder]]
@@ -148,6 +165,13 @@ def test_a_module_imports_only_the_libraries_of_its_layer(module: str) -> None:
     folder = FOLDER_OF[module]
     allowed = LAYERS[LAYER_OF[folder]].libraries if folder else set()
     assert foreign("sartranslate", module) - allowed - EXTRA_LIBRARIES.get(module, set()) == set()
+
+
+@pytest.mark.parametrize("module", sorted(PLAIN))
+def test_a_plain_module_knows_neither_rasters_nor_keras(module: str) -> None:
+    others = {name for name in own(module) - FOR_ALL - PLAIN if LAYER_OF[FOLDER_OF[name]] != "numpy"}
+    assert others == set()
+    assert foreign("sartranslate", module) <= {"numpy", "scipy", *EXTRA_LIBRARIES.get(module, set())}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -173,6 +173,18 @@ def test_the_command_takes_width_before_height_and_both_polarisations_at_once(tm
     assert (descriptions, profile["dtype"]) == (("VV", "VH"), "float32")
 
 
+@pytest.mark.parametrize(("speckle", "least", "most"), [("white", -0.05, 0.05), ("correlated", 0.6, 0.85)])
+def test_the_command_writes_the_speckle_that_it_is_told(
+    tmp_path: Path, speckle: str, least: float, most: float
+) -> None:
+    arguments = ["--pairs", "0", "--scene", "120", "120", "--unit", "power", "--speckle", speckle]
+    done = CliRunner().invoke(command, [str(tmp_path), *arguments])
+    assert done.exit_code == 0, done.output
+    values, profile, _ = read(tmp_path / "scene.tif")
+    noise = values[..., 0] / Landscape(0).sigma0(place_of(profile))[..., 0] - 1
+    assert least < (noise[:, 1:] * noise[:, :-1]).mean() / noise.var() < most
+
+
 def test_a_tile_that_finds_no_room_beside_the_scene_is_refused() -> None:
     with pytest.raises(OptionError, match="no place found"):
         simulation._draw_free(np.random.default_rng(0), 16, [Window(-20_000, -20_000, 40_000, 40_000)])

@@ -14,7 +14,7 @@ from pyproj import Geod
 
 from sartranslate.datasets.split import SPLITS, PlaceSplit
 from sartranslate.errors import OptionError
-from sartranslate.scenes.longitudes import Degrees, closed_longitudes
+from sartranslate.scenes.longitudes import Degrees
 
 LIGHT = settings(max_examples=100, deadline=None)
 EARTH = Geod(ellps="WGS84")
@@ -163,11 +163,6 @@ def test_an_outline_around_a_pole_lies_in_all_blocks_there(pole: int) -> None:
         split = PlaceSplit(seed, 3000, 0, (0.8, 0.2, 0.0))
         around = split.of(ring)
         assert around is None or {split.of(place) for place in inside} == {around}
-
-
-def test_longitudes_go_on_across_the_antimeridian_and_come_back() -> None:
-    ring = np.array([(179.0, 0), (-179.0, 0), (-179.0, 1), (179.0, 1)])
-    assert closed_longitudes(ring).tolist() == [179, 181, 181, 179, 179]
 
 
 @pytest.mark.parametrize(

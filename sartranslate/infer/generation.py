@@ -19,7 +19,7 @@ from sartranslate.streaming.sliding import Batch, Patch, batches, padded, side_b
 
 CALIBRATED_PIXELS = 16 * 256**2  # at most; what int8 measures on them is all held at once
 COLOURS = 3
-BATCHES_AHEAD = 2  # read at least: while one is computed, the next
+BATCHES_AHEAD = 2  # read at least: the next one, and one more, since several may be begun at once
 
 
 def channels(plan: PixelPlan) -> int:

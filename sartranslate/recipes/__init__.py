@@ -1,1 +1,1 @@
-"""What a training run is asked for: networks, losses, optimisation and augmentation, as data."""
+"""What a training run is asked for: networks, losses, optimisation, and how crops are varied and weights drawn."""

@@ -73,8 +73,8 @@ class Landscape:
 
         Fully developed speckle (Goodman 1976, Some fundamental properties of speckle, J. Opt. Soc. Am. 66(11),
         1145-1150) multiplies the mean power; averaged over L looks it is gamma distributed with mean 1 and variance
-        1/L (Oliver & Quegan 2004, Understanding Synthetic Aperture Radar Images, ch. 4). Where it is correlated, the
-        radar resolves two pixels. Raises `OptionError` for an unknown polarisation.
+        1/L (Oliver & Quegan 2004, Understanding Synthetic Aperture Radar Images, ch. 4). Where it is correlated,
+        neighbours share some. Raises `OptionError` for an unknown polarisation.
         """
         return self._illuminate(window, survey(self.seed, _grow(window)), polarisations)
 

@@ -12,8 +12,8 @@ from sartranslate.streaming.windows import Window
 Speckle = Literal["white", "correlated"]
 
 CELL = 256  # pixels, the side of the squares that each own a random stream
-# Of the radar to a point, along both axes, in pixels of half its resolution: neighbours then share as much speckle as
-# in Sentinel-1 GRD at 10 m, see docs/measurements.md.
+# What a point leaves on the pixels around it, along each axis, half of its power 1.2 pixels away: neighbours then share
+# about as much speckle as in the deserts of docs/measurements.md.
 RESPONSE = (0.35, 0.8, 1.0, 0.8, 0.35)
 MOST_LOOKS = 100  # of correlated speckle, which draws each
 
@@ -28,7 +28,10 @@ def white(seed: int, window: Window, stream: int, looks: float) -> Floats:
 
 
 def correlated(seed: int, window: Window, stream: int, looks: float) -> Floats:
-    """Return the same of looks that a radar of twice the pixels' size resolves: neighbours share some."""
+    """Return the same, blurred by the radar's response before detection, so that pixels up to four apart share some.
+
+    Of looks that are no whole number it is nearly gamma distributed.
+    """
     row, col, height, width = window
     wider = Window(row, col, height + len(RESPONSE) - 1, width + len(RESPONSE) - 1)
     image = np.zeros((height, width), dtype=np.float32)

@@ -1,1 +1,1 @@
-"""Windows of scenes generated elsewhere: by processes of this machine or a Dask cluster."""
+"""Where windows of scenes are generated: here, by processes of this machine, or by a Dask cluster."""
