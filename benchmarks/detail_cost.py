@@ -68,10 +68,9 @@ def _mixed(content: TileImages, picture: TileImages) -> Iterator[tuple[Sample, d
         pictures = {"content": blurred}
         for levels in range(1, LEVELS + 1):
             pictures[f"finest {levels} of the other"] = _joined([*fine[:levels], *coarse[levels:]])
+        way = sharp.astype(np.float32) - blurred
         for share in SHARES:
-            pictures[f"{share} of the other"] = _bytes(
-                blurred + np.float32(share) * (sharp.astype(np.float32) - blurred)
-            )
+            pictures[f"{share} of the other"] = _bytes(blurred + np.float32(share) * way)
         yield sample, {**pictures, "picture": sharp}
 
 

@@ -11,7 +11,7 @@ from sartranslate.errors import OptionError
 from sartranslate.simulate.landcover import Survey, survey
 from sartranslate.simulate.materials import MATERIALS
 from sartranslate.simulate.noise import Floats, subseed, value_noise, white_noise
-from sartranslate.simulate.speckle import MOST_LOOKS, SPECKLES, Speckle
+from sartranslate.simulate.speckle import SPECKLES, Speckle, check_speckle
 from sartranslate.streaming.windows import Window
 
 POLARISATIONS = ("VV", "VH")
@@ -49,12 +49,7 @@ class Landscape:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise OptionError(f"seed {self.seed}: expected 0 or more")
-        if self.speckle not in SPECKLES:
-            raise OptionError(f"speckle {self.speckle!r}: expected one of {', '.join(SPECKLES)}")
-        if not 0 < self.looks < math.inf:
-            raise OptionError(f"looks {self.looks}: expected a number above 0")
-        if self.speckle == "correlated" and not 1 <= self.looks <= MOST_LOOKS:
-            raise OptionError(f"looks {self.looks} of correlated speckle: expected a number from 1 to {MOST_LOOKS}")
+        check_speckle(self.speckle, self.looks)
 
     def cover(self, window: Window) -> NDArray[np.uint8]:
         """Return the `Cover` that fills most of each pixel, (H, W) uint8."""

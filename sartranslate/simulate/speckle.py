@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from sartranslate.errors import OptionError
 from sartranslate.simulate.noise import Floats, cells
 from sartranslate.streaming.windows import Window
 
@@ -43,6 +44,16 @@ def correlated(seed: int, window: Window, stream: int, looks: float) -> Floats:
 
 
 SPECKLES: dict[Speckle, Callable[[int, Window, int, float], Floats]] = {"white": white, "correlated": correlated}
+
+
+def check_speckle(speckle: str, looks: float) -> None:
+    """Raise `OptionError` for speckle of an unknown kind, or looks that it can not have."""
+    if speckle not in SPECKLES:
+        raise OptionError(f"speckle {speckle!r}: expected one of {', '.join(SPECKLES)}")
+    if not 0 < looks < math.inf:
+        raise OptionError(f"looks {looks}: expected a number above 0")
+    if speckle == "correlated" and not 1 <= looks <= MOST_LOOKS:
+        raise OptionError(f"looks {looks} of correlated speckle: expected a number from 1 to {MOST_LOOKS}")
 
 
 def look_weights(looks: float) -> list[float]:
