@@ -4,13 +4,16 @@ DATA holds `s1s2/` and `sen12/` with `sar/` and `optical/` each: Sentinel-1 and 
 San Antonio (VH), and tiles of three SEN1-2 regions (VV). Each city and each region is one scene, so one folder. Held
 out are contiguous fragments of each city, others for the test, and one region. Simulated pairs are for training only.
 
-Fragments lie off each other by up to 6 px, each by its own shift. Those for training can be registered, so that the
-network is not taught to blur; those for validation and test are always links to what they are.
+The optical images of both cities are Sentinel-2 L1C, not corrected for the atmosphere: nothing in them is darker than
+dark blue. So the haze of each city, measured on its fragments for training, is subtracted from all of its fragments.
+Their two sides lie off each other by up to 6 px, each by its own shift. Those for training can be registered, so that
+the network is not taught to blur; those for validation and test stay where they are.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -18,6 +21,7 @@ from numpy.typing import NDArray
 
 from sartranslate.datasets.coregistration import CLEAR, REACH, estimate_shift
 from sartranslate.rasters.raster import moved
+from sartranslate.scenes.stretch import WHITE, Stretch, dark_object, to_bytes
 from sartranslate.simulate.simulation import SimulationOptions, simulate
 from sartranslate.streaming.windows import Window
 
@@ -31,7 +35,7 @@ SCENES = {
     "fall_11": ("sen12", "ROIs1970_fall_11_*"),
 }
 HELD_OUT_SCENE = "fall_2"
-MISREGISTERED = {"la", "sat"}
+CITIES = {"la", "sat"}  # hazy and misregistered
 REPEATS = {"summer_59": 5, "fall_11": 5}  # few tiles, other climates
 SIMULATED_SEEDS = range(100, 112)  # sample_tiles/ has seed 1
 
@@ -41,13 +45,20 @@ Sides = dict[str, Path]  # files of "sar" and "optical"
 def real_folders(data: Path, folder: Path, *, registered: bool = False) -> dict[str, Path]:
     """A folder for each scene, with train/, val/ and test/ as far as it has tiles of each; made if it is not there."""
     for scene, (collection, pattern) in SCENES.items():
-        for sar in sorted((data / collection / "sar").glob(pattern)):
-            split = _split(scene, sar.stem)
-            made = {side: folder / scene / split / side / sar.name for side in ("sar", "optical")}
-            if not all(file.exists() for file in made.values()):
-                given = {side: data / collection / side / sar.name for side in made}
-                make = _register if registered and split == "train" and scene in MISREGISTERED else _link
-                make(given, made)
+        tiles = {
+            sar.stem: {side: data / collection / side / sar.name for side in ("sar", "optical")}
+            for sar in sorted((data / collection / "sar").glob(pattern))
+        }
+        haze = _haze(scene, tiles) if scene in CITIES else None
+        for name, given in tiles.items():
+            split = _split(scene, name)
+            made = {side: folder / scene / split / side / file.name for side, file in given.items()}
+            if all(file.exists() for file in made.values()):
+                continue
+            if haze:
+                _city(given, made, haze, registered=registered and split == "train")
+            else:
+                _link(given, made)
     return {scene: folder / scene for scene in SCENES}
 
 
@@ -70,6 +81,12 @@ def _split(scene: str, tile: str) -> str:
     return "test" if tile in TEST else "train"
 
 
+def _haze(scene: str, tiles: dict[str, Sides]) -> Stretch:
+    """What becomes black and white of a scene's optical images, by its tiles for training."""
+    files = [sides["optical"] for name, sides in tiles.items() if _split(scene, name) == "train"]
+    return Stretch(dark_object(np.concatenate([_read(file)[0].reshape(3, -1) for file in files], axis=1)), WHITE)
+
+
 def _link(given: Sides, made: Sides) -> None:
     for side, link in made.items():
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -77,21 +94,27 @@ def _link(given: Sides, made: Sides) -> None:
         link.symlink_to(given[side].resolve())
 
 
-def _register(given: Sides, made: Sides) -> None:
-    """Both sides without a rim, the optical one moved by whole pixels where its shift is clear."""
-    values, profiles = {}, {}
-    for side, file in given.items():
-        with rasterio.open(file) as dataset:
-            values[side], profiles[side] = dataset.read(), dataset.profile
-    rows, cols = _whole_shift(values["sar"][0], values["optical"].mean(0))
-    values["optical"] = np.roll(values["optical"], (rows, cols), (1, 2))
-    for side, file in made.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        kept = values[side][:, REACH:-REACH, REACH:-REACH]
-        placed = moved(profiles[side]["transform"], Window(REACH, REACH, *kept.shape[1:]))
-        size = {"height": kept.shape[1], "width": kept.shape[2], "transform": placed, "compress": "zstd"}
-        with rasterio.open(file, "w", **{**profiles[side], **size}) as dataset:
-            dataset.write(kept)
+def _city(given: Sides, made: Sides, haze: Stretch, *, registered: bool) -> None:
+    """Both sides, the optical one without haze; registered ones without a rim, moved where their shift is clear."""
+    (sar, sar_profile), (optical, optical_profile) = _read(given["sar"]), _read(given["optical"])
+    height, width = sar.shape[1:]
+    kept = Window(0, 0, height, width)
+    if registered:
+        rows, cols = _whole_shift(sar[0], optical.mean(0))
+        optical = np.roll(optical, (rows, cols), (1, 2))
+        kept = Window(REACH, REACH, height - 2 * REACH, width - 2 * REACH)
+    clear = np.moveaxis(to_bytes(np.moveaxis(optical, 0, -1), haze), -1, 0)
+    for side, values, profile in (("sar", sar, sar_profile), ("optical", clear, optical_profile)):
+        placed = moved(profile["transform"], kept)
+        size = {"height": kept.height, "width": kept.width, "transform": placed, "compress": "zstd"}
+        made[side].parent.mkdir(parents=True, exist_ok=True)
+        with rasterio.open(made[side], "w", **{**profile, **size}) as dataset:
+            dataset.write(values[:, kept.rows, kept.cols])
+
+
+def _read(file: Path) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    with rasterio.open(file) as dataset:
+        return dataset.read(), dataset.profile
 
 
 def _whole_shift(sar: NDArray[np.uint8], luminance: NDArray[np.float64]) -> tuple[int, int]:

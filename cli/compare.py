@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 @click.option("--uncertainty", type=options.FILE, help="What `infer --uncertainty` wrote beside OUT.")
 @click.option("--size", default=2000, show_default=True, help="Pixels that the longer side of a picture may have.")
 @options.warp("OUT")
-@options.rgb("--truth")
-@options.stretch
+@options.optical("--truth")
 @options.model
 @options.unit
 @options.scene

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,7 @@ WIDTH = 13  # characters of a column
 @click.option("--window", type=int, help="Of the translation.  [default: 256, or as --prediction tells]")
 @click.option("--overlap", type=int, help="Of its windows.  [default: 64, or as --prediction tells]")
 @options.warp("--prediction")
-@options.rgb("--truth")
-@options.stretch
+@options.optical("--truth")
 @options.direction
 @options.skip_bad
 @options.unit
@@ -87,8 +86,11 @@ def _check_usage(
         raise click.UsageError("expected either --pairs DIR, or --prediction FILE and --truth FILE")
     if (settings["window"] is None) != (settings["overlap"] is None) and prediction:
         raise click.UsageError("--window and --overlap go together with --prediction")
-    others = ("split", "direction", "skip_bad", "backend") if prediction else ("sar", "warp", "rgb", "stretch")
-    _refuse(others, "--pairs" if prediction else "--prediction", settings)
+    if prediction:
+        _refuse(("split", "direction", "skip_bad", "backend"), "--pairs", settings)
+    else:
+        _refuse(("sar", "warp"), "--prediction", settings)
+        _refuse(("rgb", "stretch", "subtract_haze"), "--prediction", vars(settings["optical"]))
     if prediction and settings["precision"] != "auto":
         raise click.UsageError("--precision is for --pairs")
     if prediction and not settings["sar"]:
@@ -114,7 +116,7 @@ def _check_reports(
         check_distinct(json_file, report)
 
 
-def _refuse(names: Sequence[str], wanted: str, settings: dict[str, Any]) -> None:
+def _refuse(names: Sequence[str], wanted: str, settings: Mapping[str, Any]) -> None:
     for name in names:
         if settings[name]:
             raise click.UsageError(f"--{name.replace('_', '-')} is for {wanted}")
@@ -150,9 +152,7 @@ def _rasters(prediction: Path, truth: Path, settings: dict[str, Any], watch: Any
     from sartranslate.networks import bundle
 
     told = settings["window"], settings["overlap"]
-    chosen = RasterOptions(
-        settings["warp"], settings["rgb"], settings["stretch"], settings["unit"], None if told[0] is None else told
-    )
+    chosen = RasterOptions(settings["warp"], settings["optical"], settings["unit"], None if told[0] is None else told)
     radiometry = bundle.describe(settings["model"] or bundle.DEFAULT_MODEL).radiometry
     images = open_raster_images(prediction, truth, settings["sar"], radiometry, chosen)
     return evaluate_rasters(images, watch), images

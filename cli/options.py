@@ -72,12 +72,6 @@ direction: Decorator = click.option(
     "--direction", type=click.Choice(["AtoB", "BtoA"]), help="Of side-by-side images, A on the left.  [default: AtoB]"
 )
 skip_bad: Decorator = click.option("--skip-bad", is_flag=True, help="Leave out pairs that can not be used.")
-stretch: Decorator = click.option(
-    "--stretch",
-    type=(float, float),
-    metavar="LOW HIGH",
-    help="Optical values that become 0 and 255.  [default: bytes as they are, else the 1st and 99th percentile]",
-)
 
 
 def _keep_local(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -102,13 +96,6 @@ local_only: Decorator = click.option(
 def warp(raster: str) -> Decorator:
     """`--warp`, for a truth that does not lie on the pixels of a raster of that name."""
     return click.option("--warp", is_flag=True, help=f"Put --truth on the grid of {raster}.")
-
-
-def rgb(image: str) -> Decorator:
-    """`--rgb`, the bands of the optical image that an argument or option of that name names."""
-    return click.option(
-        "--rgb", metavar="R,G,B", callback=_colours, help=f"Bands of {image}.  [default: by colour or name]"
-    )
 
 
 def _colours(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
@@ -192,6 +179,42 @@ def scene(command: Command) -> Command:
         return command(scene=SceneOptions(**{name: settings.pop(name) for name in names}), **settings)
 
     return with_options(gathered, _SCENE_OPTIONS)
+
+
+def optical(image: str) -> Decorator:
+    """What a user says of the optical image that an argument or option of that name names, gathered into `optical`."""
+    decorators: list[Decorator] = [
+        click.option(
+            "--rgb", metavar="R,G,B", callback=_colours, help=f"Bands of {image}.  [default: by colour or name]"
+        ),
+        click.option(
+            "--stretch",
+            type=(float, float),
+            metavar="LOW HIGH",
+            help=f"Values of {image} that become 0 and 255."
+            "  [default: bytes as they are, else the 1st and 99th percentile]",
+        ),
+        click.option(
+            "--subtract-haze",
+            is_flag=True,
+            help=f"Take the haze out of {image}, which is not corrected for the atmosphere: the darkest of each colour "
+            "becomes 0, in place of LOW.",
+        ),
+    ]
+
+    def with_optical(command: Command) -> Command:
+        @wraps(command)
+        def gathered(**settings: Any) -> Any:
+            from dataclasses import fields
+
+            from sartranslate.scenes.optical import OpticalOptions
+
+            told = {field.name: settings.pop(field.name) for field in fields(OpticalOptions)}
+            return command(optical=OpticalOptions(**told), **settings)
+
+        return with_options(gathered, decorators)
+
+    return with_optical
 
 
 def area(command: Command) -> Command:

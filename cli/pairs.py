@@ -40,8 +40,7 @@ if TYPE_CHECKING:
 @click.option("--white", default=220, show_default=True, help="Least red, green and blue, of 255, that count as white.")
 @click.option("--check-shift", is_flag=True, help="Estimate how far each pair is misregistered, for the index.")
 @click.option("--max-shift", type=float, metavar="PIXELS", help="Drop tiles that are clearly misregistered by more.")
-@options.rgb("OPTICAL")
-@options.stretch
+@options.optical("OPTICAL")
 @click.option("--name", help="What the tiles' names begin with.  [default: the name of SAR]")
 @options.unit
 @options.scene
@@ -72,7 +71,7 @@ def pairs(
     from sartranslate.datasets.cutting import CuttingOptions
     from sartranslate.datasets.split import PlaceSplit
 
-    sar, optical, folder = options.split_paths(paths, bool(scene.files), "SAR", "OPTICAL", "DIR")
+    sar, image, folder = options.split_paths(paths, bool(scene.files), "SAR", "OPTICAL", "DIR")
     split = PlaceSplit(seed, block, guard, shares)
     cutting = {field.name: settings.pop(field.name) for field in fields(CuttingOptions) if field.name in settings}
     chosen = pairing.PairingOptions(cutting=CuttingOptions(split=split, **cutting), scene=scene, **settings)
@@ -82,7 +81,7 @@ def pairs(
             bar.total = planned
             bar.update(done - bar.n)
 
-        summary = pairing.make_pairs(sar, str(optical), Path(str(folder)), chosen, watch)
+        summary = pairing.make_pairs(sar, str(image), Path(str(folder)), chosen, watch)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:
@@ -92,7 +91,7 @@ def pairs(
 def _one_line(summary: PairingSummary) -> str:
     tiles = ", ".join(f"{count} {split}" for split, count in summary.tiles.items())
     dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.items()) or "none"
-    stretch = f"; optical {summary.stretch[0]:g}..{summary.stretch[1]:g} became 0..255" if summary.stretch else ""
+    stretch = f"; optical values {summary.stretch.describe()} became 0 to 255" if summary.stretch else ""
     return (
         f"{summary.folder}: {tiles} pairs of {summary.name}; dropped: {dropped};"
         f" SAR read as {summary.unit} ({summary.reason}){stretch}"

@@ -106,6 +106,20 @@ def test_a_warped_truth_is_offered_and_taken(
     assert sartranslate("evaluate", "--prediction", rasters[0], "--truth", larger, "--warp").exit_code == 0
 
 
+def test_a_truth_is_scored_without_its_haze(
+    sartranslate: Run, rasters: tuple[Path, ...], write_scene: WriteScene
+) -> None:
+    haze, ground = np.array([5, 15, 25]), textures(1, 280)[0]
+    ground[:9] = 0
+    out = write_scene("clear.tif", ground)
+    hazy = write_scene("hazy.tif", np.rint(haze + ground * (128 - haze) / 255).astype(np.uint8))
+    arguments = ("evaluate", "--prediction", out, "--truth", hazy, "--stretch", 0, 128, "--json", "-")
+    scores = [json.loads(sartranslate(*arguments, *told).output) for told in ((), ("--subtract-haze",))]
+    kept, gone = (content["methods"][0]["scores"]["spectral_angle"]["value"] for content in scores)
+    assert gone < 0.01 < 0.1 < kept
+    assert scores[1]["facts"]["Stretch"] == "optical values 5, 15, 25 to 128 become 0 and 255"
+
+
 def test_files_that_are_there_are_kept_unless_they_may_be_replaced(
     sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path
 ) -> None:
@@ -153,6 +167,8 @@ def test_scores_and_page_never_become_one_file(sartranslate: Run, rasters: tuple
         (("--prediction", "b", "--truth", "c", "--split", "val"), "--split is for --pairs"),
         (("--pairs", "a", "--warp"), "--warp is for --prediction"),
         (("--pairs", "a", "--sar", "s.tif"), "--sar is for --prediction"),
+        (("--pairs", "a", "--stretch", "1", "2"), "--stretch is for --prediction"),
+        (("--pairs", "a", "--subtract-haze"), "--subtract-haze is for --prediction"),
         (("--prediction", "b", "--truth", "c", "--window", 256), "--window and --overlap go together"),
         (("--prediction", "b", "--truth", "c", "--backend", "torch"), "--backend is for --pairs"),
         (("--prediction", "b", "--truth", "c", "--precision", "float32"), "--precision is for --pairs"),

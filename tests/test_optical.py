@@ -17,7 +17,7 @@ from rasterio.enums import ColorInterp
 
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.rasters.raster import moved
-from sartranslate.scenes.optical import open_optical, optical_reader
+from sartranslate.scenes.optical import OpticalOptions, open_optical, optical_reader
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene
@@ -38,7 +38,7 @@ def colours(height: int = SIZE, width: int = SIZE, dtype: str = "uint8") -> NDAr
 
 
 def read(path: Path, scene: Scene, window: Window = WHOLE, **told: Any) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    with optical_reader(open_optical(path, **told), scene) as reader:
+    with optical_reader(open_optical(path, OpticalOptions(**told)), scene) as reader:
         return reader.read(window)
 
 
@@ -186,6 +186,64 @@ def test_bytes_stay_as_they_are_unless_told(scene: Scene, write_scene: WriteScen
     assert (found == 128).all()
 
 
+HAZE = np.array([30, 60, 90])  # red, green and blue
+
+
+def hazy(dtype: str = "uint8", factor: int = 1) -> NDArray[Any]:
+    """Colours from black to white behind haze, black enough for the darkest thousandth, and fill in a corner."""
+    ground = np.linspace(0, 1, SIZE * SIZE).reshape(SIZE, SIZE, 1) * np.ones(3)
+    ground[:2] = 0
+    seen = factor * (HAZE + ground * (255 - HAZE))
+    seen[-9:, -9:] = 0
+    return np.rint(seen).astype(dtype)
+
+
+@pytest.mark.parametrize(("dtype", "factor", "told"), [("uint8", 1, None), ("uint16", 20, (0, 5100))])
+def test_haze_is_what_the_darkest_of_each_colour_has(
+    scene: Scene, write_scene: WriteScene, dtype: str, factor: int, told: tuple[float, float] | None
+) -> None:
+    path = write_scene("hazy.tif", hazy(dtype, factor))
+    optical = open_optical(path, OpticalOptions(stretch=told, subtract_haze=True))
+    assert optical.stretch == (tuple(HAZE * factor), 255 * factor)
+    found, mask = read(path, scene, stretch=told, subtract_haze=True)
+    assert mask.all()
+    ground = np.rint(np.linspace(0, 255, SIZE * SIZE)).reshape(SIZE, SIZE, 1)
+    assert abs(found[2:-9].astype(int) - ground[2:-9]).max() <= 2  # grey: the haze's colour has gone
+    assert not found[:2].any()
+
+
+def test_an_image_without_haze_stays_as_it_is(scene: Scene, write_scene: WriteScene) -> None:
+    rgb = colours()
+    rgb[::4, ::4] = [[0, 9, 9], [9, 0, 9], [9, 9, 0]] * (SIZE // 12) * np.ones((SIZE // 4, 1, 1), int)
+    path = write_scene("clear.tif", rgb)
+    assert np.array_equal(read(path, scene, subtract_haze=True)[0], rgb)
+
+
+def test_sixteen_bits_without_haze_end_at_the_percentile_of_all_colours(write_scene: WriteScene) -> None:
+    values = hazy("uint16", 20)
+    optical = open_optical(write_scene("hazy.tif", values), OpticalOptions(subtract_haze=True))
+    assert optical.stretch is not None
+    assert optical.stretch.high == pytest.approx(np.percentile(values, 99))
+    assert optical.stretch.low == tuple(HAZE * 20)
+    assert optical.stretch.describe().startswith("600, 1200, 1800 to ")
+
+
+@pytest.mark.parametrize(
+    ("value", "told", "found"),
+    [
+        (0, None, "no valid pixels but black ones, so no haze to measure"),
+        (255, None, "without haze the stretch is 255, 255, 255 to 255, expected low < high in each colour"),
+        (90, (0, 80), "without haze the stretch is 90, 90, 90 to 80, expected low < high in each colour"),
+    ],
+)
+def test_an_image_that_haze_can_not_be_measured_on_is_refused(
+    write_scene: WriteScene, value: int, told: tuple[float, float] | None, found: str
+) -> None:
+    path = write_scene("flat.tif", np.full((SIZE, SIZE, 3), value, np.uint8))
+    with pytest.raises(SceneError, match=rf"flat\.tif: {found}"):
+        open_optical(path, OpticalOptions(stretch=told, subtract_haze=True))
+
+
 def test_an_image_of_one_value_has_nothing_to_stretch(write_scene: WriteScene) -> None:
     path = write_scene("flat.tif", np.full((SIZE, SIZE, 3), 700, np.uint16))
     with pytest.raises(SceneError, match=r"flat\.tif: all valid pixels have about the same value \(700\)"):
@@ -225,7 +283,7 @@ def test_colours_are_known_by_their_names(
 def test_bands_told_go_before_names(write_scene: WriteScene) -> None:
     values = np.random.default_rng(0).integers(0, 9000, (8, 8, 4)).astype(np.uint16)
     path = write_scene("s2.tif", values, ("B2", "B3", "B4", "B8"))
-    assert open_optical(path, rgb=(4, 3, 2)).bands == (4, 3, 2)
+    assert open_optical(path, OpticalOptions(rgb=(4, 3, 2))).bands == (4, 3, 2)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5])
@@ -240,14 +298,14 @@ def test_unnamed_bands_are_refused_with_the_option_that_names_them(write_scene: 
 def test_bands_that_are_not_there_are_refused(write_scene: WriteScene, rgb: tuple[int, ...]) -> None:
     path = write_scene("rgb.tif", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(SceneError, match=r"rgb\.tif: bands .* of 3 told, expected three"):
-        open_optical(path, rgb)
+        open_optical(path, OpticalOptions(rgb))
 
 
 @pytest.mark.parametrize("stretch", [(5.0, 5.0), (9.0, 1.0), (np.nan, 1.0)])
 def test_a_stretch_without_a_range_is_refused(write_scene: WriteScene, stretch: tuple[float, float]) -> None:
     path = write_scene("rgb.tif", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(OptionError, match="expected low < high"):
-        open_optical(path, stretch=stretch)
+        open_optical(path, OpticalOptions(stretch=stretch))
 
 
 def test_an_image_on_no_ground_is_refused(write_scene: WriteScene) -> None:

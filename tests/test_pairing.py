@@ -34,6 +34,7 @@ from sartranslate.datasets.tiles import find_tiles
 from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
 from sartranslate.infer.planning import InferenceOptions, plan
 from sartranslate.rasters.raster import moved
+from sartranslate.scenes.optical import OpticalOptions
 from sartranslate.scenes.reader import scene_reader
 from sartranslate.scenes.scene import open_scene
 from sartranslate.scenes.source import SceneOptions
@@ -158,7 +159,7 @@ def test_an_optical_image_of_other_crs_and_pixels_lands_on_the_sar_pixels_of_a_s
     shown = np.repeat((x - 500_000)[..., None], 3, axis=-1).astype(np.float32)
     place = {"crs": CRS.from_epsg(4326), "transform": Affine(1e-4, 0, west, 0, -7e-5, north)}
     optical = write_scene("degrees.tif", shown, **place)
-    make_pairs(sar, optical, folder, replace(options(), stretch=(0, 2550), unit="power"))
+    make_pairs(sar, optical, folder, replace(options(), optical=OpticalOptions(stretch=(0, 2550)), unit="power"))
     assert len(records(folder)) > 6
     for record in records(folder):
         with rasterio.open(sides(folder, record)[0]) as tile, rasterio.open(sides(folder, record)[1]) as image:
@@ -604,6 +605,22 @@ def test_the_command_says_what_it_cut_and_dropped(sar: Path, optical: Path, fold
     line = sartranslate("pairs", sar, optical, folder, "--tile", 16, *split, "--overwrite").stdout
     assert f"{summary['tiles']['train']} train, {summary['tiles']['val']} val" in line
     assert f"dropped: {summary['dropped']['between splits']} between splits" in line
+
+
+def test_haze_leaves_the_tiles_and_the_command_says_how_much(
+    sar: Path, write_scene: WriteScene, folder: Path, sartranslate: Run
+) -> None:
+    haze, ground = np.array([20, 40, 60]), colours() // 2
+    ground[:4] = 0
+    hazy = write_scene("hazy.tif", (haze + ground).astype(np.uint8))
+    done = sartranslate(
+        "pairs", sar, hazy, folder, "--tile", 96, "--shares", 1, 0, 0, "--subtract-haze", "--stretch", 9, 200
+    )
+    assert "; optical values 20, 40, 60 to 200 became 0 to 255" in done.output
+    (tile,) = folder.glob("train/optical/*.tif")
+    with rasterio.open(tile) as dataset:
+        found = np.moveaxis(dataset.read(), 0, -1)
+    assert np.array_equal(found, np.rint(ground[:, :96] * 255.0 / (200 - haze)))
 
 
 @pytest.mark.parametrize("name", ["my scene (1).tif", ".hidden.tif", "Zürich.tif"])

@@ -16,6 +16,7 @@ from sartranslate.backscatter.scaling import resolve_scaling
 from sartranslate.errors import OptionError, PairsError, SartranslateError, SceneError
 from sartranslate.evaluate.raster_images import RasterImages, RasterOptions, open_raster_images
 from sartranslate.quality.seams import Borders, SeamSums, TranslatedRegion
+from sartranslate.scenes.optical import OpticalOptions
 from sartranslate.scenes.sampling import sample_scene
 from sartranslate.scenes.scene import open_scene
 from sartranslate.streaming.windows import Window, WindowGrid
@@ -186,12 +187,12 @@ def test_a_truth_with_another_number_of_bands_is_refused_unless_they_are_chosen(
     truth = write_scene("four.tif", four, photometric="minisblack", alpha="no")
     with pytest.raises(SceneError, match=r"four.tif: 4 bands, expected red, green and blue; choose with --rgb"):
         opened(prediction, truth)
-    assert (whole(opened(prediction, truth, rgb=(3, 2, 1)))[1] == TRUTH).all()
+    assert (whole(opened(prediction, truth, optical=OpticalOptions(rgb=(3, 2, 1))))[1] == TRUTH).all()
 
 
 def test_a_truth_that_is_not_bytes_is_stretched_as_told(prediction: Path, write_scene: WriteScene) -> None:
     truth = write_scene("reflectance.tif", TRUTH.astype(np.uint16) * 10)
-    assert (whole(opened(prediction, truth, stretch=(0, 2550)))[1] == TRUTH).all()
+    assert (whole(opened(prediction, truth, optical=OpticalOptions(stretch=(0, 2550))))[1] == TRUTH).all()
 
 
 @pytest.mark.parametrize("place", [{"crs": None}, {"transform": None}])

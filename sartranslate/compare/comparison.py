@@ -15,7 +15,7 @@ from sartranslate.errors import OptionError, PairsError
 from sartranslate.evaluate.raster_images import check_rgb
 from sartranslate.quality.uncertainty import SPREAD_TAG
 from sartranslate.rasters.raster import stored_tags
-from sartranslate.scenes.optical import Optical, open_optical
+from sartranslate.scenes.optical import Optical, OpticalOptions, open_optical
 from sartranslate.scenes.pixel_grid import PixelGrid, corner_within, other_grid
 from sartranslate.scenes.reader import block_cache
 from sartranslate.scenes.sampling import scene_scaling
@@ -35,8 +35,7 @@ class ComparisonOptions:
     uncertainty: Path | None = None  # raster of `infer --uncertainty`
     size: int = 2000  # pixels that the longer side of a picture may have
     warp: bool = False  # put the truth on the grid of the translation
-    rgb: tuple[int, ...] = ()  # red, green and blue band of the truth; empty: by colour or name
-    stretch: tuple[float, float] | None = None  # values of the truth that become 0 and 255; None: as `open_optical`
+    optical: OpticalOptions = field(default_factory=OpticalOptions)  # of the truth
     unit: str | None = None  # of the SAR values; None: guessed
     keep: tuple[Path, ...] = ()  # files that the page must never replace: the model
     scene: SceneOptions = field(default_factory=SceneOptions)
@@ -103,7 +102,7 @@ def _part(whole: Scene, translation: Scene, advice: str) -> Part:
 
 
 def _truth(translation: Scene, options: ComparisonOptions) -> Optical:
-    optical = open_optical(str(options.truth), options.rgb, options.stretch)
+    optical = open_optical(str(options.truth), options.optical)
     grid = PixelGrid(optical.height, optical.width, optical.crs, optical.transform)
     if not options.warp and grid.corner_of(PixelGrid.of(translation)) is None:
         raise other_grid(optical.path, grid, translation, "; --warp puts it there")

@@ -14,12 +14,12 @@ from sartranslate.backscatter.radiometry import IMAGE, Radiometry
 from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
 from sartranslate.counts import counted
 from sartranslate.datasets.pair_check import CheckedPair, PairOptions, check_pairs
-from sartranslate.datasets.pairs import Pair, PairFolder, PairSet, Stretch, scaled
+from sartranslate.datasets.pairs import Pair, PairFolder, PairSet, scaled
 from sartranslate.datasets.sides import is_coloured, open_image
 from sartranslate.datasets.tiles import TRAINING, Fault, FoundTiles, PairFiles, find_tiles
 from sartranslate.errors import PairsError, SceneError
 from sartranslate.printable import printable
-from sartranslate.scenes.optical import STRETCH
+from sartranslate.scenes.stretch import Stretch, percentile_stretch
 
 PEEKED = 8  # images of a folder, evenly spread, that say whether it shows colours
 SCALED_BYTES = 4  # of a channel of the source in a pixel; a target takes three
@@ -161,10 +161,7 @@ def _stretch(pairs: Sequence[CheckedPair], known: Stretch | None) -> Stretch | N
     samples = [pair.target_sample for pair in pairs if pair.target_sample is not None]
     if known or not samples:
         return known
-    low, high = np.percentile(np.concatenate(samples).astype(np.float64), STRETCH)
-    if not low < high:
-        raise SceneError(f"all optical tiles have about the same value ({low:g}): nothing to stretch")
-    return float(low), float(high)
+    return percentile_stretch(np.concatenate(samples).astype(np.float64), "optical tiles")
 
 
 def _scaled(pairs: deque[CheckedPair], shared: SceneScaling | None, stretch: Stretch | None) -> Iterator[Pair]:

@@ -24,11 +24,12 @@ from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
 from sartranslate.rasters.geotiff import write_errors
 from sartranslate.rasters.raster import named_errors
 from sartranslate.scenes.footprint import footprint, scene_footprint
-from sartranslate.scenes.optical import Optical, open_optical
+from sartranslate.scenes.optical import Optical, OpticalOptions, open_optical
 from sartranslate.scenes.reader import block_cache
 from sartranslate.scenes.sampling import sample_scene
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
+from sartranslate.scenes.stretch import Stretch
 from sartranslate.streaming.windows import Window
 
 INDEX_NAME = "index.gpkg"
@@ -42,8 +43,7 @@ class PairingOptions:
     cutting: CuttingOptions = field(default_factory=CuttingOptions)
     scene: SceneOptions = field(default_factory=SceneOptions)
     unit: str | None = None  # of the SAR values; None: guessed
-    rgb: tuple[int, ...] = ()  # red, green and blue band of the optical image; empty: by name
-    stretch: tuple[float, float] | None = None  # optical values that become 0 and 255; None: bytes, or percentiles
+    optical: OpticalOptions = field(default_factory=OpticalOptions)
     name: str | None = None  # that the tiles' names begin with; None: the scene's
     overwrite: bool = False  # tiles of an earlier run with this name
 
@@ -62,7 +62,7 @@ class PairingSummary:
     dropped: dict[str, int]  # by reason
     unit: str  # of the SAR values
     reason: str  # why this unit was assumed
-    stretch: tuple[float, float] | None  # optical values that became 0 and 255
+    stretch: Stretch | None  # optical values that became 0 and 255
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -84,7 +84,7 @@ def make_pairs(
     options = options or PairingOptions()
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, expected a folder")
-    scene, image = open_scene(sar, None, options.scene), open_optical(optical, options.rgb, options.stretch)
+    scene, image = open_scene(sar, None, options.scene), open_optical(optical, options.optical)
     name = options.name or _stem(scene.files[0] if sar is None else os.fspath(sar))
     old, others = _index(folder, name, options)
     _check_size(scene, options.cutting.tile)

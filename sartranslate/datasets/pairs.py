@@ -17,10 +17,8 @@ from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.counts import counted
 from sartranslate.datasets.sides import Image, Side
 from sartranslate.recipes.augmentation import Patches
-from sartranslate.scenes.optical import to_bytes
+from sartranslate.scenes.stretch import Stretch, to_bytes
 from sartranslate.streaming.windows import Window
-
-Stretch = tuple[float, float]
 
 
 class Scaled(NamedTuple):
@@ -98,8 +96,7 @@ class PairFolder:
         for scaling, count in Counter(pair.scaling for pair in self.pairs).items():
             yield f"{self.path}: {counted(count, 'pair')}: {scaling.describe()}"
         if self.stretch:
-            low, high = self.stretch
-            yield f"{self.path}: optical values {low:g} to {high:g}, percentiles 1 and 99, become 0 and 255"
+            yield f"{self.path}: optical values {self.stretch.describe()}, percentiles 1 and 99, become 0 and 255"
 
 
 @dataclass(frozen=True)

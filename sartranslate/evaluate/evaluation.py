@@ -81,8 +81,7 @@ def evaluate_rasters(images: RasterImages, watch: Watch = lambda done, planned: 
     """Scores of a translated scene. Raises `PairsError` where nothing is valid."""
     facts = {"Prediction": images.prediction.path, "Truth": images.truth.path}
     if images.truth.stretch:
-        low, high = images.truth.stretch
-        facts["Stretch"] = f"optical values {low:g} to {high:g} become 0 and 255"
+        facts["Stretch"] = f"optical values {images.truth.stretch.describe()} become 0 and 255"
     if images.sar:
         facts |= {"SAR": images.sar.scene.path, "Scaling": images.sar.scaling.describe()}
     notes = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sartranslate.backscatter.radiometry import Radiometry
@@ -15,7 +15,7 @@ from sartranslate.errors import PairsError
 from sartranslate.quality.scoring import SIZE, Picture, Place, Sample
 from sartranslate.quality.seams import WINDOW_TAG, SeamSums, TranslatedRegion
 from sartranslate.rasters.raster import opened_raster
-from sartranslate.scenes.optical import Optical, open_optical, optical_reader
+from sartranslate.scenes.optical import Optical, OpticalOptions, open_optical, optical_reader
 from sartranslate.scenes.pixel_grid import PixelGrid, corner_within, other_grid
 from sartranslate.scenes.reader import scene_reader
 from sartranslate.scenes.sampling import scene_scaling
@@ -31,8 +31,7 @@ class RasterOptions:
     """What a user says of the rasters that their files do not say."""
 
     warp: bool = False  # put the truth on the grid of the prediction
-    rgb: tuple[int, ...] = ()  # red, green and blue band of the truth; empty: by colour or name
-    stretch: tuple[float, float] | None = None  # values of the truth that become 0 and 255; None: as `open_optical`
+    optical: OpticalOptions = field(default_factory=OpticalOptions)  # of the truth
     unit: str | None = None  # of the SAR values; None: guessed
     windows: tuple[int, int] | None = None  # size and overlap of those from the corner on; None: as a tag says
 
@@ -110,7 +109,7 @@ def open_raster_images(
     """
     options = options or RasterOptions()
     scene = _prediction(prediction)
-    optical = open_optical(truth, options.rgb, options.stretch)
+    optical = open_optical(truth, options.optical)
     if not options.warp:
         grid = PixelGrid(optical.height, optical.width, optical.crs, optical.transform)
         if not grid.is_that_of(PixelGrid.of(scene)):

@@ -19,7 +19,7 @@ from sartranslate.datasets.tiles import TRAINING, find_tiles
 from sartranslate.errors import PairsError
 from sartranslate.quality.scoring import SIZE, Picture, Place, Sample
 from sartranslate.quality.seams import SeamSums, TranslatedRegion
-from sartranslate.scenes.optical import to_bytes
+from sartranslate.scenes.stretch import to_bytes
 from sartranslate.streaming.sliding import Generator, Patch, slide
 from sartranslate.streaming.windows import Window, WindowGrid
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +20,23 @@ from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.rasters.raster import applied, named_errors, opened_raster, read_window
 from sartranslate.scenes.scene import Scene
+from sartranslate.scenes.stretch import WHITE, Stretch, percentile_stretch, to_bytes, without_haze
 from sartranslate.streaming.windows import Window
 
 COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 NAMES = (("RED", "B4", "B04"), ("GREEN", "B3", "B03"), ("BLUE", "B2", "B02"))  # with Sentinel-2's
-STRETCH = (1.0, 99.0)  # percentiles of the whole image, all three bands together, so that colours keep their balance
-SAMPLED = 1024  # pixels along each axis that percentiles are taken of
+SAMPLED = 1024  # pixels along each axis that a stretch is measured on
 TOLERANCE = 0.01  # optical pixels; rasterio fails at 0 with a grid told
 FINER = 1.5  # optical pixels this much smaller than the grid's, along each axis, are averaged
+
+
+@dataclass(frozen=True)
+class OpticalOptions:
+    """What a user says of an optical image that its file does not say."""
+
+    rgb: tuple[int, ...] = ()  # its red, green and blue band, 1-based; empty: by colour or name
+    stretch: tuple[float, float] | None = None  # values that become 0 and 255; None: bytes as they are, or percentiles
+    subtract_haze: bool = False  # 0 is the dark object of each colour, whatever the stretch begins at
 
 
 @dataclass(frozen=True)
@@ -40,28 +49,25 @@ class Optical:
     height: int
     width: int
     bands: tuple[int, ...]  # red, green and blue, 1-based
-    stretch: tuple[float, float] | None  # what becomes 0 and 255; None: bytes already
+    stretch: Stretch | None  # None: bytes already
 
 
-def open_optical(
-    path: str | os.PathLike[str], rgb: Sequence[int] = (), stretch: tuple[float, float] | None = None
-) -> Optical:
+def open_optical(path: str | os.PathLike[str], options: OpticalOptions | None = None) -> Optical:
     """Check that `path` is an optical image on known ground, and find its red, green and blue bands.
 
     They are known by colour or name; three bands, or three and alpha, are taken in their order. Values other than
-    bytes are stretched between percentiles of the whole image. Raises `SceneError` otherwise.
+    bytes are stretched between percentiles of the whole image. Raises `SceneError` otherwise, and `OptionError` for a
+    stretch without a range.
     """
+    options = options or OpticalOptions()
     with opened_raster(path) as dataset:
         if dataset.crs is None or dataset.transform.is_identity:
             raise SceneError("no georeference, expected an optical image with CRS and transform")
-        bands = tuple(rgb) or _colours(dataset)
+        bands = options.rgb or _colours(dataset)
         if len(bands) != 3 or not all(1 <= band <= dataset.count for band in bands):
             raise SceneError(f"bands {', '.join(map(str, bands))} of {dataset.count} told, expected three for RGB")
-        if stretch is None and any(dataset.dtypes[band - 1] != "uint8" for band in bands):
-            stretch = _percentiles(dataset, bands)
-        if stretch is not None and not stretch[0] < stretch[1]:
-            raise OptionError(f"stretch {stretch[0]} to {stretch[1]}: expected low < high")
         shape = dataset.height, dataset.width
+        stretch = _stretch(dataset, bands, options)
         return Optical(os.fspath(path), dataset.crs, dataset.transform, *shape, bands, stretch)
 
 
@@ -110,26 +116,27 @@ def _colours(dataset: Any) -> tuple[int, ...]:
     return tuple(data)
 
 
-def _percentiles(dataset: Any, bands: tuple[int, ...]) -> tuple[float, float]:
+def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions) -> Stretch | None:
+    """As told, or as measured where the values are no bytes."""
+    told = Stretch(*options.stretch) if options.stretch else None
+    if options.stretch and not options.stretch[0] < options.stretch[1]:
+        raise OptionError(f"stretch {options.stretch[0]} to {options.stretch[1]}: expected low < high")
+    are_bytes = all(dataset.dtypes[band - 1] == "uint8" for band in bands)
+    if not options.subtract_haze and (told or are_bytes):
+        return told
+    sample = _sample(dataset, bands)
+    stretch = told or (Stretch(0, WHITE) if are_bytes else percentile_stretch(sample, "valid pixels"))
+    return without_haze(stretch, sample) if options.subtract_haze else stretch
+
+
+def _sample(dataset: Any, bands: tuple[int, ...]) -> NDArray[np.float64]:
+    """(3, N) values of valid pixels from all over the image."""
     shape = (min(SAMPLED, dataset.height), min(SAMPLED, dataset.width))
     values = dataset.read(list(bands), out_shape=(3, *shape), masked=True).astype(np.float64)
     valid = values.data[:, np.isfinite(values.data).all(axis=0) & ~np.ma.getmaskarray(values).any(axis=0)]
     if not valid.size:
         raise SceneError("no valid pixels")
-    low, high = np.percentile(valid, STRETCH)
-    if not low < high:
-        raise SceneError(f"all valid pixels have about the same value ({low:g}): nothing to stretch")
-    return float(low), float(high)
-
-
-def to_bytes(values: NDArray[Any], stretch: tuple[float, float] | None) -> NDArray[np.uint8]:
-    """Values stretched so that these two become 0 and 255, clipped beyond and rounded; bytes as they are for None."""
-    if stretch is None:
-        return np.asarray(values, np.uint8)
-    low, high = stretch
-    # Clipped first, since invalid pixels may be as large as their type allows.
-    scaled = (np.clip(np.nan_to_num(values), low, high).astype(np.float32) - low) * (255 / (high - low))
-    return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
+    return np.asarray(valid)
 
 
 def _finer(optical: Optical, scene: Scene) -> bool:
