@@ -4,16 +4,16 @@ DATA holds `s1s2/` and `sen12/` with `sar/` and `optical/` each: Sentinel-1 and 
 San Antonio (VH), and tiles of three SEN1-2 regions (VV). Each city and each region is one scene, so one folder. Held
 out are contiguous fragments of each city, others for the test, and one region. Simulated pairs are for training only.
 
-The optical images of both cities are Sentinel-2 L1C, not corrected for the atmosphere: nothing in them is darker than
-dark blue. So the haze of each city, measured on its fragments for training, is subtracted from all of its fragments.
-Their two sides lie off each other by up to 6 px, each by its own shift. Those for training can be registered, so that
-the network is not taught to blur; those for validation and test stay where they are.
+Fragments of the cities lie off each other by up to 6 px, each by its own shift. Those for training can be registered,
+so that the network is not taught to blur; those for validation and test stay where they are. Their optical images are
+Sentinel-2 L1C, not corrected for the atmosphere: nothing in them is darker than dark blue. The haze of each city,
+measured on its fragments for training, can be subtracted from all of them.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
@@ -23,6 +23,7 @@ from sartranslate.datasets.coregistration import CLEAR, REACH, estimate_shift
 from sartranslate.rasters.raster import moved
 from sartranslate.scenes.stretch import WHITE, Stretch, dark_object, to_bytes
 from sartranslate.simulate.simulation import SimulationOptions, simulate
+from sartranslate.simulate.speckle import Speckle
 from sartranslate.streaming.windows import Window
 
 VALIDATION = {"la_047", "la_048", "la_060", "la_061", "sat_258", "sat_259", "sat_260"}
@@ -35,43 +36,58 @@ SCENES = {
     "fall_11": ("sen12", "ROIs1970_fall_11_*"),
 }
 HELD_OUT_SCENE = "fall_2"
-CITIES = {"la", "sat"}  # hazy and misregistered
+CITIES = {"la", "sat"}  # misregistered and hazy
 REPEATS = {"summer_59": 5, "fall_11": 5}  # few tiles, other climates
 SIMULATED_SEEDS = range(100, 112)  # sample_tiles/ has seed 1
 
 Sides = dict[str, Path]  # files of "sar" and "optical"
 
 
-def real_folders(data: Path, folder: Path, *, registered: bool = False) -> dict[str, Path]:
+class Preparation(NamedTuple):
+    """What is done to pairs beforehand."""
+
+    registered: bool = False  # those of the cities for training
+    subtract_haze: bool = False  # of the cities
+    speckle: Speckle = "white"  # of simulated pairs
+
+    @property
+    def folder(self) -> str:
+        """A name for a folder of such pairs, such as "pairs_registered_white"."""
+        done = [name for name in ("registered", "subtract_haze") if getattr(self, name)]
+        return "_".join(["pairs", *done, self.speckle])
+
+
+def real_folders(data: Path, folder: Path, prepared: Preparation) -> dict[str, Path]:
     """A folder for each scene, with train/, val/ and test/ as far as it has tiles of each; made if it is not there."""
     for scene, (collection, pattern) in SCENES.items():
         tiles = {
             sar.stem: {side: data / collection / side / sar.name for side in ("sar", "optical")}
             for sar in sorted((data / collection / "sar").glob(pattern))
         }
-        haze = _haze(scene, tiles) if scene in CITIES else None
+        haze = _haze(scene, tiles) if scene in CITIES and prepared.subtract_haze else None
         for name, given in tiles.items():
             split = _split(scene, name)
             made = {side: folder / scene / split / side / file.name for side, file in given.items()}
             if all(file.exists() for file in made.values()):
                 continue
-            if haze:
-                _city(given, made, haze, registered=registered and split == "train")
+            registered = scene in CITIES and prepared.registered and split == "train"
+            if haze or registered:
+                _prepare(given, made, haze, registered=registered)
             else:
                 _link(given, made)
     return {scene: folder / scene for scene in SCENES}
 
 
-def training_folders(data: Path, folder: Path, *, registered: bool = False) -> list[Path]:
+def training_folders(data: Path, folder: Path, prepared: Preparation) -> list[Path]:
     """All that is trained on, folders of few tiles several times."""
-    found = real_folders(data, folder, registered=registered)
+    found = real_folders(data, folder, prepared)
     real = [path for name, path in found.items() if name != HELD_OUT_SCENE]
     repeated = [path for path in real for _ in range(REPEATS.get(path.name, 1))]
-    return [*repeated, *_simulated(folder)]
+    return [*repeated, *_simulated(folder, prepared.speckle)]
 
 
-def validation_folders(data: Path, folder: Path) -> list[Path]:
-    folders = real_folders(data, folder)
+def validation_folders(data: Path, folder: Path, prepared: Preparation) -> list[Path]:
+    folders = real_folders(data, folder, prepared)
     return [folders[scene] for scene in ("la", "sat", HELD_OUT_SCENE)]
 
 
@@ -94,7 +110,7 @@ def _link(given: Sides, made: Sides) -> None:
         link.symlink_to(given[side].resolve())
 
 
-def _city(given: Sides, made: Sides, haze: Stretch, *, registered: bool) -> None:
+def _prepare(given: Sides, made: Sides, haze: Stretch | None, *, registered: bool) -> None:
     """Both sides, the optical one without haze; registered ones without a rim, moved where their shift is clear."""
     (sar, sar_profile), (optical, optical_profile) = _read(given["sar"]), _read(given["optical"])
     height, width = sar.shape[1:]
@@ -123,11 +139,11 @@ def _whole_shift(sar: NDArray[np.uint8], luminance: NDArray[np.float64]) -> tupl
     return (round(shift.rows), round(shift.cols)) if shift.clarity >= CLEAR else (0, 0)
 
 
-def _simulated(folder: Path) -> list[Path]:
+def _simulated(folder: Path, speckle: Speckle) -> list[Path]:
     """One landscape for each seed, every third one in VV."""
     folders = [folder / f"sim{seed}" for seed in SIMULATED_SEEDS]
     for seed, place in zip(SIMULATED_SEEDS, folders, strict=True):
         if not place.exists():
-            polarisation = "VV" if seed % 3 == 0 else "VH"
-            simulate(place, SimulationOptions(pairs=6, tile_size=512, seed=seed, polarisations=(polarisation,)))
+            polarisations = ("VV",) if seed % 3 == 0 else ("VH",)
+            simulate(place, SimulationOptions(6, 512, seed=seed, polarisations=polarisations, speckle=speckle))
     return folders

@@ -1,7 +1,8 @@
 """What pays for the default model, in measured steps, and how far it is ahead of the plain recipe.
 
     python benchmarks/default_model_study.py --data DATA --out RUNS [--updates N] [--filters 24] [--seeds 1]
-        [--variants NAME...] [--registered] [--start MODEL] [--backend torch] [--table]
+        [--variants NAME...] [--registered] [--subtract-haze] [--speckle correlated] [--start MODEL] [--backend torch]
+        [--table]
 
 DATA is what `default_model_data` describes; every variant is trained on its training part with the same filters and
 makes the same number of updates of the generator in all, at the batch size of its recipe. Scores are those of
@@ -15,14 +16,15 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from default_model_data import training_folders, validation_folders
+from default_model_data import Preparation, training_folders, validation_folders
 from stages import Stage, provenance, train_stages
 from train_default_model import FILTERS, STAGES, UPDATES
 from variants import print_table, result
 
 from sartranslate.networks import backend
+from sartranslate.simulate.speckle import Speckle
 
 COLUMNS = (
     "psnr",
@@ -115,8 +117,10 @@ def main() -> None:
     arguments = _parse()
     if not arguments.table:
         backend.select(arguments.backend)
-        folders = training_folders(arguments.data, arguments.out / "pairs", registered=arguments.registered)
-        held_out = validation_folders(arguments.data, arguments.out / "pairs")
+        prepared = Preparation(arguments.registered, arguments.subtract_haze, arguments.speckle)
+        pairs = arguments.out / prepared.folder
+        folders = training_folders(arguments.data, pairs, prepared)
+        held_out = validation_folders(arguments.data, pairs, prepared)
         for seed in arguments.seeds:
             for name in arguments.variants:
                 train = partial(_train, arguments, VARIANTS[name], seed, folders)
@@ -133,6 +137,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="SEED", help="one after the other")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--registered", action="store_true", help="train on registered pairs")
+    parser.add_argument("--subtract-haze", action="store_true", help="train and score on cities without haze")
+    parser.add_argument("--speckle", choices=get_args(Speckle), default="white", help="of simulated pairs")
     parser.add_argument("--start", type=Path, help="model that the first stage goes on from")
     parser.add_argument("--backend", choices=backend.BACKENDS)
     parser.add_argument("--table", action="store_true", help="print what is there")

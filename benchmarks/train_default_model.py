@@ -23,6 +23,7 @@ from default_model_data import (
     SIMULATED_SEEDS,
     TEST,
     VALIDATION,
+    Preparation,
     training_folders,
     validation_folders,
 )
@@ -69,8 +70,10 @@ STAGES = (
 def main() -> None:
     arguments = _parse()
     backend.select(arguments.backend)
-    folders = training_folders(arguments.data, arguments.out / "pairs", registered=True)
-    held_out = validation_folders(arguments.data, arguments.out / "pairs")
+    prepared = Preparation(registered=True)
+    pairs = arguments.out / prepared.folder
+    folders = training_folders(arguments.data, pairs, prepared)
+    held_out = validation_folders(arguments.data, pairs, prepared)
     filters = {"generator.filters": FILTERS, "discriminator.filters": FILTERS}
     run = arguments.out / "default"
     model = train_stages(STAGES, folders, run, seed=SEED, updates=UPDATES, changes=filters, held_out=held_out)
