@@ -84,6 +84,7 @@ def fuzzed(folder: Path, seed: int, **sizes: int) -> dict[str, list[dict[str, An
     return {name: [case for case in cases if case["corpus"] == name] for name in sizes}
 
 
+@pytest.mark.long
 @FORKS
 def test_damaged_files_end_in_a_result_or_one_line(tmp_path: Path) -> None:
     sizes = {"scenes": 20, "bundles": 20, "folders": 10, "areas": 10}
@@ -98,12 +99,14 @@ def test_many_damaged_files_end_in_a_result_or_one_line(tmp_path: Path) -> None:
     fuzzed(tmp_path, 2, scenes=500, bundles=300, folders=150, areas=150)
 
 
+@pytest.mark.long
 @FORKS
 @pytest.mark.parametrize("what", BAD)
 def test_what_is_looked_for_is_found(probed: dict[str, list[str]], what: str) -> None:
     assert any(kind.startswith(BAD[what]) for kind in probed[what])
 
 
+@pytest.mark.long
 @FORKS
 @pytest.mark.parametrize("what", GOOD)
 def test_a_result_with_a_warning_and_a_refusal_in_one_line_are_no_defects(

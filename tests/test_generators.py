@@ -57,6 +57,7 @@ def test_the_unet_256_has_the_parameters_of_the_reference(bands: int, count: int
     assert trainable(build_generator(GeneratorConfig(source_bands=bands))) == count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bands", "norm", "count"),
     [(3, "instance", 54_409_603), (1, "none", 54_407_555)],
@@ -75,6 +76,7 @@ def test_the_bottleneck_is_normalised_when_asked_for() -> None:
     assert trainable(normalised) == trainable(plain) + 2 * 16
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("architecture", "norm", "count"),
     [
@@ -129,6 +131,7 @@ def test_the_generator_keeps_size_and_stays_within_tanh(upsampling: str, bands: 
     assert np.abs(output).max() < 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize("architecture", ["unet_128", "encoder_decoder", "resnet_6blocks"])
 def test_every_architecture_takes_its_multiples(architecture: str, upsampling: str) -> None:

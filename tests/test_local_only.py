@@ -185,6 +185,7 @@ def test_without_it_the_same_things_do_ask_the_server(folder: Path, server: Serv
     assert silent == [".ovr"]  # which is opened only where something is read at a lower resolution
 
 
+@pytest.mark.long
 def test_local_scenes_of_every_kind_are_inspected_and_cut(folder: Path, tiny_model: Path) -> None:
     near = save_scene(folder / "near_VH.tif", speckle())
     points = save_gcp_scene(folder / "points_VH.tif", speckle())

@@ -211,6 +211,7 @@ def test_a_number_of_updates_ends_a_run_within_an_epoch(pairs: Path, tmp_path: P
     assert (summary.finished, summary.updates) == (True, 3)
 
 
+@pytest.mark.long
 def test_epochs_between_two_looks_have_losses_alone_and_the_last_one_is_always_looked_at(
     pairs: Path, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def test_without_it_the_json_has_none(sartranslate: Run, scene: Path, tmp_path: 
     assert (summary["uncertainty"], summary["spread"]) == (None, None)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("config", "samples", "text"),
     [
