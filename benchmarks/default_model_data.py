@@ -12,8 +12,9 @@ measured on its fragments for training, can be subtracted from all of them.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import rasterio
@@ -55,6 +56,12 @@ class Preparation(NamedTuple):
         """A name for a folder of such pairs, such as "pairs_registered_white"."""
         done = [name for name in ("registered", "subtract_haze") if getattr(self, name)]
         return "_".join(["pairs", *done, self.speckle])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of a `Preparation`, but for registration."""
+    parser.add_argument("--subtract-haze", action="store_true", help="from the cities, for training and for scores")
+    parser.add_argument("--speckle", choices=get_args(Speckle), default="white", help="of simulated pairs")
 
 
 def real_folders(data: Path, folder: Path, prepared: Preparation) -> dict[str, Path]:

@@ -16,15 +16,14 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from default_model_data import Preparation, training_folders, validation_folders
+from default_model_data import Preparation, add_arguments, training_folders, validation_folders
 from stages import Stage, provenance, train_stages
 from train_default_model import FILTERS, STAGES, UPDATES
 from variants import print_table, result
 
 from sartranslate.networks import backend
-from sartranslate.simulate.speckle import Speckle
 
 COLUMNS = (
     "psnr",
@@ -137,8 +136,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="SEED", help="one after the other")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--registered", action="store_true", help="train on registered pairs")
-    parser.add_argument("--subtract-haze", action="store_true", help="train and score on cities without haze")
-    parser.add_argument("--speckle", choices=get_args(Speckle), default="white", help="of simulated pairs")
+    add_arguments(parser)
     parser.add_argument("--start", type=Path, help="model that the first stage goes on from")
     parser.add_argument("--backend", choices=backend.BACKENDS)
     parser.add_argument("--table", action="store_true", help="print what is there")

@@ -1,14 +1,16 @@
 """Train the embedded default model: real pairs plus simulated ones, with the project's own `train`, in three stages.
 
-    python benchmarks/train_default_model.py --data DATA --out RUNS [--backend torch]
+    python benchmarks/train_default_model.py --data DATA --out RUNS [--backend torch] [--subtract-haze]
+        [--speckle correlated]
 
 DATA is what `default_model_data` describes; pairs are registered. The first stage has no discriminator: it learns what
 is where, and the batch-norm statistics. The others go on from there with the whole GAN and leave those as they are, so
 that what is trained is what is used; the last one sees more of rural places, and its discriminator judges detail alone,
 so that L1 decides on colours at large. To its weights a ninth of what its first 3,668 updates have changed is added,
 for fewer seams and more detail; all have the same statistics. What is finished in RUNS is not repeated, and
-what was interrupted goes on. The embedded model has this recipe, but its first two stages ran on a GPU with
-`--backend torch`, where the second one was ended by the time after 7,120 updates, and the last one on a processor.
+what was interrupted goes on. The embedded model has this recipe and neither of the options for data, but its first two
+stages ran on a GPU with `--backend torch`, where the second one was ended by the time after 7,120 updates, and the last
+one on a processor.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from default_model_data import (
     TEST,
     VALIDATION,
     Preparation,
+    add_arguments,
     training_folders,
     validation_folders,
 )
@@ -70,14 +73,14 @@ STAGES = (
 def main() -> None:
     arguments = _parse()
     backend.select(arguments.backend)
-    prepared = Preparation(registered=True)
+    prepared = Preparation(True, arguments.subtract_haze, arguments.speckle)
     pairs = arguments.out / prepared.folder
     folders = training_folders(arguments.data, pairs, prepared)
     held_out = validation_folders(arguments.data, pairs, prepared)
     filters = {"generator.filters": FILTERS, "discriminator.filters": FILTERS}
     run = arguments.out / "default"
     model = train_stages(STAGES, folders, run, seed=SEED, updates=UPDATES, changes=filters, held_out=held_out)
-    embedded = _embedded(model, arguments.out / "default.safetensors")
+    embedded = _embedded(model, arguments.out / "default.safetensors", prepared)
     print(f"{embedded}: {embedded.stat().st_size / 1e6:.1f} MB")
 
 
@@ -86,10 +89,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--backend", choices=backend.BACKENDS)
+    add_arguments(parser)
     return parser.parse_args()
 
 
-def _embedded(model: Path, out: Path) -> Path:
+def _embedded(model: Path, out: Path, prepared: Preparation) -> Path:
     """The last stage and a share of its way, named, with the provenance of all, without places of a machine."""
     from sartranslate.networks import bundle
 
@@ -103,6 +107,7 @@ def _embedded(model: Path, out: Path) -> Path:
         "updates": sum(stage["updates"] for stage in stages),
         "seed": SEED,
         "scalings": [_without_place(line) for line in dict.fromkeys(stages[-1]["scalings"])],
+        "pairs": prepared._asdict(),
         "repeats": REPEATS,
         "repeats_of_last_stage": RURAL,
         "held_out": [*sorted(VALIDATION), *sorted(TEST), HELD_OUT_SCENE],
