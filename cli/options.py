@@ -183,7 +183,24 @@ def scene(command: Command) -> Command:
 
 def optical(image: str) -> Decorator:
     """What a user says of the optical image that an argument or option of that name names, gathered into `optical`."""
-    decorators: list[Decorator] = [
+
+    def with_optical(command: Command) -> Command:
+        @wraps(command)
+        def gathered(**settings: Any) -> Any:
+            from dataclasses import fields
+
+            from sartranslate.scenes.optical import OpticalOptions
+
+            told = {field.name: settings.pop(field.name) for field in fields(OpticalOptions)}
+            return command(optical=OpticalOptions(**told), **settings)
+
+        return with_options(gathered, _optical_options(image))
+
+    return with_optical
+
+
+def _optical_options(image: str) -> list[Decorator]:
+    return [
         click.option(
             "--rgb", metavar="R,G,B", callback=_colours, help=f"Bands of {image}.  [default: by colour or name]"
         ),
@@ -201,20 +218,6 @@ def optical(image: str) -> Decorator:
             "becomes 0, in place of LOW.",
         ),
     ]
-
-    def with_optical(command: Command) -> Command:
-        @wraps(command)
-        def gathered(**settings: Any) -> Any:
-            from dataclasses import fields
-
-            from sartranslate.scenes.optical import OpticalOptions
-
-            told = {field.name: settings.pop(field.name) for field in fields(OpticalOptions)}
-            return command(optical=OpticalOptions(**told), **settings)
-
-        return with_options(gathered, decorators)
-
-    return with_optical
 
 
 def area(command: Command) -> Command:
