@@ -13,6 +13,7 @@ measured on its fragments for training, can be subtracted from all of them.
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -67,16 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def real_folders(data: Path, folder: Path, prepared: Preparation) -> dict[str, Path]:
     """A folder for each scene, with train/, val/ and test/ as far as it has tiles of each; made if it is not there."""
     for scene, (collection, pattern) in SCENES.items():
-        tiles = {
-            sar.stem: {side: data / collection / side / sar.name for side in ("sar", "optical")}
-            for sar in sorted((data / collection / "sar").glob(pattern))
-        }
-        haze = _haze(scene, tiles) if scene in CITIES and prepared.subtract_haze else None
-        for name, given in tiles.items():
-            split = _split(scene, name)
-            made = {side: folder / scene / split / side / file.name for side, file in given.items()}
+        for sar in sorted((data / collection / "sar").glob(pattern)):
+            split = _split(scene, sar.stem)
+            made = {side: folder / scene / split / side / sar.name for side in ("sar", "optical")}
             if all(file.exists() for file in made.values()):
                 continue
+            given = {side: data / collection / side / sar.name for side in made}
+            haze = _haze(data, scene) if scene in CITIES and prepared.subtract_haze else None
             registered = scene in CITIES and prepared.registered and split == "train"
             if haze or registered:
                 _prepare(given, made, haze, registered=registered)
@@ -104,9 +102,11 @@ def _split(scene: str, tile: str) -> str:
     return "test" if tile in TEST else "train"
 
 
-def _haze(scene: str, tiles: dict[str, Sides]) -> Stretch:
+@cache
+def _haze(data: Path, scene: str) -> Stretch:
     """What becomes black and white of a scene's optical images, by its tiles for training."""
-    files = [sides["optical"] for name, sides in tiles.items() if _split(scene, name) == "train"]
+    collection, pattern = SCENES[scene]
+    files = [file for file in (data / collection / "optical").glob(pattern) if _split(scene, file.stem) == "train"]
     return Stretch(dark_object(np.concatenate([_read(file)[0].reshape(3, -1) for file in files], axis=1)), WHITE)
 
 

@@ -103,7 +103,7 @@ def _part(whole: Scene, translation: Scene, advice: str) -> Part:
 
 def _truth(translation: Scene, options: ComparisonOptions) -> Optical:
     optical = open_optical(str(options.truth), options.optical)
-    grid = PixelGrid(optical.height, optical.width, optical.crs, optical.transform)
+    grid = PixelGrid.of(optical)
     if not options.warp and grid.corner_of(PixelGrid.of(translation)) is None:
         raise other_grid(optical.path, grid, translation, "; --warp puts it there")
     if translation.crs is None:

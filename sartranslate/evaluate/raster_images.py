@@ -111,7 +111,7 @@ def open_raster_images(
     scene = _prediction(prediction)
     optical = open_optical(truth, options.optical)
     if not options.warp:
-        grid = PixelGrid(optical.height, optical.width, optical.crs, optical.transform)
+        grid = PixelGrid.of(optical)
         if not grid.is_that_of(PixelGrid.of(scene)):
             raise other_grid(optical.path, grid, scene, "; --warp puts it there")
     windows = _windows(scene, options.windows)

@@ -118,9 +118,9 @@ def _colours(dataset: Any) -> tuple[int, ...]:
 
 def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions) -> Stretch | None:
     """As told, or as measured where the values are no bytes."""
-    told = Stretch(*options.stretch) if options.stretch else None
     if options.stretch and not options.stretch[0] < options.stretch[1]:
         raise OptionError(f"stretch {options.stretch[0]} to {options.stretch[1]}: expected low < high")
+    told = Stretch(*options.stretch) if options.stretch else None
     are_bytes = all(dataset.dtypes[band - 1] == "uint8" for band in bands)
     if not options.subtract_haze and (told or are_bytes):
         return told

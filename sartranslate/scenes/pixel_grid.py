@@ -10,6 +10,7 @@ from rasterio.crs import CRS
 
 from sartranslate.errors import PairsError
 from sartranslate.rasters.raster import applied, moved
+from sartranslate.scenes.optical import Optical
 from sartranslate.scenes.scene import Scene
 from sartranslate.scenes.source import SAME_PLACE, shift
 from sartranslate.streaming.windows import Window
@@ -24,8 +25,8 @@ class PixelGrid(NamedTuple):
     transform: Affine
 
     @classmethod
-    def of(cls, scene: Scene) -> PixelGrid:
-        return cls(scene.height, scene.width, scene.crs, scene.transform)
+    def of(cls, raster: Scene | Optical) -> PixelGrid:
+        return cls(raster.height, raster.width, raster.crs, raster.transform)
 
     def is_that_of(self, other: PixelGrid) -> bool:
         if self[:3] != other[:3]:

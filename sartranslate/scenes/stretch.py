@@ -26,11 +26,11 @@ class Stretch(NamedTuple):
         return f"{', '.join(f'{value:g}' for value in lowest)} to {self.high:g}"
 
 
-def to_bytes(values: NDArray[Any], stretch: tuple[Any, float] | None) -> NDArray[np.uint8]:
-    """(..., 3) values stretched as a `Stretch` tells, clipped beyond and rounded; bytes as they are for None."""
+def to_bytes(values: NDArray[Any], stretch: Stretch | None) -> NDArray[np.uint8]:
+    """(..., 3) values stretched, clipped beyond and rounded; bytes as they are for None."""
     if stretch is None:
         return np.asarray(values, np.uint8)
-    low, high = np.asarray(stretch[0], np.float64), stretch[1]
+    low, high = np.asarray(stretch.low, np.float64), stretch.high
     # Clipped first, since invalid pixels may be as large as their type allows.
     clipped = np.clip(np.nan_to_num(values), low, high).astype(np.float32)
     scaled = (clipped - low.astype(np.float32)) * (255 / (high - low)).astype(np.float32)
