@@ -37,7 +37,7 @@ from sartranslate.networks.backend import CPU_BATCH, GPU_BATCH
 RUNTIMES = ("keras", "onnxruntime", "openvino")
 PEER = "PyTorch"
 WITH = {"bfloat16": ("keras", "openvino", PEER), "int8": ("onnxruntime", "openvino")}  # float32: all
-BATCHES = (4, 8, 16)
+BATCHES = {"cpu": (4, 8, 16), "gpu": (8, 16, 32, 64)}
 LEAST_CALLS = 6  # or the last ones are alone
 SIMULATED = 2048  # pixels; more take longer than all that is measured on a GPU
 SECONDS = 3.0
@@ -53,6 +53,7 @@ class Contest(NamedTuple):
     rounds: int
     folder: Path
     our_batch: int  # of a translation
+    batches: tuple[int, ...]  # of bare calls
     seconds: float  # of bare calls in a turn, about
 
 
@@ -66,7 +67,9 @@ def main() -> None:
         sides = {name: stack.enter_context(side(Ours, given, name)) for name in names}
         sides[PEER] = stack.enter_context(side(Peer, given))
         our_batch = CPU_BATCH if arguments.device == "cpu" else GPU_BATCH
-        contest = Contest(sides, *_work(model, arguments.size), arguments.rounds, folder, our_batch, arguments.seconds)
+        batches = BATCHES[arguments.device]
+        work = _work(model, arguments.size)
+        contest = Contest(sides, *work, arguments.rounds, folder, our_batch, batches, arguments.seconds)
         print(f"{contest.operations / 1e9:.2f} GFLOP a window, {contest.windows} windows", flush=True)
         results = {precision: _compared(contest, precision) for precision in arguments.precisions}
     if arguments.json:
@@ -140,18 +143,18 @@ def _work(model: Path, size: int) -> tuple[int, float]:
 
 def _compared(contest: Contest, precision: str) -> dict[str, Any]:
     names = [name for name in contest.sides if name in WITH.get(precision, (*RUNTIMES, PEER))]
-    bare: dict[str, dict[int, list[float]]] = {name: {batch: [] for batch in BATCHES} for name in names}
+    bare: dict[str, dict[int, list[float]]] = {name: {batch: [] for batch in contest.batches} for name in names}
     matrix: list[float] = []
     for _ in range(contest.rounds):
         if precision != "int8":  # neither framework has one
             matrix.append(max(contest.sides[name]("matrix", precision) for name in (PEER, "keras")))
-        for batch in BATCHES:
+        for batch in contest.batches:
             for name in names:
                 bare[name][batch].append(_bare_rate(contest.sides[name], precision, batch, contest.seconds))
     _print_bare(precision, contest, bare, matrix)
     best = dict.fromkeys(names, contest.our_batch)
     if PEER in names:
-        best[PEER] = max(BATCHES, key=lambda batch: statistics.median(bare[PEER][batch]))
+        best[PEER] = max(contest.batches, key=lambda batch: statistics.median(bare[PEER][batch]))
     ours = next(name for name in names if name != "onnxruntime")
     whole: dict[str, list[float]] = {name: [] for name in (ours, PEER) if name in names}
     beside: list[float] = []  # bare rates of ours in the same minutes

@@ -140,8 +140,8 @@ class Peer:
                 overlap=OVERLAP / WINDOW,
                 mode="gaussian",
                 sw_device=self._device,
-                device="cpu",
-            )
+                device=self._device,  # blended where it is computed, which is faster and has room for this scene
+            ).cpu()
         kept = {name: profile[name] for name in ("height", "width", "crs", "transform")}
         form = {"tiled": True, "compress": "zstd", "zstd_level": 1, "predictor": 2, "num_threads": "all_cpus"}
         with rasterio.open(out, "w", driver="GTiff", count=3, dtype="uint8", **kept, **form) as dataset:
