@@ -162,18 +162,21 @@ def on_arrays(compute: Callable[..., Any]) -> Callable[..., Any]:
     """`compute` of tensors as a function of arrays, on the framework's fastest device; failures as `BackendError`."""
     import keras
 
+    def through_keras(*batches: Any) -> Any:
+        return keras.ops.convert_to_numpy(compute(*map(keras.ops.convert_to_tensor, batches)))
+
+    gpu = _torch_gpu()
+    return guarded(gpu.on_arrays(compute) if gpu else through_keras)
+
+
+def guarded(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same call of the framework, whose failures are raised as `BackendError`."""
     if active() == "torch":
         failures: tuple[type[Exception], ...] = (RuntimeError, MemoryError)
     else:
         import tensorflow as tf
 
         failures = (tf.errors.OpError, MemoryError)
-
-    def through_keras(*batches: Any) -> Any:
-        return keras.ops.convert_to_numpy(compute(*map(keras.ops.convert_to_tensor, batches)))
-
-    gpu = _torch_gpu()
-    call = gpu.on_arrays(compute) if gpu else through_keras
 
     def predict(*batches: Any) -> Any:
         try:

@@ -119,10 +119,12 @@ def _load_keras(folded: Folded, precision: str) -> Engine:
 
 def _graph(folded: Folded, precision: str) -> Callable[..., Any]:
     if backend.active() == "torch":
-        from sartranslate.runtimes.torch_graph import graph
-    else:
-        from sartranslate.runtimes.tensorflow_graph import graph
-    return backend.on_arrays(graph(folded, precision))
+        from sartranslate.runtimes import torch_graph
+
+        return backend.on_arrays(torch_graph.graph(folded, precision))
+    from sartranslate.runtimes import tensorflow_graph
+
+    return backend.guarded(tensorflow_graph.graph(folded, precision))
 
 
 def _resolved(name: str, precision: str, possible: tuple[str, ...]) -> str:

@@ -8,23 +8,37 @@ from typing import Any
 import tensorflow as tf
 
 from sartranslate.backscatter.radiometry import Float
+from sartranslate.networks import backend
 from sartranslate.runtimes import steps
 from sartranslate.runtimes.framework_results import FrameworkResults
 from sartranslate.runtimes.steps import Folded
 
 
 def graph(folded: Folded, precision: str) -> Callable[..., Any]:
-    """A compiled call from float32 (N, H, W, bands), and seeds (N,) if it takes any, to float32."""
+    """A call from arrays, float32 (N, H, W, bands) and seeds (N,) if it takes any, to a float32 array."""
     dtype = tf.as_dtype(precision)
-    signature = [tf.TensorSpec((None, None, None, folded.source_bands), tf.float32)]
-    if folded.seeded:
-        signature.append(tf.TensorSpec((None,), tf.int32))
+    with tf.Graph().as_default() as recorded:
+        inputs = [tf.compat.v1.placeholder(tf.float32, (None, None, None, folded.source_bands))]
+        if folded.seeded:
+            inputs.append(tf.compat.v1.placeholder(tf.int32, (None,)))
+        source, seeds = inputs[0], inputs[1] if folded.seeded else None
+        outputs = tf.cast(steps.evaluate(folded, tf.cast(source, dtype), _Results(dtype, seeds)), tf.float32)
+    session = tf.compat.v1.Session(graph=recorded, config=_config())
+    return session.make_callable(outputs, inputs)  # type: ignore[no-any-return]
 
-    def compute(source: Any, seeds: Any = None) -> Any:
-        results = _Results(dtype, seeds)
-        return tf.cast(steps.evaluate(folded, tf.cast(source, dtype), results), tf.float32)
 
-    return tf.function(compute, input_signature=signature, autograph=False)  # type: ignore[no-any-return]
+def _config() -> Any:
+    """Of TensorFlow's optimisers the one that fuses steps: each copies all constants, which takes seconds and memory.
+
+    A `tf.function` has all or none. GPUs, whose layouts others of them choose, have all here too.
+    """
+    config = tf.compat.v1.ConfigProto()
+    if backend.device() == "CPU":
+        rewriting = config.graph_options.rewrite_options
+        rewriting.optimizers.append("remap")
+        rewriting.meta_optimizer_iterations = 1
+        rewriting.disable_tfg_optimizer = True
+    return config
 
 
 class _Results(FrameworkResults):
