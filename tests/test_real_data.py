@@ -18,7 +18,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterWindow
 from rio_cogeo.cogeo import cog_validate
 
-from sartranslate.backscatter.radiometry import Float, Radiometry
+from sartranslate.backscatter.radiometry import Float, Radiometry, to_rgb
 from sartranslate.backscatter.units import guess_unit
 from sartranslate.datasets.coregistration import CLEAR
 from sartranslate.datasets.tile_index import read_index
@@ -26,6 +26,7 @@ from sartranslate.errors import SceneError
 from sartranslate.infer import generation
 from sartranslate.infer.inference import InferenceSummary, translate
 from sartranslate.infer.planning import InferenceOptions, Plan, plan
+from sartranslate.networks import bundle
 from sartranslate.networks.bundle import DEFAULT_MODEL
 from sartranslate.rasters.raster import quiet_georeference
 from sartranslate.runtimes.translator import Translator, load_translator
@@ -79,6 +80,15 @@ def test_los_angeles_comes_out_on_its_ground(default_translator: Translator, tmp
     rgb, mask = read(out)
     assert mask.all()
     assert (np.percentile(rgb, 95, axis=(1, 2)) - np.percentile(rgb, 5, axis=(1, 2)) > 30).all()
+
+
+@pytest.mark.parametrize("scene", ["s1s2/la_block_sar.vrt", "scenes/db_two_files/VH.tif"])
+def test_bfloat16_is_within_two_grey_levels_for_999_of_1000_values(scene: str, tmp_path: Path) -> None:
+    exact, lower = (load_translator(DEFAULT_MODEL, precision, runtime="keras") for precision in ("float32", "bfloat16"))
+    planned = plan(DATA / scene, tmp_path / "out.tif", bundle.describe(DEFAULT_MODEL).radiometry)
+    patches = generation.calibration_patches(planned)
+    apart = np.abs(to_rgb(lower.generator(patches)).astype(int) - to_rgb(exact.generator(patches)))
+    assert np.quantile(apart, 0.999) <= 2
 
 
 def test_holes_of_san_antonio_stay_nodata(default_translator: Translator, tmp_path: Path) -> None:

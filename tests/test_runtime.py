@@ -15,7 +15,9 @@ import pytest
 import rasterio
 from click.testing import Result
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
+from sartranslate.backscatter.radiometry import to_rgb
 from sartranslate.errors import BackendError, OptionError
 from sartranslate.networks import bundle
 from sartranslate.networks.backend import BACKENDS
@@ -72,6 +74,17 @@ def test_lower_precision_is_within_two_grey_levels_at_the_999th_of_1000(
 ) -> None:
     found = translated(sartranslate, tmp_path / "out.tif", "--runtime", name, "--precision", precision)
     assert np.quantile(np.abs(found - exact), 0.999) <= 2
+
+
+def test_a_smooth_surface_is_not_shifted_by_bfloat16() -> None:
+    """Values that are alike are rounded alike, so the first convolutions do not average that out."""
+    waves = gaussian_filter(np.random.default_rng(0).normal(0, 1, (4, 256, 256)), (0, 1, 1))
+    surface = (0.1 * waves / waves.std()).astype(np.float32)[..., None]
+    lower, exact = (
+        to_rgb(load_translator(bundle.DEFAULT_MODEL, precision, runtime="keras").generator(surface)).astype(int)
+        for precision in ("bfloat16", "float32")
+    )
+    assert np.abs(lower - exact).mean() < 0.25
 
 
 @pytest.mark.parametrize("name", RUNTIMES)

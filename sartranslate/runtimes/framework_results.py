@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sartranslate.networks.blocks import reflected
 from sartranslate.networks.dropout import dropped
-from sartranslate.runtimes.steps import Drop, Mirror, Results
+from sartranslate.runtimes.steps import Convolve, Drop, Folded, Mirror, Results
+
+EXACT = 2  # convolutions, the first ones
+
+
+def exact_convolutions(folded: Folded, precision: str) -> tuple[Convolve, ...]:
+    """Those to be computed in float32.
+
+    In bfloat16, which has eight bits of a fraction, all later ones together add less to the error than the first two.
+    """
+    return folded.convolutions[:EXACT] if precision == "bfloat16" else ()
 
 
 class FrameworkResults(Results):
-    """Each is (N, H, W, C) of one dtype. `seeds` (N,) decide what is dropped; None is 0 for each sample."""
+    """Each is (N, H, W, C) of a dtype, or of float32 where it comes of a convolution that is to be exact.
 
-    def __init__(self, dtype: Any, seeds: Any) -> None:
+    `seeds` (N,) decide what is dropped; None is 0 for each sample.
+    """
+
+    def __init__(self, dtype: Any, seeds: Any, exact: Sequence[Convolve], float32: Any) -> None:
         self._dtype, self._seeds = dtype, seeds
+        self._exact, self._float32 = exact, float32
 
     def drop(self, step: Drop, x: Any) -> Any:
         return dropped(x, self._seeds, step.name, step.rate)
 
     def mirror(self, step: Mirror, x: Any) -> Any:
         return reflected(x, step.pixels)
+
+    def _dtype_of(self, step: Convolve) -> Any:
+        return self._float32 if any(step is exact for exact in self._exact) else self._dtype
 
     def add(self, first: Any, second: Any) -> Any:
         return first + second

@@ -94,6 +94,11 @@ class Folded(NamedTuple):
         """The share of values that it drops in use."""
         return max((step.rate for step in self.steps if isinstance(step, Drop)), default=0.0)
 
+    @property
+    def convolutions(self) -> tuple[Convolve, ...]:
+        """In the order they are computed in."""
+        return tuple(step for step in self.steps if isinstance(step, Convolve))
+
 
 class Results(ABC):
     """What each step comes to in some arithmetic, from the results of those that it uses."""

@@ -7,10 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from sartranslate.backscatter.radiometry import Float
 from sartranslate.networks import backend
 from sartranslate.runtimes import steps
-from sartranslate.runtimes.framework_results import FrameworkResults
+from sartranslate.runtimes.framework_results import FrameworkResults, exact_convolutions
 from sartranslate.runtimes.steps import Folded
 
 
@@ -22,7 +21,8 @@ def graph(folded: Folded, precision: str) -> Callable[..., Any]:
         if folded.seeded:
             inputs.append(tf.compat.v1.placeholder(tf.int32, (None,)))
         source, seeds = inputs[0], inputs[1] if folded.seeded else None
-        outputs = tf.cast(steps.evaluate(folded, tf.cast(source, dtype), _Results(dtype, seeds)), tf.float32)
+        results = _Results(dtype, seeds, exact_convolutions(folded, precision), tf.float32)
+        outputs = tf.cast(steps.evaluate(folded, source, results), tf.float32)
     session = tf.compat.v1.Session(graph=recorded, config=_config())
     return session.make_callable(outputs, inputs)  # type: ignore[no-any-return]
 
@@ -44,8 +44,8 @@ def _config() -> Any:
 class _Results(FrameworkResults):
     def convolve(self, step: steps.Convolve, x: Any) -> Any:
         padding = [[0, 0], step.padding, step.padding, [0, 0]]
-        x = tf.nn.conv2d(x, self._constant(step.kernel), step.stride, padding)
-        return tf.nn.bias_add(x, self._constant(step.bias))
+        kernel, bias = (tf.constant(values, self._dtype_of(step)) for values in (step.kernel, step.bias))
+        return tf.nn.bias_add(tf.nn.conv2d(tf.cast(x, kernel.dtype), kernel, step.stride, padding), bias)
 
     def shuffle(self, step: steps.Shuffle, x: Any) -> Any:
         before, behind = step.border
@@ -59,7 +59,7 @@ class _Results(FrameworkResults):
         return tf.cast(x, self._dtype)
 
     def join(self, first: Any, second: Any) -> Any:
-        return tf.concat([first, second], -1)
+        return tf.concat([tf.cast(first, self._dtype), tf.cast(second, self._dtype)], -1)
 
     def tanh(self, x: Any) -> Any:
         return tf.tanh(tf.cast(x, tf.float32))
@@ -69,6 +69,3 @@ class _Results(FrameworkResults):
 
     def leaky_relu(self, x: Any, slope: float) -> Any:
         return tf.nn.leaky_relu(x, slope)
-
-    def _constant(self, values: Float) -> Any:
-        return tf.constant(values.astype(self._dtype.as_numpy_dtype))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,18 +10,19 @@ from torch.nn import functional
 
 from sartranslate.backscatter.radiometry import Float
 from sartranslate.runtimes import steps
-from sartranslate.runtimes.framework_results import FrameworkResults
-from sartranslate.runtimes.steps import Folded
+from sartranslate.runtimes.framework_results import FrameworkResults, exact_convolutions
+from sartranslate.runtimes.steps import Convolve, Folded
 
 
 def graph(folded: Folded, precision: str) -> Callable[..., Any]:
     """A call from float32 (N, H, W, bands), and seeds (N,) if it takes any, to float32, on the device they are on."""
     dtype = getattr(torch, precision)
+    exact = exact_convolutions(folded, precision)
     constants: dict[tuple[int, Any, Any], Any] = {}
 
     def compute(source: Any, seeds: Any = None) -> Any:
-        results = _Results(dtype, seeds, constants)
-        return steps.evaluate(folded, source.to(dtype), results).float()
+        results = _Results(dtype, seeds, exact, constants)
+        return steps.evaluate(folded, source, results).float()
 
     return torch.inference_mode()(compute)  # type: ignore[no-any-return]
 
@@ -29,14 +30,16 @@ def graph(folded: Folded, precision: str) -> Callable[..., Any]:
 class _Results(FrameworkResults):
     """As (N, C, H, W) they are what PyTorch calls channels last, which its convolutions keep."""
 
-    def __init__(self, dtype: Any, seeds: Any, constants: dict[tuple[int, Any, Any], Any]) -> None:
-        super().__init__(dtype, seeds)
+    def __init__(
+        self, dtype: Any, seeds: Any, exact: Sequence[Convolve], constants: dict[tuple[int, Any, Any], Any]
+    ) -> None:
+        super().__init__(dtype, seeds, exact, torch.float32)
         self._constants = constants
 
     def convolve(self, step: steps.Convolve, x: Any) -> Any:
-        kernel, bias = (self._constant(values, self._dtype, x.device) for values in (step.kernel, step.bias))
+        kernel, bias = (self._constant(values, self._dtype_of(step), x.device) for values in (step.kernel, step.bias))
         before, behind = step.padding
-        x = x.permute(0, 3, 1, 2)
+        x = x.to(kernel.dtype).permute(0, 3, 1, 2)
         if before != behind:
             x = functional.pad(x, (before, behind, before, behind))
             before = 0
@@ -56,7 +59,7 @@ class _Results(FrameworkResults):
         return ((x - mean) * torch.rsqrt(variance + step.epsilon) * scale + offset).to(self._dtype)
 
     def join(self, first: Any, second: Any) -> Any:
-        return torch.cat([first, second], -1)
+        return torch.cat([first.to(self._dtype), second.to(self._dtype)], -1)
 
     def tanh(self, x: Any) -> Any:
         return torch.tanh(x.float())
