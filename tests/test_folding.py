@@ -153,6 +153,7 @@ def test_lower_precision_stays_within_two_grey_levels(precision: str) -> None:
 
 
 ON_BACKENDS = """
+import numpy as np
 from sartranslate.runtimes import runtime
 from sartranslate.recipes.architecture import GeneratorConfig
 from sartranslate.runtimes.folding import fold
@@ -162,7 +163,7 @@ for config in (
     GeneratorConfig("unet_128", filters=2, upsampling="resize"),
     GeneratorConfig("resnet_6blocks", filters=2, norm="instance"),
 ):
-    source, seeds = given["source"], given["seeds"]
+    source, seeds = np.asarray(given["source"]), np.asarray(given["seeds"])
     folded = fold(config, weights(config))
     sampler = fold(config, weights(config), sampling=True)
     found[f"{config.architecture} plain"] = runtime.load("keras", folded, "float32").generator(source)
