@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sartranslate.errors import BackendError, DeviceMemoryError
-from sartranslate.networks import backend
+from sartranslate.networks.failures import failure
 from sartranslate.runtimes.batching import within_memory
 
 
@@ -75,11 +75,11 @@ def test_other_failures_are_not_tried_again() -> None:
     ],
 )
 def test_the_texts_of_the_frameworks_are_known(text: str) -> None:
-    error = backend.failure(RuntimeError(text))
+    error = failure(RuntimeError(text))
     assert isinstance(error, DeviceMemoryError)
     assert str(error) == f"the generator failed: {text.splitlines()[0]}"
 
 
 def test_another_text_is_another_failure() -> None:
-    assert not isinstance(backend.failure(RuntimeError("shapes differ")), DeviceMemoryError)
-    assert str(backend.failure(RuntimeError())) == "the generator failed: RuntimeError"
+    assert not isinstance(failure(RuntimeError("shapes differ")), DeviceMemoryError)
+    assert str(failure(RuntimeError())) == "the generator failed: RuntimeError"

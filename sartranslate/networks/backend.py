@@ -16,23 +16,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from sartranslate.errors import BackendError, DeviceMemoryError, OptionError
+from sartranslate.errors import BackendError, OptionError
+from sartranslate.networks.failures import failure
 from sartranslate.streaming import threads
 
 BACKENDS = ("tensorflow", "torch")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 ERRORS_ONLY = "3"  # of TensorFlow's log levels
-OUT_OF_MEMORY = (
-    "out of memory",
-    "oom when",
-    "can't allocate memory",
-    "bad_alloc",
-    "bad alloc",
-    "failed to allocate",
-    "alloc_failed",
-)
-PLACE = "Exception from "  # OpenVINO's first lines say where in its source
 CPU_BATCH, GPU_BATCH = 4, 32  # windows
 BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
@@ -185,17 +176,6 @@ def guarded(call: Callable[..., Any]) -> Callable[..., Any]:
             raise failure(error) from error
 
     return predict
-
-
-def failure(error: Exception) -> BackendError:
-    """What a failure of a framework or runtime in its call means, in one line."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    told = [line for line in lines if line and not line.startswith(PLACE)]
-    line = told[0] if told else type(error).__name__
-    # The frameworks have a class for each device and way to run out of memory, and one text.
-    memory = isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in OUT_OF_MEMORY)
-    kind = DeviceMemoryError if memory else BackendError
-    return kind(f"the generator failed: {line}")
 
 
 def default_batch_size() -> int:

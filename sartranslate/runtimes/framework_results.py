@@ -26,9 +26,10 @@ class FrameworkResults(Results):
     `seeds` (N,) decide what is dropped; None is 0 for each sample.
     """
 
-    def __init__(self, dtype: Any, seeds: Any, exact: Sequence[Convolve], float32: Any) -> None:
-        self._dtype, self._seeds = dtype, seeds
-        self._exact, self._float32 = exact, float32
+    float32: Any  # the framework's
+
+    def __init__(self, dtype: Any, exact: Sequence[Convolve], seeds: Any = None) -> None:
+        self._dtype, self._exact, self._seeds = dtype, exact, seeds
 
     def drop(self, step: Drop, x: Any) -> Any:
         return dropped(x, self._seeds, step.name, step.rate)
@@ -36,8 +37,8 @@ class FrameworkResults(Results):
     def mirror(self, step: Mirror, x: Any) -> Any:
         return reflected(x, step.pixels)
 
-    def _dtype_of(self, step: Convolve) -> Any:
-        return self._float32 if any(step is exact for exact in self._exact) else self._dtype
-
     def add(self, first: Any, second: Any) -> Any:
         return first + second
+
+    def _dtype_of(self, step: Convolve) -> Any:
+        return self.float32 if any(step is exact for exact in self._exact) else self._dtype

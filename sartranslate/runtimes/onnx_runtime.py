@@ -8,7 +8,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from sartranslate.backscatter.radiometry import Float
-from sartranslate.networks.backend import failure
+from sartranslate.networks.failures import failure
 from sartranslate.runtimes.onnx_graph import SOURCE, TARGET
 from sartranslate.streaming.sliding import Generator
 from sartranslate.streaming.threads import limited

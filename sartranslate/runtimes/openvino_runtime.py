@@ -9,7 +9,7 @@ from typing import Any
 import openvino
 
 from sartranslate.backscatter.radiometry import Float
-from sartranslate.networks.backend import failure
+from sartranslate.networks.failures import failure
 from sartranslate.streaming import threads
 from sartranslate.streaming.sliding import Generator
 

@@ -20,9 +20,8 @@ def graph(folded: Folded, precision: str) -> Callable[..., Any]:
         inputs = [tf.compat.v1.placeholder(tf.float32, (None, None, None, folded.source_bands))]
         if folded.seeded:
             inputs.append(tf.compat.v1.placeholder(tf.int32, (None,)))
-        source, seeds = inputs[0], inputs[1] if folded.seeded else None
-        results = _Results(dtype, seeds, exact_convolutions(folded, precision), tf.float32)
-        outputs = tf.cast(steps.evaluate(folded, source, results), tf.float32)
+        results = _Results(dtype, exact_convolutions(folded, precision), *inputs[1:])
+        outputs = tf.cast(steps.evaluate(folded, inputs[0], results), tf.float32)
     session = tf.compat.v1.Session(graph=recorded, config=_config())
     return session.make_callable(outputs, inputs)  # type: ignore[no-any-return]
 
@@ -42,6 +41,8 @@ def _config() -> Any:
 
 
 class _Results(FrameworkResults):
+    float32 = tf.float32
+
     def convolve(self, step: steps.Convolve, x: Any) -> Any:
         padding = [[0, 0], step.padding, step.padding, [0, 0]]
         kernel, bias = (tf.constant(values, self._dtype_of(step)) for values in (step.kernel, step.bias))

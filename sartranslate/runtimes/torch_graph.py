@@ -21,7 +21,7 @@ def graph(folded: Folded, precision: str) -> Callable[..., Any]:
     constants: dict[tuple[int, Any, Any], Any] = {}
 
     def compute(source: Any, seeds: Any = None) -> Any:
-        results = _Results(dtype, seeds, exact, constants)
+        results = _Results(dtype, exact, seeds, constants)
         return steps.evaluate(folded, source, results).float()
 
     return torch.inference_mode()(compute)  # type: ignore[no-any-return]
@@ -30,10 +30,12 @@ def graph(folded: Folded, precision: str) -> Callable[..., Any]:
 class _Results(FrameworkResults):
     """As (N, C, H, W) they are what PyTorch calls channels last, which its convolutions keep."""
 
+    float32 = torch.float32
+
     def __init__(
-        self, dtype: Any, seeds: Any, exact: Sequence[Convolve], constants: dict[tuple[int, Any, Any], Any]
+        self, dtype: Any, exact: Sequence[Convolve], seeds: Any, constants: dict[tuple[int, Any, Any], Any]
     ) -> None:
-        super().__init__(dtype, seeds, exact, torch.float32)
+        super().__init__(dtype, exact, seeds)
         self._constants = constants
 
     def convolve(self, step: steps.Convolve, x: Any) -> Any:
