@@ -227,12 +227,14 @@ def write_settings(profile: Path, **processing: str) -> None:
 
 
 def write_program(path: Path) -> None:
-    """The command line of this checkout as an installed command."""
+    """The command line of this checkout as an installed command, which keeps what is finished however fast it was."""
     lines = [
         f"#!{sys.executable}",
         "import sys",
         f"sys.path.insert(0, {str(ROOT)!r})",
         "from cli import main",
+        "from sartranslate.storage.journal import Journal",
+        "Journal.worthwhile = True",
         "main()",
     ]
     path.write_text("\n".join(lines))
