@@ -80,7 +80,7 @@ def many(command: options.Command) -> options.Command:
                 "lists",
                 type=options.FILE,
                 multiple=True,
-                help="Text file of more scenes for --out-dir, one a line, relative to it; # begins a comment.",
+                help="Text file of more scenes for --out-dir, one a line, relative to its folder; lines that begin with # are left out.",
             ),
             click.option(
                 "--items",

@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 from sartranslate.errors import OptionError
 
 COMPRESSIONS: Mapping[str, Mapping[str, Any]] = {
-    "zstd": {"compress": "ZSTD", "level": 1, "predictor": "YES"},  # 9 saves 2 % of the file in five times the time
+    "zstd": {"compress": "ZSTD", "level": 1, "predictor": "YES"},  # 9 saves 2 % of the file in three times the time
     "deflate": {"compress": "DEFLATE", "level": 6, "predictor": "YES"},
     "lzw": {"compress": "LZW", "predictor": "YES"},
     "webp": {"compress": "WEBP", "quality": 90},
