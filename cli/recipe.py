@@ -61,7 +61,7 @@ _OPTIONS = [
         help="Of the generator.",
     ),
     click.option("--filters", type=int, help="Filters of the generator's first layer."),
-    click.option("--discriminator-filters", type=int, help="Filters of its opponent's."),
+    click.option("--discriminator-filters", type=int, help="Filters of the discriminator's first layer."),
     click.option(
         "--upsampling",
         type=click.Choice(["transpose", "resize"]),

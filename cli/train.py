@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 @options.direction
 @options.skip_bad
 @click.option("--seed", type=int, help="Of weights, dropout, order and augmentation.  [default: 0]")
-@click.option("--checkpoint-minutes", type=float, default=10.0, show_default=True, help="Between checkpoints.")
-@click.option("--checkpoint-epochs", type=int, default=0, show_default=True, help="Between checkpoints; 0: by time.")
+@click.option("--checkpoint-minutes", type=float, default=10.0, show_default=True, help="Minutes between checkpoints.")
+@click.option("--checkpoint-epochs", type=int, default=0, show_default=True, help="Epochs between checkpoints; 0: by --checkpoint-minutes.")
 @click.option(
     "--wait",
     "patience",
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     default=300.0,
     show_default=True,
     metavar="SECONDS",
-    help="For other workers, where TF_CONFIG names several.",
+    help="How long to wait for other workers, where TF_CONFIG names several.",
 )
 @options.unit
 @options.local_only
