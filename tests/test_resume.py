@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -180,6 +181,40 @@ def test_another_job_starts_over_and_says_what_differs(
     assert told == [f"Starting over, for the interrupted run was another one: {named}"]
     assert summary.resumed_rows == 0
     run(scene, tmp_path / "whole.tif", options, digest=digest)
+    assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+def test_a_spread_that_another_job_has_begun_meanwhile_is_not_gone_on_with(
+    scene: Path, write_scene: WriteScene, tmp_path: Path
+) -> None:
+    other = write_scene("other.tif", np.random.default_rng(4).gamma(4, 25, (HEIGHT, WIDTH, 1)).astype(np.float32) + 1)
+    options = replace(OPTIONS, uncertainty=tmp_path / "spread.tif")
+    interrupted(scene, tmp_path / "out.tif", options)
+    interrupted(other, tmp_path / "other_out.tif", options)
+    told: list[str] = []
+    assert run(scene, tmp_path / "out.tif", options, told=told).resumed_rows == 0
+    assert told[0].startswith("Starting over, for the interrupted run was another one: ")
+    run(scene, tmp_path / "whole.tif", replace(options, uncertainty=tmp_path / "whole_spread.tif"))
+    assert (tmp_path / "spread.tif").read_bytes() == (tmp_path / "whole_spread.tif").read_bytes()
+
+
+@pytest.mark.parametrize("digest", ["another", None])
+def test_rows_of_a_job_that_was_killed_before_its_first_note_are_not_those_of_the_job_before(
+    scene: Path, tmp_path: Path, digest: str | None
+) -> None:
+    run(scene, tmp_path / "whole.tif")
+    interrupted(scene, tmp_path / "out.tif")
+    folder, killed = tmp_path / ".out.tif.part", tmp_path / "killed"
+
+    def inverted(batch: Float) -> Float:
+        if not killed.exists() and (folder / STRIPS / "0.mask").stat().st_size > 100 * WIDTH:
+            shutil.copytree(folder, killed)
+        return np.repeat(-batch, 3, axis=-1)
+
+    run(scene, tmp_path / "out.tif", replace(OPTIONS, note_seconds=100), generator=inverted, digest=digest)
+    (tmp_path / "out.tif").unlink()
+    killed.rename(folder)
+    assert run(scene, tmp_path / "out.tif").resumed_rows == 0
     assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
 
 

@@ -76,7 +76,7 @@ def cog_writer(
     resumption = resumption or Resumption()
     with ExitStack() as opened:
         folders = {path: opened.enter_context(working_folder(path)) for path in profiles}
-        journal = Journal(next(iter(folders.values())).path, resumption)
+        journal = Journal([folder.path for folder in folders.values()], resumption)
         with _told(journal, resumption):
             with _strips(profiles, folders, journal) as strips:
                 yield strips
@@ -124,6 +124,9 @@ def _begin(journal: Journal, folders: Mapping[Path, WorkingFolder], profiles: Ma
     """The folders hold the rows to go on with, and room for more."""
     there = [rows_in(folder.strips, profiles[path]) for path, folder in folders.items()]
     journal.rows = min(journal.resumed(), *there)
+    if not journal.rows:
+        with write_errors(next(iter(folders))):
+            journal.forget()
     for path, folder in folders.items():
         with write_errors(path):
             if journal.rows:

@@ -1,4 +1,4 @@
-"""How far an output has come, in a small file beside its strips, and of which job it is a part.
+"""How far outputs have come that grow together, in a small file beside the strips of each, and of which job they are.
 
 A job is all that decides its pixels: by name, each as a text that changes with it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,23 +30,29 @@ class Resumption:
 
 
 class Journal:
-    """Of the output in `folder`."""
+    """Of the outputs in `folders`: the same note in each, since any of them may have been begun by another job."""
 
-    def __init__(self, folder: Path, resumption: Resumption) -> None:
-        self._file = folder / FILE_NAME
+    def __init__(self, folders: Sequence[Path], resumption: Resumption) -> None:
+        self._files = [folder / FILE_NAME for folder in folders]
         self._resumption = resumption
         self._begun = self._noted = time.monotonic()
         self.rows = 0  # finished, as noted
 
     def resumed(self) -> int:
-        """How many rows of the same job an earlier run has noted; why not, is told."""
-        job, rows = self._earlier()
-        if not rows or not self._resumption.resume:
+        """How many rows of the same job an earlier run has noted for all outputs; why not, is told."""
+        if not self._resumption.resume:
             return 0
-        if changed := differences(job, self._resumption.job or {}):
-            self._resumption.tell(f"Starting over, for the interrupted run was another one: {', '.join(changed)}")
-            return 0
-        return rows
+        notes = [_noted(file) for file in self._files]
+        for job in (job for job, rows in notes if rows):
+            if changed := differences(job, self._resumption.job or {}):
+                self._resumption.tell(f"Starting over, for the interrupted run was another one: {', '.join(changed)}")
+                return 0
+        return min(rows for _, rows in notes)
+
+    def forget(self) -> None:
+        """What was noted holds no more; to be called before anything of it is written over."""
+        for file in self._files:
+            file.unlink(missing_ok=True)
 
     def due(self) -> bool:
         """Whether it is time for a note."""
@@ -60,18 +66,20 @@ class Journal:
     def note(self, rows: int) -> None:
         """So many rows are finished and on the disk. The note before survives a failure."""
         content = {"format_version": FORMAT_VERSION, "job": self._resumption.job, "rows": rows}
-        unfinished = self._file.with_suffix(".part")
-        with unfinished.open("w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self._file)
+        for file in self._files:
+            unfinished = file.with_suffix(".part")
+            with unfinished.open("w", encoding="utf-8") as opened:
+                json.dump(content, opened)
+                opened.flush()
+                os.fsync(opened.fileno())
+            unfinished.replace(file)
         self.rows, self._noted = rows, time.monotonic()
 
-    def _earlier(self) -> tuple[dict[str, str], int]:
-        """Job and rows of a note; none where there is none that can be read."""
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            content = json.loads(self._file.read_text(encoding="utf-8"))
-            if content["format_version"] == FORMAT_VERSION:
-                return dict(content["job"]), int(content["rows"])
-        return {}, 0
+
+def _noted(file: Path) -> tuple[dict[str, str], int]:
+    """Job and rows of a note; none where there is none that can be read."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["format_version"] == FORMAT_VERSION:
+            return dict(content["job"]), max(0, int(content["rows"]))
+    return {}, 0
