@@ -80,7 +80,8 @@ def many(command: options.Command) -> options.Command:
                 "lists",
                 type=options.FILE,
                 multiple=True,
-                help="Text file of more scenes for --out-dir, one a line, relative to its folder; lines that begin with # are left out.",
+                help="Text file of more scenes for --out-dir, one a line, relative to its folder; a line that begins "
+                "with # is left out.",
             ),
             click.option(
                 "--items",

@@ -39,7 +39,13 @@ if TYPE_CHECKING:
 @options.skip_bad
 @click.option("--seed", type=int, help="Of weights, dropout, order and augmentation.  [default: 0]")
 @click.option("--checkpoint-minutes", type=float, default=10.0, show_default=True, help="Minutes between checkpoints.")
-@click.option("--checkpoint-epochs", type=int, default=0, show_default=True, help="Epochs between checkpoints; 0: by --checkpoint-minutes.")
+@click.option(
+    "--checkpoint-epochs",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Epochs between checkpoints; 0: by --checkpoint-minutes.",
+)
 @click.option(
     "--wait",
     "patience",
