@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self.data)
 
     def _answer(self, body: bytes) -> None:
-        known, size = self.path == f"/{self.file.name}", len(self.data)
+        known, size = self.path.partition("?")[0] == f"/{self.file.name}", len(self.data)
         found = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         first, last = (int(found[1]), min(int(found[2]), size - 1)) if found else (0, size - 1)
         with self.log.open("a", encoding="utf-8") as log:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from rasterio.crs import CRS
 
 from sartranslate.compare.comparison import Comparison
+from sartranslate.rasters.address import last_part
 from sartranslate.scenes.geolocation import Geolocation
 from sartranslate.scenes.pixel_grid import PixelGrid
 
@@ -23,7 +22,7 @@ def facts(comparison: Comparison) -> dict[str, str]:
         "Ground": str(PixelGrid.of(translation)),
         "SAR": _sar(comparison),
         "Translation": ", ".join(filter(None, made)),
-        "Truth": os.path.basename(comparison.truth.path) if comparison.truth else "",
+        "Truth": last_part(comparison.truth.path) if comparison.truth else "",
         "Uncertainty": comparison.spread or "",
         "Means": "of scaled SAR values, of colours, of grey levels" if comparison.reduction.step > 1 else "",
         "Coordinates": "row and column of the translation, counted from 0; x, y, latitude and longitude (WGS 84) of "

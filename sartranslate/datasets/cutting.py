@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from sartranslate.datasets.coregistration import CLEAR, REACH, Shift, estimate_s
 from sartranslate.datasets.split import PlaceSplit
 from sartranslate.datasets.tile_index import TileRecord
 from sartranslate.errors import OptionError
+from sartranslate.rasters.address import last_part
 from sartranslate.rasters.geotiff import RasterProfile, write_blocks
 from sartranslate.rasters.raster import moved
 from sartranslate.scenes.footprint import footprint, outline
@@ -179,7 +179,7 @@ def _record(tile: TilePair, scenes: ScenePair, split: PlaceSplit) -> TileRecord:
         name=f"{scenes.name}_{window.row_off:05d}_{window.col_off:05d}",
         split=tile.split,
         scene=scenes.name,
-        optical=os.path.basename(scenes.image.path),
+        optical=last_part(scenes.image.path),
         **window._asdict(),
         crs=scene.crs.to_string() if scene.crs else "",
         valid_share=float(tile.mask.mean()),

@@ -21,6 +21,7 @@ from sartranslate.datasets.split import SPLITS
 from sartranslate.datasets.tile_index import TileRecord, read_index, write_index
 from sartranslate.datasets.tile_spacing import audit
 from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
+from sartranslate.rasters.address import public
 from sartranslate.rasters.geotiff import write_errors
 from sartranslate.rasters.raster import named_errors
 from sartranslate.scenes.footprint import footprint, scene_footprint
@@ -107,7 +108,7 @@ def make_pairs(
 
 def _stem(path: str) -> str:
     """A name for tiles from the path of a scene: of a product, its own."""
-    parts = [part for part in re.split(r"[/\\]", path) if part and part.lower() != "manifest.safe"]
+    parts = [part for part in re.split(r"[/\\]", public(path)) if part and part.lower() != "manifest.safe"]
     stem = parts[-1].rpartition(".")[0] or parts[-1]
     return _plain(stem)
 

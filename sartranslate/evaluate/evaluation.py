@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from sartranslate.quality.metrics import WINDOW
 from sartranslate.quality.scores import METRICS, Evaluation, MethodScores, Score
 from sartranslate.quality.scoring import Picture, Place, Sample, Scoring
 from sartranslate.quality.seams import SeamSums
+from sartranslate.rasters.address import last_part, public
 
 SEED = 0  # of all that is drawn: patches, directions and resamples
 SEEN = "Some of these pairs may be those that the model was trained on; scores on such pairs flatter it."
@@ -93,8 +93,8 @@ def evaluate_rasters(images: RasterImages, watch: Watch = lambda done, planned: 
         notes.append(NO_WINDOWS)
     if not images.sar:
         notes.append("The SAR scene was not given: baselines and scores that need it are absent.")
-    where = f"{images.prediction.path} and {images.truth.path}"
-    return evaluate(images, Subject(os.path.basename(images.prediction.path), where, facts, notes), watch)
+    where = f"{public(images.prediction.path)} and {public(images.truth.path)}"
+    return evaluate(images, Subject(last_part(images.prediction.path), where, facts, notes), watch)
 
 
 def evaluate(images: Imagery, subject: Subject, watch: Watch) -> Evaluation:

@@ -16,6 +16,7 @@ from sartranslate import __version__
 from sartranslate.errors import OutputError, SceneError
 from sartranslate.infer.planning import Plan
 from sartranslate.quality.uncertainty import SPREAD_TAG
+from sartranslate.rasters.address import unsigned
 from sartranslate.rasters.raster import stored_tags
 from sartranslate.runtimes.runtime import versions
 from sartranslate.runtimes.translator import Identity
@@ -36,7 +37,7 @@ def job(plan: Plan, identity: Identity) -> dict[str, str] | None:
         **_asked(plan, identity.digest),
         "software": f"sartranslate {__version__}, {versions()}",
         "runtime": identity.computed,
-        "scene": text_digest(sorted(plan.files.items())),
+        "scene": text_digest(sorted((unsigned(file), state) for file, state in plan.files.items())),
         "--uncertainty": identity.sampled if plan.options.uncertainty and identity.sampled else "",
     }
 
@@ -81,7 +82,7 @@ def _check_raster(path: Path, plan: Plan, digest: str) -> dict[str, str]:
 
 def _asked(plan: Plan, digest: str) -> dict[str, str]:
     scene, options = plan.scene, plan.options
-    names = sorted(os.path.basename(file) for file in plan.files)
+    names = sorted(os.path.basename(unsigned(file)) for file in plan.files)
     crs, placed = scene.crs and scene.crs.to_wkt(), scene.grid and scene.grid.describe()
     return {
         "model": digest,

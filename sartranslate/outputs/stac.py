@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 import shapely
@@ -22,6 +22,7 @@ from sartranslate import __version__
 from sartranslate.errors import OptionError
 from sartranslate.outputs.cog_profile import CogProfile
 from sartranslate.outputs.product import Product
+from sartranslate.rasters.address import public
 from sartranslate.rasters.raster import applied, named_errors
 from sartranslate.scenes.acquisition import acquisition
 from sartranslate.scenes.footprint import footprint, scene_footprint
@@ -35,11 +36,6 @@ EXTENSIONS = (
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 LEVEL = "L4"  # what a model makes of measurements
 TAG = "SARTRANSLATE_"
-ADDRESSES = {
-    "/vsicurl/": "",
-    "/vsis3/": "s3://",
-    "/vsigs/": "gs://",
-}  # what GDAL's names of them begin with, and theirs
 ASSETS = (
     ("visual", ["data", "visual"], ["red", "green", "blue"]),
     ("uncertainty", ["data", "uncertainty"], ["uncertainty"]),
@@ -107,20 +103,13 @@ def bounding_box(shape: Polygon | MultiPolygon) -> list[float]:
 
 
 def reference(source: str, folder: Path) -> str:
-    """A scene as it was given, but addresses as others than GDAL write them, and relative paths from `folder` on.
-
-    Users, passwords and queries are left out of addresses: they can be keys.
+    """A scene as it was given, but addresses as others may see them, and relative paths from `folder` on.
 
     >>> reference("/vsicurl/https://me:secret@example.com/scene.tif?key=1", Path())
     'https://example.com/scene.tif'
     """
-    for prefix, address in ADDRESSES.items():
-        if source.startswith(prefix):
-            source = address + source.removeprefix(prefix)
-    parts = urlsplit(source)
-    if parts.scheme and parts.netloc:
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    return source if Path(source).is_absolute() else _relative(source, folder)
+    source = public(source)
+    return source if urlsplit(source).netloc or Path(source).is_absolute() else _relative(source, folder)
 
 
 def _relative(path: str | os.PathLike[str], folder: Path) -> str:

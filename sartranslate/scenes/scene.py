@@ -13,6 +13,7 @@ from rasterio.crs import CRS
 
 from sartranslate.backscatter.polarisation import choose_bands
 from sartranslate.errors import OptionError, SceneError
+from sartranslate.rasters.address import last_part
 from sartranslate.rasters.block_store import BlockStore
 from sartranslate.rasters.groundcontrol import MapGrid, control_points, map_grid
 from sartranslate.rasters.raster import named_errors
@@ -78,7 +79,7 @@ def open_scene(
         bands = [band for raster in rasters for band in raster.bands]
         chosen = _chosen([band.name for band in bands], wanted, options)
         scene = _scene(path, rasters, [bands[number - 1] for number in chosen], options)
-    return replace(scene, title=", ".join(os.path.basename(name.rstrip("/")) for name in paths))
+    return replace(scene, title=", ".join(map(last_part, paths)))
 
 
 def _chosen(

@@ -17,6 +17,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from sartranslate.backscatter.polarisation import POLARISATIONS, polarisation
 from sartranslate.errors import OptionError, SceneError
+from sartranslate.rasters.address import last_part
 from sartranslate.rasters.groundcontrol import METHODS
 from sartranslate.rasters.raster import all_files, opened_raster
 from sartranslate.scenes import sentinel1
@@ -126,7 +127,7 @@ def _raster(path: str, name: str | None, options: SceneOptions) -> Raster:
         if name and len(data) > 1:
             raise SceneError(f"{len(data)} bands, expected one, {name}")
         if len(data) == 1 and not (name := name or polarisation(dataset.descriptions[data[0] - 1])):
-            name = sentinel1.file_polarisation(os.path.basename(path))
+            name = sentinel1.file_polarisation(last_part(path))
         return Raster(
             path=path,
             height=dataset.height,

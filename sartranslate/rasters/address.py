@@ -1,0 +1,62 @@
+"""Addresses of rasters on servers, without what is secret in them or lasts for an hour."""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from sartranslate.rasters.remote import is_remote
+
+SYSTEMS = {
+    "/vsicurl/": "",
+    "/vsis3/": "s3://",
+    "/vsigs/": "gs://",
+}  # what GDAL's names of them begin with, and theirs
+WITH_OPTIONS = "/vsicurl?"  # GDAL's name of an address that is one of several options
+# Of signed addresses: those of S3, of Google, of Azure (https://learn.microsoft.com/rest/api/storageservices/
+# create-service-sas and create-user-delegation-sas), of CloudFront, and tokens.
+SIGNING = re.compile(
+    r"(x-(amz|goog|oss)-.*|awsaccesskeyid|googleaccessid|ossaccesskeyid|signature|expires|policy|key-pair-id"
+    r"|sig|sv|ss|srt|sp|st|se|sr|si|sip|spr|sdd|ses|skoid|sktid|skt|ske|sks|skv|saoid|suoid|scid|(access_?)?token)=.*",
+    re.IGNORECASE,
+)
+
+
+def public(path: str) -> str:
+    """An address as others than GDAL write it, without user, password and query, which can be keys; a path as it is.
+
+    >>> public("/vsicurl/https://me:secret@example.com/scene.tif?key=1"), public("a folder/why?.tif")
+    ('https://example.com/scene.tif', 'a folder/why?.tif')
+    """
+    if path.startswith(WITH_OPTIONS):
+        return public(parse_qs(path.removeprefix(WITH_OPTIONS)).get("url", [WITH_OPTIONS])[0])
+    for prefix, address in SYSTEMS.items():
+        if path.startswith(prefix):
+            path = address + path.removeprefix(prefix)
+    parts = urlsplit(path)
+    if not (parts.scheme and parts.netloc):
+        return path
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def last_part(path: str) -> str:
+    """The last part of a path or an address.
+
+    >>> last_part("https://example.com/a/b.tif?sig=secret"), last_part("scenes/S1A_IW_GRDH.SAFE/")
+    ('b.tif', 'S1A_IW_GRDH.SAFE')
+    """
+    return os.path.basename(public(path).rstrip("/"))
+
+
+def unsigned(path: str) -> str:
+    """The same for an address whenever and for whomever it is signed; a path as it is.
+
+    >>> unsigned("https://example.com/get?id=7&sv=2024&sig=secret"), unsigned("why?sig=1.tif")
+    ('https://example.com/get?id=7', 'why?sig=1.tif')
+    """
+    if not is_remote(path):
+        return path
+    address, _, query = path.partition("?")
+    kept = [parameter for parameter in query.split("&") if parameter and not SIGNING.fullmatch(parameter)]
+    return "?".join([address, *(["&".join(kept)] if kept else [])])
