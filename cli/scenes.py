@@ -193,7 +193,9 @@ def _collection(
     scenes = Collection(entries, folder, wanted.radiometry, size_multiple, model_digest(model), chosen, samples)
     scenes.make_folders()
     if many.mosaic:
-        check_mosaic(many.mosaic, [scenes.out(entry) for entry in entries])
+        check_mosaic(
+            many.mosaic, [scenes.out(entry) for entry in entries], [file for entry in entries for file in entry.paths]
+        )
     return scenes
 
 

@@ -44,12 +44,26 @@ def test_parts_lie_where_they_belong_and_what_is_invalid_in_all_stays_so(tmp_pat
     assert np.array_equal(mask, expected)
 
 
+def test_parts_whose_rows_go_north_lie_where_they_belong(tmp_path: Path) -> None:
+    south_up = Affine(10, 0, 500_000, 0, 10, 5_300_000)
+    first = part(tmp_path / "a.tif", 10, south_up)
+    second = part(tmp_path / "b.tif", 20, moved(south_up, Window(20, 30, 30, 40)))
+    for order in ([first, second], [second, first]):
+        write_mosaic(tmp_path / "all.vrt", order)
+        with rasterio.open(tmp_path / "all.vrt") as dataset:
+            values = dataset.read(1)
+            assert dataset.transform == south_up
+        assert values.shape == (50, 70)
+        assert set(np.unique(values[5:20, :30])) == {10}
+        assert set(np.unique(values[30:, 40:])) == {20}
+
+
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
         ({"crs": "EPSG:32633"}, r"a.tif is in EPSG:32632, \S+b.tif in EPSG:32633"),
         ({"transform": Affine(20, 0, 0, 0, -20, 0)}, r"a.tif has pixels of 10 x 10 and \S+b.tif has pixels of 20 x 20"),
-        ({"transform": Affine(10, 1, 0, 1, -10, 0)}, r"b.tif does not lie on a map with north up"),
+        ({"transform": Affine(10, 1, 0, 1, -10, 0)}, r"b.tif does not lie straight on a map"),
     ],
 )
 def test_parts_that_do_not_fit_are_told_and_nothing_is_written(
@@ -69,5 +83,7 @@ def test_a_mosaic_takes_the_place_of_a_mosaic_and_of_nothing_else(tmp_path: Path
         check_mosaic(first, [first])
     with pytest.raises(OutputError, match=r"a.tif: exists already and is no virtual raster"):
         check_mosaic(first, [out])
+    with pytest.raises(OutputError, match=r"all.vrt: is a scene itself"):
+        check_mosaic(out, [first], [str(out)])
     with pytest.raises(OutputError, match="does not exist"):
         check_mosaic(tmp_path / "none" / "all.vrt", [first])

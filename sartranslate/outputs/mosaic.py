@@ -39,13 +39,15 @@ class Part:
         return self.transform.a, self.transform.e
 
 
-def check_mosaic(out: Path, sources: Sequence[Path]) -> None:
-    """Raise `OutputError` where `out` would replace what is no virtual raster, or one of its sources."""
+def check_mosaic(out: Path, sources: Sequence[Path], keep: Sequence[str | Path] = ()) -> None:
+    """Raise `OutputError` where `out` would replace a source, a file to be kept, or what is no virtual raster."""
     if not out.parent.is_dir():
         raise OutputError(f"{out}: the folder {out.parent} does not exist")
     if any(os.path.realpath(out) == os.path.realpath(source) for source in sources):
         raise OutputError(f"{out}: is an output itself, expected another file name")
-    if out.exists() and not (out.is_file() and out.read_bytes()[: len(MARK)] == MARK):
+    if any(os.path.realpath(out) == os.path.realpath(file) for file in keep):
+        raise OutputError(f"{out}: is a scene itself, expected another file name")
+    if out.exists() and not _is_virtual(out):
         raise OutputError(f"{out}: exists already and is no virtual raster, expected another file name")
 
 
@@ -62,6 +64,13 @@ def write_mosaic(out: Path, sources: Sequence[Path]) -> None:
     write_whole(out, _as_vrt(out.parent, parts))
 
 
+def _is_virtual(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(MARK)) == MARK
+
+
 def _part(source: Path) -> Part:
     try:
         with opened_raster(source) as dataset:
@@ -72,7 +81,7 @@ def _part(source: Path) -> Part:
 
 def _check_joins(out: Path, first: Part, part: Part) -> None:
     if part.crs is None or part.transform.is_identity or (part.transform.b, part.transform.d) != (0, 0):
-        raise OutputError(f"{out}: not written, for {part.path} does not lie on a map with north up")
+        raise OutputError(f"{out}: not written, for {part.path} does not lie straight on a map")
     if part.crs != first.crs:
         raise OutputError(
             f"{out}: not written, for {first.path} is in {_name(first.crs)}, {part.path} in {_name(part.crs)}"
@@ -91,7 +100,8 @@ def _name(crs: CRS | None) -> str:
 
 def _as_vrt(folder: Path, parts: Sequence[Part]) -> bytes:
     across, down = parts[0].pixel
-    left, top = min(part.transform.c for part in parts), max(part.transform.f for part in parts)
+    left = min((part.transform.c for part in parts), key=lambda x: x / across)
+    top = min((part.transform.f for part in parts), key=lambda y: y / down)  # the south, where rows go north
     places = [((part.transform.c - left) / across, (part.transform.f - top) / down) for part in parts]
     width = max(round(x) + part.width for (x, _), part in zip(places, parts, strict=True))
     height = max(round(y) + part.height for (_, y), part in zip(places, parts, strict=True))

@@ -29,6 +29,10 @@ class Entry:
     files: Mapping[str, str] | None = None
     problem: str | None = None  # why it can not be told which files it has
 
+    @property
+    def paths(self) -> list[str]:
+        return [*([self.source] if self.source else []), *(self.files or {}).values()]
+
     def absolute(self) -> Entry:
         """The same for a process in another folder."""
         files = self.files and {name: _absolute(file) for name, file in self.files.items()}
