@@ -96,7 +96,9 @@ def _duration(seconds: float) -> str:
 
 
 def _values(band: BandReport) -> str:
+    name = band.polarisation or "unnamed"
+    if not band.values:
+        return f"{name}: no valid pixels"
     low, middle, high = band.values
     decibels = f", {band.decibels[0]:.1f} to {band.decibels[2]:.1f} dB" if band.decibels else ""
-    name = band.polarisation or "unnamed"
     return f"{name}: 1st to 99th percentile {low:.4g} to {high:.4g}, median {middle:.4g}{decibels}"

@@ -149,7 +149,7 @@ def translate(
                 bar.update(done - bar.n)
 
             computing = partial(cluster.computing, model, choice, say, interrupt.check)
-            outcomes = collection.translate_all(scenes, computing, progress, say)
+            outcomes = collection.translate_all(scenes, computing, progress, say, interrupt.check)
         failed = [outcome for outcome in outcomes if outcome.state == "failed"]
         mosaic = _mosaic(many.mosaic, outcomes, failed)
     _report(outcomes, mosaic, quiet=quiet, as_json=as_json)

@@ -86,12 +86,19 @@ class Collection:
         return plan(entry.source, self.out(entry), self.radiometry, options, size_multiple=self.size_multiple)
 
 
-def finished(collection: Collection) -> dict[str, Outcome]:
-    """What needs no work, by name: scenes whose output is there as it was asked for, and those where it is not."""
+def finished(collection: Collection, check: Callable[[], None] = lambda: None) -> dict[str, Outcome]:
+    """What needs no work, by name: scenes whose output is there as it was asked for, and those where it is not.
+
+    `check` is called before each is looked at, which samples it, and may raise to stop.
+    """
     if collection.options.overwrite:
         return {}
-    there = [entry for entry in collection.entries if collection.out(entry).exists()]
-    return {entry.name: _looked_at(collection, entry) for entry in there}
+    outcomes = {}
+    for entry in collection.entries:
+        check()
+        if collection.out(entry).exists():
+            outcomes[entry.name] = _looked_at(collection, entry)
+    return outcomes
 
 
 def translate_all(
@@ -99,13 +106,15 @@ def translate_all(
     computing: Callable[[], AbstractContextManager[Computing]],
     progress: Progress = lambda done, windows: None,
     tell: Tell = lambda line: None,
+    check: Callable[[], None] = lambda: None,
 ) -> list[Outcome]:
     """Translate what is not finished, and tell what became of each scene, in their order.
 
-    `computing` is entered where there is work, once. `progress` is called after each batch and may raise to stop all.
-    `ClusterError` stops all as well. Outputs appear whole or not at all, as of `inference.translate`.
+    `computing` is entered where there is work, once. `progress` is called after each batch, `check` before each look at
+    what is there; both may raise to stop all. `ClusterError` stops all as well. Outputs appear whole or not at all, as
+    of `inference.translate`.
     """
-    outcomes = finished(collection)
+    outcomes = finished(collection, check)
     left = [entry for entry in collection.entries if entry.name not in outcomes]
     if left:
         with computing() as computer:

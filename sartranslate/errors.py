@@ -13,6 +13,10 @@ class SceneError(SartranslateError, ValueError):
     """A raster can not be read, or a SAR scene is not what the model expects."""
 
 
+class EmptySceneError(SceneError):
+    """No pixel of a scene is valid."""
+
+
 class AreaError(SartranslateError, ValueError):
     """An area of interest can not be read, or does not fit the scene."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from sartranslate.errors import OutputError
-from sartranslate.storage.atomic import replaced_when_whole, tidied, tidy_up, write_text
+from sartranslate.storage.atomic import replaced_when_whole, tidied, tidy_up, write_text, write_whole
 
 
 def test_what_is_unfinished_is_removed_without_leaving_its_block_the_latest_first(tmp_path: Path) -> None:
@@ -47,6 +48,14 @@ def test_a_text_is_written_as_utf_8_in_place_of_the_one_before(tmp_path: Path) -
     write_text(path, "für Radar\n")
     assert path.read_bytes() == "für Radar\n".encode()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.safetensors"
+    seen = []
+    monkeypatch.setattr("os.fsync", lambda file: seen.append((os.fstat(file).st_size, path.exists())))
+    write_whole(path, b"weights")
+    assert seen == [(7, False)]
 
 
 def test_a_text_that_can_not_be_written_names_its_file(tmp_path: Path) -> None:

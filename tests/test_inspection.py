@@ -131,6 +131,20 @@ def test_a_scene_without_georeference_is_described_with_what_infer_would_say(
 
 
 @pytest.mark.long
+def test_a_band_that_the_model_does_not_take_may_be_empty(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16], sartranslate: Run
+) -> None:
+    values = np.concatenate([amplitudes.astype(np.float32), np.full(amplitudes.shape, np.nan, np.float32)], axis=-1)
+    scene = write_scene("scene.tif", values, names=("VH", "angle"))
+    found = inspect(scene, Radiometry(bands=(("VH",),)))
+    assert found.bands[0].values
+    assert (found.bands[1].values, found.bands[1].decibels) == ((), None)
+    done = sartranslate("inspect", scene)
+    assert (done.exit_code, "band 2    unnamed: no valid pixels" in done.stdout) == (0, True), done.output
+    with pytest.raises(SceneError, match="no valid pixels"):
+        inspect(scene, Radiometry(bands=(("VH",),)), bands=(2,))
+
+
 def test_a_large_single_block_is_warned_of_and_tiles_are_not(write_scene: WriteScene) -> None:
     values = np.tile(np.random.default_rng(0).gamma(4, 1, (60, 60, 1)), (50, 50, 1))
     strip = write_scene("strip.tif", values, compress="zstd", zstd_level=1, blockysize=3000, nodata=0)

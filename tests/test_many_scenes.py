@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -192,6 +193,19 @@ def test_options_of_many_scenes_need_a_folder(sartranslate: Run, option: str) ->
 
 
 @pytest.mark.long
+def test_a_signal_ends_a_look_at_what_is_there(scenes: list[Path], infer: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert infer(*scenes[:3]).exit_code == 0
+    seen = []
+
+    def look(*arguments: Any) -> None:
+        seen.append(arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("sartranslate.collection.check_finished", look)
+    assert infer(*scenes[:3]).exit_code == 128 + signal.SIGTERM
+    assert len(seen) == 1
+
+
 def test_one_bad_scene_among_a_hundred_is_the_one_that_fails(
     write_scene: WriteScene, infer: Run, tmp_path: Path
 ) -> None:

@@ -313,6 +313,15 @@ def test_the_output_of_one_is_not_the_uncertainty_of_another(scene: Path, tmp_pa
     assert left(tmp_path) == ["scene.tif"]
 
 
+def test_a_picture_is_on_the_disk_before_it_has_its_name(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, seen = tmp_path / "out.tif", []
+    monkeypatch.setattr("os.fsync", lambda file: seen.append((os.fstat(file).st_size, out.exists())))
+    run(scene, out, replace(OPTIONS, note_seconds=100))
+    assert seen == [(out.stat().st_size, False)]
+
+
 def test_a_folder_that_was_left_after_the_output_had_its_name_goes(scene: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.tif"
     run(scene, out)

@@ -103,6 +103,7 @@ def test_a_runtime_without_the_precision_is_left_out(file: Path, loaded: list[st
         lambda content: content["machine"].update(software="0.0.1"),
         lambda content: content["machine"].update(processor="another"),
         lambda content: content["machine"]["versions"].update(openvino="1.0"),
+        lambda content: content["machine"].update(gpu=[]),
         lambda content: content.pop("machine"),
         lambda content: content.pop("choices"),
         lambda content: content.update(choices=[1, 2]),
@@ -121,6 +122,17 @@ def test_another_machine_version_or_form_is_ignored_and_rebuilt(
     assert load_fastest(folded, "auto").runtime == "openvino"
     assert loaded == list(SECONDS)
     assert file.read_text() == whole
+
+
+def test_libraries_that_make_a_gpu_usable_are_another_machine(
+    file: Path, loaded: list[str], folded: Folded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_fastest(folded, "auto")
+    loaded.clear()
+    (tmp_path / "packages" / "nvidia" / "cudnn").mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    load_fastest(folded, "auto")
+    assert loaded == list(SECONDS)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])

@@ -14,7 +14,7 @@ from sartranslate.backscatter.polarisation import choose_bands
 from sartranslate.backscatter.radiometry import Radiometry, to_decibels
 from sartranslate.backscatter.scaling import SceneStatistics, measure
 from sartranslate.backscatter.units import guess_unit
-from sartranslate.errors import SceneError
+from sartranslate.errors import EmptySceneError, SceneError
 from sartranslate.infer.estimate import Estimate, estimate
 from sartranslate.rasters.raster import named_errors
 from sartranslate.recipes.architecture import GeneratorConfig
@@ -38,8 +38,8 @@ class BandReport:
     dtype: str
     validity: str  # how its invalid pixels are known
     blocks: str
-    values: tuple[float, ...]  # at RANGE, in its own unit
-    decibels: tuple[float, ...] | None  # the same, None for bytes
+    values: tuple[float, ...]  # at RANGE, in its own unit; empty where none is valid
+    decibels: tuple[float, ...] | None  # the same, None for bytes and where none is valid
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,16 @@ def inspect_scene(
     grid = WindowGrid(scene.height, scene.width, window, overlap)
     chosen, problem = _chosen(scene, radiometry, options)
     with block_cache(scene, window):
-        surveys = [survey(scene.only([channel])) for channel in range(len(scene.bands))]
+        surveys = [_survey(scene, channel, needed=channel in chosen) for channel in range(len(scene.bands))]
         sample, share = surveys[chosen[0]] if len(chosen) == 1 else survey(scene.only(chosen))
     with named_errors(scene.path):
         statistics = measure(sample, unit)
         ground = _ground(scene)
     problem = problem or _misfit(radiometry, statistics, len(chosen))
-    units = [statistics.unit if i in chosen else unit or guess_unit(seen)[0] for i, (seen, _) in enumerate(surveys)]
+    units = [
+        statistics.unit if channel in chosen or not seen.size else unit or guess_unit(seen)[0]
+        for channel, (seen, _) in enumerate(surveys)
+    ]
     stored = (scene.unwarped or scene).bands
     bands = tuple(_band(*each) for each in zip(stored, (seen for seen, _ in surveys), units, strict=True))
     return SceneReport(
@@ -171,9 +174,23 @@ def _ground(scene: Scene) -> Ground:
     )
 
 
+def _survey(scene: Scene, channel: int, *, needed: bool) -> tuple[NDArray[Any], float]:
+    """Valid values of a band, of which only those that a model takes need have any, and their share."""
+    try:
+        return survey(scene.only([channel]))
+    except EmptySceneError:
+        if needed:
+            raise
+        return np.empty((0, 1)), 0.0
+
+
 def _band(band: Band, sample: NDArray[Any], unit: str) -> BandReport:
-    values = np.percentile(sample.astype(np.float64), RANGE)
-    decibels = None if unit == "byte" else tuple(np.round(to_decibels(values, unit).astype(float), 2).tolist())
+    values = np.percentile(sample.astype(np.float64), RANGE) if sample.size else np.empty(0)
+    decibels = (
+        None
+        if unit == "byte" or not sample.size
+        else tuple(np.round(to_decibels(values, unit).astype(float), 2).tolist())
+    )
     return BandReport(
         band.number, band.name, band.dtype, _validity(band), block_text(band), tuple(values.tolist()), decibels
     )

@@ -69,7 +69,7 @@ def device() -> str:
         return f"GPU ({torch.cuda.get_device_name()})" if torch.cuda.is_available() else "CPU"
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if not gpus:
         return "CPU"
     details = tf.config.experimental.get_device_details(gpus[0])
@@ -162,20 +162,29 @@ def on_arrays(compute: Callable[..., Any]) -> Callable[..., Any]:
 
 def guarded(call: Callable[..., Any]) -> Callable[..., Any]:
     """The same call of the framework, whose failures are raised as `BackendError`."""
-    if active() == "torch":
-        failures: tuple[type[Exception], ...] = (RuntimeError, MemoryError)
-    else:
-        import tensorflow as tf
-
-        failures = (tf.errors.OpError, MemoryError)
 
     def predict(*batches: Any) -> Any:
-        try:
+        with failures_named():
             return call(*batches)
-        except failures as error:
-            raise failure(error) from error
 
     return predict
+
+
+@contextmanager
+def failures_named() -> Iterator[None]:
+    """A failure of the framework inside is raised as `BackendError`."""
+    try:
+        yield
+    except _failures() as error:
+        raise failure(error) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    if active() == "torch":
+        return RuntimeError, MemoryError
+    import tensorflow as tf
+
+    return tf.errors.OpError, MemoryError
 
 
 def default_batch_size() -> int:

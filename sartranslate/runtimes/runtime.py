@@ -10,6 +10,7 @@ import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sartranslate.backscatter.radiometry import Float
@@ -89,6 +90,13 @@ def versions() -> dict[str, str]:
     return {package: _version(package) for package in sorted(packages) if _present(package)}
 
 
+def gpu_libraries() -> list[str]:
+    """Of those that come as packages; without them a framework leaves a GPU alone."""
+    found = importlib.util.find_spec("nvidia")
+    folders = map(Path, found.submodule_search_locations or ()) if found else ()
+    return sorted({library.name for folder in folders if folder.is_dir() for library in folder.iterdir()})
+
+
 def _in_eight_bits(
     model: bytes, run: Callable[[bytes, str], Callable[..., Any]], calibration: Callable[[], Float] | None
 ) -> Callable[..., Any]:
@@ -124,7 +132,8 @@ def _graph(folded: Folded, precision: str) -> Callable[..., Any]:
         return backend.on_arrays(torch_graph.graph(folded, precision))
     from sartranslate.runtimes import tensorflow_graph
 
-    return backend.guarded(tensorflow_graph.graph(folded, precision))
+    with backend.failures_named():
+        return backend.guarded(tensorflow_graph.graph(folded, precision))
 
 
 def _resolved(name: str, precision: str, possible: tuple[str, ...]) -> str:

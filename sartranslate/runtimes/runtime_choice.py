@@ -20,7 +20,7 @@ from sartranslate.backscatter.radiometry import Float
 from sartranslate.errors import BackendError, OptionError, OutputError
 from sartranslate.networks.backend import preferred
 from sartranslate.runtimes.batching import within_memory
-from sartranslate.runtimes.runtime import FRAMEWORK, INT8, RUNTIMES, Engine, installed, load, versions
+from sartranslate.runtimes.runtime import FRAMEWORK, INT8, RUNTIMES, Engine, gpu_libraries, installed, load, versions
 from sartranslate.runtimes.steps import Folded
 from sartranslate.storage.atomic import write_text
 from sartranslate.streaming.prefetch import in_threads
@@ -32,6 +32,7 @@ WINDOW = 256  # pixels
 ADVANTAGE = 1.1  # that another runtime must have over the framework: rates are off by about as much
 EIGHT_BITS = ("openvino", "onnxruntime")  # the faster one first
 FILE_NAME = "runtimes.json"
+GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def _machine() -> dict[str, object]:
         "framework": preferred() if installed(FRAMEWORK) else None,
         "processor": _processor(),
         "processors": cores(),
-        "gpu": [Path("/dev/nvidiactl").exists(), os.environ.get("CUDA_VISIBLE_DEVICES")],
+        "gpu": [Path("/dev/nvidiactl").exists(), *map(os.environ.get, GPU_VARIABLES), gpu_libraries()],
     }
 
 

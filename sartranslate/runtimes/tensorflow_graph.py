@@ -7,7 +7,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from sartranslate.networks import backend
 from sartranslate.runtimes import steps
 from sartranslate.runtimes.framework_results import FrameworkResults, exact_convolutions
 from sartranslate.runtimes.steps import Folded
@@ -29,10 +28,20 @@ def graph(folded: Folded, precision: str) -> Callable[..., Any]:
 def _config() -> Any:
     """Of TensorFlow's optimisers the one that fuses steps: each copies all constants, which takes seconds and memory.
 
-    A `tf.function` has all or none. GPUs, whose layouts others of them choose, have all here too.
+    A `tf.function` has all or none. GPUs, whose layouts others of them choose, have all here too. A session knows
+    nothing of `tf.config`, so devices, memory and threads are told it as they are set there.
     """
-    config = tf.compat.v1.ConfigProto()
-    if backend.device() == "CPU":
+    config = tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=tf.config.threading.get_intra_op_parallelism_threads(),
+        inter_op_parallelism_threads=tf.config.threading.get_inter_op_parallelism_threads(),
+    )
+    present, visible = tf.config.list_physical_devices("GPU"), tf.config.get_visible_devices("GPU")
+    if visible:
+        config.gpu_options.allow_growth = any(map(tf.config.experimental.get_memory_growth, visible))
+        if visible != present:
+            config.gpu_options.visible_device_list = ",".join(str(present.index(gpu)) for gpu in visible)
+    else:
+        config.device_count["GPU"] = 0
         rewriting = config.graph_options.rewrite_options
         rewriting.optimizers.append("remap")
         rewriting.meta_optimizer_iterations = 1

@@ -118,7 +118,10 @@ def load_translator(
 def _check_can_drop(runtime: str, precision: str) -> None:
     """Samples for an uncertainty, and models in test mode "own", drop values, which one runtime can."""
     if runtime not in (AUTO, FRAMEWORK):
-        raise BackendError(f"runtime {runtime!r} can not drop values as samples need it: expected {FRAMEWORK!r}")
+        raise BackendError(
+            f"runtime {runtime!r} can not drop values, as samples and models with dropout in use need it: expected "
+            f"{FRAMEWORK!r}"
+        )
     if precision == INT8:
         raise OptionError(f"precision {INT8!r} can not drop values as samples need it: expected another precision")
     if not installed(FRAMEWORK):

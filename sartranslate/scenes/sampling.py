@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sartranslate.backscatter.radiometry import Mask, Radiometry
 from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
 from sartranslate.backscatter.units import NEIGHBOURS
-from sartranslate.errors import SceneError
+from sartranslate.errors import EmptySceneError
 from sartranslate.rasters.raster import named_errors
 from sartranslate.scenes.reader import row_bytes, scene_reader
 from sartranslate.scenes.scene import Scene
@@ -35,7 +35,7 @@ def sample_scene(scene: Scene) -> NDArray[Any]:
     """(N, channels) valid values in scan order from full-resolution windows spread evenly over the scene.
 
     Overviews are averaged and would hide speckle, so none is used; a warped scene is sampled before
-    it is warped. Raises `SceneError` if no pixel of the scene is valid.
+    it is warped. Raises `EmptySceneError` if no pixel of the scene is valid.
     """
     return survey(scene)[0]
 
@@ -54,7 +54,7 @@ def survey(scene: Scene) -> tuple[NDArray[Any], float]:
     if not values.size or (values == values[0]).all():
         values, share = _valid_values(prefetch(_patches(scene, _all_windows(scene)), AHEAD))
     if not values.size:
-        raise SceneError(f"{scene.path}: no valid pixels")
+        raise EmptySceneError(f"{scene.path}: no valid pixels")
     return values, share
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -37,9 +38,17 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]
         if path.exists() and not overwrite:
             raise OutputError(f"{path}: was made by someone else meanwhile; --overwrite replaces it")
         try:
+            if unfinished.is_file():
+                onto_disk(unfinished)
             unfinished.replace(path)
         except OSError as error:
             raise OutputError(f"{path}: can not be replaced: {error.strerror}") from error
+
+
+def onto_disk(path: Path) -> None:
+    """Wait until all of a file is on the disk: a name that it gets before may survive a power cut without it."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def remove_unfinished(path: Path) -> None:

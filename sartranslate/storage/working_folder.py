@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sartranslate.errors import OutputError
-from sartranslate.storage.atomic import tidied
+from sartranslate.storage.atomic import onto_disk, tidied
 from sartranslate.storage.lock import locked
 
 
@@ -51,6 +51,7 @@ class WorkingFolder:
     def publish(self) -> None:
         """Give the finished output its name. Raises `OutputError`."""
         try:
+            onto_disk(self.finished)
             self.ended.touch()
             self.finished.replace(self.out)
         except OSError as error:
