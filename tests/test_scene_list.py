@@ -18,17 +18,20 @@ def items(path: Path, *items: dict[str, Any]) -> Path:
 
 
 def test_a_list_has_a_scene_a_line_relative_to_it_without_comments(tmp_path: Path) -> None:
-    text = "\ufeff# scenes\n\n a.tif \r\nsub/b.SAFE/\n/data/c.tif\nhttps://example.com/d.tif?key=1\n"
+    text = '\ufeff# scenes\n\n a.tif \r\nsub/b.SAFE/\n/data/c.tif\nhttps://example.com/d.tif?key=1\nNETCDF:"/data/e.nc":VV\nS1:f.tif\n'
     file = tmp_path / "list.txt"
     file.write_bytes(text.encode())
+    (tmp_path / "S1:f.tif").touch()
     entries = listed(file)
     assert [each.source for each in entries] == [
         str(tmp_path / "a.tif"),
         str(tmp_path / "sub" / "b.SAFE"),
         "/data/c.tif",
         "https://example.com/d.tif?key=1",
+        'NETCDF:"/data/e.nc":VV',
+        str(tmp_path / "S1:f.tif"),
     ]
-    assert [each.name for each in entries] == ["a", "b", "c", "d"]
+    assert [each.name for each in entries] == ["a", "b", "c", "d", "e", "S1:f"]
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
@@ -88,3 +91,4 @@ def test_two_outputs_of_one_name_are_refused_whatever_their_case() -> None:
 def test_a_scene_for_a_process_elsewhere_is_absolute_unless_it_is_an_address() -> None:
     assert entry("a.tif").absolute().source == str(Path.cwd() / "a.tif")
     assert entry("s3://bucket/a.tif").absolute().source == "s3://bucket/a.tif"
+    assert entry('NETCDF:"/data/e.nc":VV').absolute().source == 'NETCDF:"/data/e.nc":VV'

@@ -16,6 +16,7 @@ from sartranslate.errors import OptionError
 
 COMMENT = "#"
 COLLECTIONS = ("FeatureCollection", "ItemCollection")
+PART = re.compile(r"[A-Za-z]\w+:")  # such as NETCDF:"x.nc":VV; a single letter is a drive
 DATA = "data"  # the role of an asset that is no preview and no metadata
 
 
@@ -125,11 +126,17 @@ def _text(file: Path) -> str:
 
 def _beside(file: Path, path: str) -> str:
     """A path that is relative to the folder of a file, from here."""
-    return path if _is_address(path) or Path(path).is_absolute() else os.path.normpath(file.parent / path)
+    beside = os.path.normpath(file.parent / path)
+    return path if _is_no_path(path, beside) or Path(path).is_absolute() else beside
 
 
 def _absolute(path: str) -> str:
-    return path if _is_address(path) else os.path.abspath(path)
+    return path if _is_no_path(path, path) else os.path.abspath(path)
+
+
+def _is_no_path(path: str, file: str) -> bool:
+    """Whether it is an address, or a part of a file as a driver of GDAL calls it."""
+    return _is_address(path) or (PART.match(path) is not None and not os.path.exists(file))
 
 
 def _is_address(path: str) -> bool:
