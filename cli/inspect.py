@@ -75,7 +75,7 @@ def _lines(report: SceneReport) -> Iterator[tuple[str, str]]:
         yield "warning", report.warning
     fed = f"takes band {', '.join(map(str, model.bands))}"
     yield "model", f"{model.name}: {f'does not fit: {model.problem}' if model.problem else fed}"
-    spent, memory = _duration(model.estimate.seconds), model.estimate.memory_bytes / 2**30
+    spent, memory = _duration(model.estimate.seconds), model.estimate.memory_bytes / 1e9
     yield "work", f"{model.windows} windows, about {spent} on this processor in float32, {memory:.1f} GB of memory"
 
 

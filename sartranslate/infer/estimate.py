@@ -15,8 +15,10 @@ from sartranslate.scenes.scene import Scene
 from sartranslate.streaming.threads import concurrency
 from sartranslate.streaming.windows import WindowGrid
 
-FRAMEWORK_BYTES = 750 * 2**20  # of a process with TensorFlow and the embedded model
-ACTIVATIONS = 4.5  # float32 arrays of window x window x filters that are alive at once, for each window of a batch
+# Of TensorFlow's peak in float32; see docs/measurements.md
+FRAMEWORK_BYTES = 700 * 2**20  # of a process that is ready
+ACTIVATIONS = 2.5  # arrays of window x window x filters that are alive at once, for each window of a batch
+COPIES = 7  # of the folded weights, as they become constants of a graph
 BLEND_BYTES = 3 * 4 + 1  # of a pixel: three channels' sums and a mask
 EFFICIENCY = 0.6  # of the processor's rate in large matrix products; see docs/measurements.md
 MATRIX = 1024
@@ -37,7 +39,8 @@ def estimate(scene: Scene, grid: WindowGrid, generator: GeneratorConfig) -> Esti
     operations = len(grid) * topology.operations(generator, grid.size, folded=True)
     blend = min(grid.size, scene.height) * scene.width * BLEND_BYTES
     activations = int(CPU_BATCH * concurrency() * grid.size**2 * generator.filters * 4 * ACTIVATIONS)
-    memory = FRAMEWORK_BYTES + activations + blend + cache_bytes(scene, grid.size)
+    weights = COPIES * 4 * topology.folded_weights(generator)
+    memory = FRAMEWORK_BYTES + weights + activations + blend + cache_bytes(scene, grid.size)
     return Estimate(operations, operations / (EFFICIENCY * _matrix_rate()), memory)
 
 

@@ -36,6 +36,11 @@ class Convolution(NamedTuple):
         first, second = reversed(channels) if self.upsampling == "transpose" else channels
         return self.size, self.size, first, second
 
+    @property
+    def folded_size(self) -> int:
+        """Of the kernel that `folding` makes of it."""
+        return FOLDED_KERNEL if self.upsampling else self.size
+
 
 class Normalise(NamedTuple):
     """To mean 0 and variance 1, in the way that the configuration says."""
@@ -121,10 +126,16 @@ def operations(config: GeneratorConfig, window: int, *, folded: bool = False) ->
             side = 2 * side if operation.upsampling else side / operation.stride
             size, computed = operation.size, side / 2 if operation.upsampling == "transpose" else side
             if operation.upsampling and folded:
-                size, computed = FOLDED_KERNEL, side / 2
+                size, computed = operation.folded_size, side / 2
             total += 2 * (size * computed) ** 2 * operation.channels_in * operation.filters
         sides[name] = side
     return total
+
+
+def folded_weights(config: GeneratorConfig) -> int:
+    """How many numbers are in the kernels of what `folding` makes of a generator."""
+    convolutions = [operation for _, operation, _ in layers(config) if isinstance(operation, Convolution)]
+    return sum(each.folded_size**2 * each.channels_in * each.filters for each in convolutions)
 
 
 class _Drawing:
