@@ -66,6 +66,8 @@ def _lines(report: SceneReport) -> Iterator[tuple[str, str]]:
     if ground.bounds:
         west, south, east, north = ground.bounds
         yield "footprint", f"{west:.4f} to {east:.4f} E, {south:.4f} to {north:.4f} N"
+    elif ground.problem:
+        yield "footprint", f"none: {ground.problem}"
     for band in report.bands:
         yield f"band {band.number}", _values(band)
         yield "", f"{band.dtype}, {band.validity}, in blocks of {band.blocks}"

@@ -68,7 +68,8 @@ def _dataset(source: xarray.DataArray, rgb: Any, mask: Any, dimensions: tuple[Ha
     import xarray
 
     kept = {name: place for name, place in source.coords.items() if set(place.dims) <= set(dimensions)}
-    placed = {"grid_mapping": "spatial_ref"} if "spatial_ref" in kept else {}
+    mapping = source.encoding.get("grid_mapping", source.attrs.get("grid_mapping", "spatial_ref"))
+    placed = {"grid_mapping": mapping} if mapping in kept else {}
     return xarray.Dataset(
         {
             "rgb": (("band", *dimensions), np.moveaxis(rgb, -1, 0), {"long_name": list(COLOURS), **placed}),

@@ -44,6 +44,15 @@ def raster(values: NDArray[Any], **attributes: Any) -> xarray.DataArray:
     return xarray.DataArray(values, places, ("band", "y", "x"), attrs=attributes)
 
 
+@pytest.mark.parametrize("told", ["encoding", "attrs"])
+def test_a_grid_mapping_keeps_its_own_name(told: str) -> None:
+    source = raster(decibels(), _FillValue=-99.0).rename(spatial_ref="transverse_mercator")
+    getattr(source, told)["grid_mapping"] = "transverse_mercator"
+    found = sartranslate.translate_dataarray(source)
+    assert found.rgb.attrs["grid_mapping"] == found.mask.attrs["grid_mapping"] == "transverse_mercator"
+    assert "transverse_mercator" in found.coords
+
+
 def test_pixels_are_those_of_the_array_on_the_same_coordinates() -> None:
     source = raster(decibels(), _FillValue=-99.0)
     found = sartranslate.translate_dataarray(source)

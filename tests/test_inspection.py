@@ -145,6 +145,30 @@ def test_a_band_that_the_model_does_not_take_may_be_empty(
         inspect(scene, Radiometry(bands=(("VH",),)), bands=(2,))
 
 
+def test_across_the_antimeridian_west_is_east_of_east(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16], sartranslate: Run
+) -> None:
+    scene = write_scene("scene.tif", amplitudes, crs="EPSG:32760", transform=Affine(10, 0, 817_000, 0, -10, 8_100_000))
+    bounds = inspect(scene).ground.bounds
+    assert bounds is not None
+    assert 179 < bounds[0] < 180
+    assert -180 < bounds[2] < -179
+
+
+def test_a_crs_without_a_transform_is_no_place(write_scene: WriteScene, amplitudes: NDArray[np.uint16]) -> None:
+    found = inspect(write_scene("scene.tif", amplitudes, transform=Affine.identity()))
+    assert found.model.problem == "no georeference; --allow-ungeoreferenced goes ahead in pixel coordinates"
+    assert (found.ground.crs, found.ground.bounds) == ("EPSG:32632", None)
+
+
+def test_a_crs_without_longitudes_has_no_footprint_and_the_rest_is_told(
+    write_scene: WriteScene, amplitudes: NDArray[np.uint16], sartranslate: Run
+) -> None:
+    scene = write_scene("scene.tif", amplitudes, names=("VH",), crs=CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]'))
+    assert inspect(scene).model.problem is None
+    assert "footprint none: " in sartranslate("inspect", scene).stdout
+
+
 def test_a_large_single_block_is_warned_of_and_tiles_are_not(write_scene: WriteScene) -> None:
     values = np.tile(np.random.default_rng(0).gamma(4, 1, (60, 60, 1)), (50, 50, 1))
     strip = write_scene("strip.tif", values, compress="zstd", zstd_level=1, blockysize=3000, nodata=0)

@@ -84,6 +84,22 @@ def test_places_with_other_land_are_recognised_too(seed: int) -> None:
     assert [guess_unit(values)[0] for values in forms] == ["power", "amplitude", "db", "power"]
 
 
+@pytest.mark.parametrize("clipped", [0, 255])
+@pytest.mark.parametrize("share", [0.02, 0.06, 0.2, 0.5])
+def test_a_border_of_black_or_white_changes_the_unit_of_no_bytes(share: float, clipped: int) -> None:
+    power = Landscape(0).sar(Window(-300, 500, 300, 300)).reshape(-1, 1)
+    stretched = np.clip(np.rint((10 * np.log10(power) + 30) / 25 * 255), 0, 255).astype(np.uint8)
+    border = np.full((round(share * len(power)), 1), clipped, np.uint8)
+    assert guess_unit(np.concatenate([border, stretched]))[0] == "byte"
+    assert guess_unit(np.concatenate([border, linear_bytes(power)]))[0] == "power"
+
+
+def test_water_that_a_stretch_has_clipped_changes_the_unit_of_no_bytes() -> None:
+    decibels = 10 * np.log10(Landscape(0).sar(Window(-300, 500, 300, 300))).reshape(-1, 1)
+    stretched = np.clip(np.rint((decibels - np.percentile(decibels, 10)) / 20 * 255), 0, 255).astype(np.uint8)
+    assert guess_unit(stretched)[0] == "byte"
+
+
 @pytest.mark.parametrize("offset", [20, 60, 83])
 @pytest.mark.parametrize("seed", [0, 1, 2, 7])
 def test_decibels_with_an_offset_are_not_taken_for_power(seed: int, offset: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from sartranslate.rasters.raster import opened_raster
 from sartranslate.rasters.remote import PATIENCE
 from sartranslate.scenes.sampling import _spread_windows, sample_scene
 from sartranslate.scenes.scene import open_scene
-from tests.conftest import save_scene
+from tests.conftest import save_gcp_scene, save_scene
 from tests.faulty_server import CUT, ERROR, HANG, NO_RANGES, Fault, Served, served
 
 SIZE = 512
@@ -164,3 +165,20 @@ def test_what_the_user_sets_goes_before_our_patience(scene: Path, monkeypatch: p
     monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "1")
     with served(scene, Fault(ERROR)) as theirs:
         assert header_retries(theirs) == 1
+
+
+def test_a_scene_placed_by_points_is_read_by_ranges_however_its_address_is_written(
+    translate: Callable[[str], Result], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    values = (100 * np.sqrt(rng.gamma(4.4, 1 / 4.4, (SIZE, SIZE, 1))) + 1).astype(np.uint16)
+    scene = save_gcp_scene(tmp_path / "points_VH.tif", values, tiled=True, blockxsize=128, blockysize=128)
+    out = tmp_path / "out" / "rgb.tif"
+    assert translate(str(scene)).exit_code == 0
+    expected = out.read_bytes()
+    with served(scene) as server:
+        done = translate(server.scene.removeprefix("/vsicurl/"))
+        assert done.exit_code == 0, done.output
+        sizes = [size for _, _, size in map(json.loads, server.log.read_text().splitlines())]
+    assert out.read_bytes() == expected
+    assert max(sizes) < scene.stat().st_size

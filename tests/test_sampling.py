@@ -172,3 +172,12 @@ def test_a_padded_scene_of_bytes_with_control_points_is_measured_without_its_pad
     expected, found = measure(sample_scene(whole)), measure(sample_scene(part))
     assert found.unit == expected.unit == "byte"
     assert found.values[0][3:-3] == pytest.approx(expected.values[0][3:-3], rel=0.02)
+
+
+def test_a_few_valid_pixels_in_a_large_canvas_are_all_looked_at(write_scene: WriteScene) -> None:
+    values = np.full((2500, 2500, 1), np.nan, np.float32)
+    values[1010:1040, 1010:1040, 0] = np.random.default_rng(0).gamma(4, 0.02, (30, 30))
+    scene = open_scene(write_scene("scene.tif", values), None)
+    sample = sample_scene(scene)
+    assert len(sample) == 900
+    assert measure(sample, None).unit == "power"

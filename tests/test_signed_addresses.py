@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import Result
+from numpy.typing import NDArray
 
 from sartranslate.infer.job import job
 from sartranslate.infer.planning import plan
@@ -41,6 +42,20 @@ def test_an_output_and_its_item_tell_the_name_of_the_scene_and_no_secret(
     item = json.loads(out.with_suffix(".json").read_text())
     assert item["properties"]["sartranslate:source"] == "scene_VH.tif"
     assert not [path for path in (out, out.with_suffix(".json")) if b"S3cret" in path.read_bytes()]
+
+
+def test_scores_of_rasters_tell_their_names_and_no_secret(
+    sartranslate: Run, tmp_path: Path, amplitudes: NDArray[np.uint16]
+) -> None:
+    picture = save_scene(tmp_path / "picture.tif", np.repeat(amplitudes % 256, 3, axis=-1).astype(np.uint8))
+    numbers, page = tmp_path / "scores.json", tmp_path / "scores.html"
+    with served(picture) as server:
+        address = f"{server.scene}?{SECRETS[0]}"
+        rasters = ("--prediction", address, "--truth", address)
+        done = sartranslate("evaluate", *rasters, "--json", numbers, "--report", page)
+    assert done.exit_code == 0, done.output
+    assert "picture.tif" in page.read_text()
+    assert not [path for path in (numbers, page) if "S3cret" in path.read_text()]
 
 
 def test_a_scene_that_is_signed_again_is_finished_already(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+import xarray
 from affine import Affine
 from click.testing import Result
 from numpy.typing import NDArray
@@ -372,3 +373,42 @@ def test_a_scene_is_called_by_its_file_whatever_its_folders_are_called(tmp_path:
     assert open_scene(save_scene(folder / "VH.tif", filled("VH")), ONE).title == "VH.tif"
     files = of_files(**{name: save_scene(folder / f"{name}.tif", filled(name)) for name in ("VV", "VH")})
     assert open_scene(None, TWO, files).title == "VV.tif, VH.tif"
+
+
+def test_four_polarisations_of_bytes_have_no_alpha(tmp_path: Path) -> None:
+    names = ("VV", "VH", "HH", "HV")
+    path = tmp_path / "scene.tif"
+    profile = {"dtype": "uint8", "count": 4, "height": 20, "width": 30, "crs": "EPSG:32632", "transform": TRANSFORM}
+    with rasterio.open(path, "w", driver="GTiff", **profile) as dataset:
+        assert dataset.colorinterp[3].name == "alpha"
+        dataset.write(np.zeros((4, 20, 30), np.uint8))
+        dataset.descriptions = names
+    scene = open_scene(path, [[name] for name in names])
+    assert scene.names == names
+    with scene_reader(scene) as reader:
+        assert reader.read(Window(0, 0, 20, 30))[1].all()
+
+
+def test_files_by_polarisation_may_be_paths(write_scene: WriteScene) -> None:
+    path = write_scene("scene_VH.tif", np.ones((20, 30, 1), np.uint16))
+    assert open_scene(None, None, SceneOptions({"VH": path})).title == "scene_VH.tif"  # type: ignore[dict-item]
+
+
+def test_a_file_that_has_parts_and_no_bands_tells_them(tmp_path: Path, sartranslate: Callable[..., Result]) -> None:
+    path = tmp_path / "two.nc"
+    xarray.Dataset({name: (("y", "x"), np.ones((20, 30), np.float32)) for name in ("VV", "VH")}).to_netcdf(path)
+    done = sartranslate("inspect", path)
+    assert done.exit_code == 1
+    assert done.output.startswith(f"Error: {path}: no bands, expected one of its parts: ")
+    assert ":VV" in done.output
+    assert ":VH" in done.output
+
+
+def test_virtual_rasters_that_lead_to_each_other_are_files_like_others(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.vrt", tmp_path / "other.vrt"
+    save_scene(tmp_path / "scene.tif", np.ones((20, 30, 1), np.uint16))
+    rasterio.shutil.copy(tmp_path / "scene.tif", one, driver="VRT")
+    other.write_text(one.read_text().replace("scene.tif", "one.vrt"))
+    assert {Path(file).name for file in open_scene(other, None).files} == {"other.vrt", "one.vrt", "scene.tif"}
+    one.write_text(one.read_text().replace("scene.tif", "other.vrt"))
+    assert {Path(file).name for file in open_scene(other, None).files} == {"other.vrt", "one.vrt"}

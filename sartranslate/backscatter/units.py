@@ -15,6 +15,7 @@ WIDEST = 150.0  # decibels: no radar has this range between the 2nd and the 98th
 FILL_SHARE = 1e-3  # of the pixels that have the very lowest value, beyond chance
 FILL_FACTOR = 2.0  # the lowest value is farther below the median than that is from zero
 NEIGHBOURS = 16  # values that follow each other in a sample and are compared
+LEAST_RUNS = 64  # of values that follow each other, to tell how they vary
 LINEAR_GROWTH = 0.5  # of speckle with brightness, see `speckle_growth`; halfway between both cases
 BELOW_NOISE = 0.1  # of the bright end: linear values fall below 0 by subtracted noise only, which is little
 DECIBEL_SPREAD = 2.5  # bright over dark: speckled power spreads by 8 and more, shifted decibels by less than 2
@@ -77,7 +78,7 @@ def speckle_growth(sample: NDArray[Any]) -> float:
     count = len(sample) // NEIGHBOURS
     if count == 0:
         return 0.0
-    runs = sample[: count * NEIGHBOURS].astype(np.float64).reshape(count, NEIGHBOURS, -1)
+    runs = _unclipped(sample[: count * NEIGHBOURS].reshape(count, NEIGHBOURS, -1)).astype(np.float64)
     # Less than the rounding of whole numbers is no measurement.
     least = 0.5 if sample.dtype.kind in "iu" else float(np.finfo(np.float32).tiny)
     mean, deviation = np.maximum(runs.mean(axis=1), least), np.maximum(runs.std(axis=1), least)
@@ -85,3 +86,11 @@ def speckle_growth(sample: NDArray[Any]) -> float:
     contrast = np.log(np.median(mean[mean >= bright]) / np.median(mean[mean <= dark]))
     growth = np.log(np.percentile(deviation[mean >= bright], 10) / np.percentile(deviation[mean <= dark], 10))
     return float(growth / contrast) if contrast > 0 else 0.0
+
+
+def _unclipped(runs: NDArray[Any]) -> NDArray[Any]:
+    """Of bytes, those (runs, N, C) without the first and the last one: borders, and what is clipped has no speckle."""
+    if runs.dtype != np.uint8:
+        return runs
+    whole = ((runs > 0) & (runs < 255)).all(axis=(1, 2))
+    return runs[whole] if np.count_nonzero(whole) >= LEAST_RUNS else runs

@@ -79,11 +79,11 @@ def evaluate_pairs(
 
 def evaluate_rasters(images: RasterImages, watch: Watch = lambda done, planned: None) -> Evaluation:
     """Scores of a translated scene. Raises `PairsError` where nothing is valid."""
-    facts = {"Prediction": images.prediction.path, "Truth": images.truth.path}
+    facts = {"Prediction": public(images.prediction.path), "Truth": public(images.truth.path)}
     if images.truth.stretch:
         facts["Stretch"] = f"optical values {images.truth.stretch.describe()} become 0 and 255"
     if images.sar:
-        facts |= {"SAR": images.sar.scene.path, "Scaling": images.sar.scaling.describe()}
+        facts |= {"SAR": public(images.sar.scene.path), "Scaling": images.sar.scaling.describe()}
     notes = []
     if images.windows:
         facts["Windows"] = images.windows.describe()

@@ -18,7 +18,7 @@ from sartranslate.errors import EmptySceneError, SceneError
 from sartranslate.infer.estimate import Estimate, estimate
 from sartranslate.rasters.raster import named_errors
 from sartranslate.recipes.architecture import GeneratorConfig
-from sartranslate.scenes.footprint import scene_footprint
+from sartranslate.scenes.footprint import bounding_box, scene_footprint
 from sartranslate.scenes.layout import block_text, slow_layout
 from sartranslate.scenes.reader import block_cache
 from sartranslate.scenes.sampling import survey
@@ -51,7 +51,8 @@ class Ground:
     transform: tuple[float, ...]  # a to f
     gcps: str | None  # what became of ground control points, where it has only these
     footprint: dict[str, Any] | None  # GeoJSON in longitude and latitude
-    bounds: tuple[float, ...] | None  # west, south, east, north in degrees
+    bounds: tuple[float, ...] | None  # west, south, east, north in degrees; west > east across the antimeridian
+    problem: str | None = None  # why there is no footprint
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _chosen(scene: Scene, radiometry: Radiometry, options: SceneOptions) -> tupl
     except SceneError as error:
         return list(range(len(scene.bands))), str(error)
     chosen = [number - 1 for number in numbers]
-    if scene.crs is None and not options.allow_ungeoreferenced:
+    if not scene.placed and not options.allow_ungeoreferenced:
         return chosen, "no georeference; --allow-ungeoreferenced goes ahead in pixel coordinates"
     return chosen, None
 
@@ -163,15 +164,19 @@ def _ground(scene: Scene) -> Ground:
     transform = tuple(scene.transform)[:6]
     if scene.crs is None:
         return Ground(None, None, transform, None, None, None)
-    shape = scene_footprint(scene)
     gcps = (
         f"{scene.grid.describe()}; a polynomial misses by up to {scene.grid.points.residual():.2f} px"
         if scene.grid
         else None
     )
-    return Ground(
-        scene.crs.to_string(), scene.crs.units_factor[0], transform, gcps, shapely.geometry.mapping(shape), shape.bounds
-    )
+    known = Ground(scene.crs.to_string(), scene.crs.units_factor[0], transform, gcps, None, None)
+    if not scene.placed:
+        return known
+    try:
+        shape = scene_footprint(scene)
+    except SceneError as error:
+        return replace(known, problem=str(error))
+    return replace(known, footprint=shapely.geometry.mapping(shape), bounds=tuple(bounding_box(shape)))
 
 
 def _survey(scene: Scene, channel: int, *, needed: bool) -> tuple[NDArray[Any], float]:

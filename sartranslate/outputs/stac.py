@@ -25,7 +25,7 @@ from sartranslate.outputs.product import Product
 from sartranslate.rasters.address import public
 from sartranslate.rasters.raster import applied, named_errors
 from sartranslate.scenes.acquisition import acquisition
-from sartranslate.scenes.footprint import footprint, scene_footprint
+from sartranslate.scenes.footprint import bounding_box, footprint, scene_footprint
 from sartranslate.scenes.scene import Scene
 from sartranslate.streaming.windows import Window
 
@@ -85,21 +85,6 @@ def stac_item(
             for product, (name, roles, bands) in zip(products, ASSETS, strict=False)
         },
     }
-
-
-def bounding_box(shape: Polygon | MultiPolygon) -> list[float]:
-    """West, south, east, north; west > east across the antimeridian, where the shape is cut.
-
-    >>> bounding_box(shapely.union_all([shapely.box(170, -20, 180, -10), shapely.box(-180, -20, -175, -10)]))
-    [170.0, -20.0, -175.0, -10.0]
-    """
-    bounds = shapely.bounds(shapely.get_parts(shape))
-    bounds = bounds[np.argsort(bounds[:, 0])]
-    wests, easts = bounds[:, 0], np.maximum.accumulate(bounds[:, 2])
-    gaps = np.append(wests[1:], wests[0] + 360) - easts  # without ground, east of each part
-    widest = int(np.argmax(gaps))
-    _, south, _, north = shape.bounds
-    return [float(wests[(widest + 1) % len(wests)]), south, float(easts[widest]), north]
 
 
 def reference(source: str, folder: Path) -> str:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs
 
-from sartranslate.rasters.remote import is_remote
+from sartranslate.rasters.remote import is_remote, mended
 
 SYSTEMS = {
     "/vsicurl/": "",
+    "/vsicurl_streaming/": "",
     "/vsis3/": "s3://",
     "/vsigs/": "gs://",
 }  # what GDAL's names of them begin with, and theirs
 WITH_OPTIONS = "/vsicurl?"  # GDAL's name of an address that is one of several options
+ADDRESS = re.compile(r'(\b[a-z][a-z0-9+]+://)(?:[^/?#"]*@)?([^?#"]*)(?:[?#][^"]*)?', re.IGNORECASE)
 # Of signed addresses: those of S3, of Google, of Azure (https://learn.microsoft.com/rest/api/storageservices/
 # create-service-sas and create-user-delegation-sas), of CloudFront, and tokens.
 SIGNING = re.compile(
-    r"(x-(amz|goog|oss)-.*|awsaccesskeyid|googleaccessid|ossaccesskeyid|signature|expires|policy|key-pair-id"
-    r"|sig|sv|ss|srt|sp|st|se|sr|si|sip|spr|sdd|ses|skoid|sktid|skt|ske|sks|skv|saoid|suoid|scid|(access_?)?token)=.*",
+    r"(?<=[?&])(?:x-(?:amz|goog|oss)-[\w-]*|awsaccesskeyid|googleaccessid|ossaccesskeyid|signature|expires|policy|key-pair-id"
+    r"|sig|sv|ss|srt|sp|st|se|sr|si|sip|spr|sdd|ses|skoid|sktid|skt|ske|sks|skv|saoid|suoid|scid|(?:access_?)?token)"
+    r'=[^&/"]*(?:&|$|(?=[/"]))',
     re.IGNORECASE,
 )
 
@@ -26,18 +29,20 @@ SIGNING = re.compile(
 def public(path: str) -> str:
     """An address as others than GDAL write it, without user, password and query, which can be keys; a path as it is.
 
+    An address within a name of GDAL's stays there, without them.
+
     >>> public("/vsicurl/https://me:secret@example.com/scene.tif?key=1"), public("a folder/why?.tif")
     ('https://example.com/scene.tif', 'a folder/why?.tif')
+    >>> public('NETCDF:"/vsicurl/https://example.com/a.nc?key=1":VV')
+    'NETCDF:"/vsicurl/https://example.com/a.nc":VV'
     """
+    path = mended(path)
     if path.startswith(WITH_OPTIONS):
         return public(parse_qs(path.removeprefix(WITH_OPTIONS)).get("url", [WITH_OPTIONS])[0])
     for prefix, address in SYSTEMS.items():
         if path.startswith(prefix):
             path = address + path.removeprefix(prefix)
-    parts = urlsplit(path)
-    if not (parts.scheme and parts.netloc):
-        return path
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return ADDRESS.sub(r"\1\2", path)
 
 
 def last_part(path: str) -> str:
@@ -55,8 +60,5 @@ def unsigned(path: str) -> str:
     >>> unsigned("https://example.com/get?id=7&sv=2024&sig=secret"), unsigned("why?sig=1.tif")
     ('https://example.com/get?id=7', 'why?sig=1.tif')
     """
-    if not is_remote(path):
-        return path
-    address, _, query = path.partition("?")
-    kept = [parameter for parameter in query.split("&") if parameter and not SIGNING.fullmatch(parameter)]
-    return "?".join([address, *(["&".join(kept)] if kept else [])])
+    kept = SIGNING.sub("", path) if is_remote(path) or ADDRESS.search(path) else path
+    return kept.rstrip("?&") if kept != path else path

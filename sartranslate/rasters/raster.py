@@ -152,13 +152,21 @@ def stored_tags(path: str | os.PathLike[str]) -> dict[str, str]:
         return dict(dataset.tags())
 
 
-def all_files(dataset: Any) -> Iterator[str]:
-    """The files of a dataset, those of virtual rasters within it included."""
+def all_files(dataset: Any) -> list[str]:
+    """The files of a dataset, those of virtual rasters within it included, each once."""
+    found = {dataset.name: False} if dataset.name not in dataset.files else {}
+    _gather(dataset, found)
+    return [file for file, own in found.items() if own]
+
+
+def _gather(dataset: Any, found: dict[str, bool]) -> None:
+    """Virtual rasters may lead to each other."""
     for file in dataset.files:
-        yield file
-        if file.lower().endswith(".vrt") and file != dataset.name:
+        known = file in found
+        found[file] = True
+        if file.lower().endswith(".vrt") and file != dataset.name and not known:
             with quiet_georeference(), rasterio.open(file) as nested:
-                yield from all_files(nested)
+                _gather(nested, found)
 
 
 def _reason(error: BaseException) -> str:

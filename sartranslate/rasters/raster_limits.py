@@ -17,6 +17,7 @@ from sartranslate.errors import SceneError
 MOST_BANDS = 1000
 ALWAYS = 2**24  # values that any raster may have, whatever is stored: 4096 x 4096 of one band
 VALUES_PER_BYTE = 1000  # that is stored; compressed speckle has less than 10, and the rest of a mosaic may be empty
+SHOWN_PARTS = 4
 LARGEST_BLOCK = 2 * 2**30  # bytes, decoded, of all bands that are stored together
 FARTHEST = 1e12  # units of a CRS: corners and pixels beyond lie on no map
 
@@ -27,6 +28,10 @@ def check_limits(dataset: Any) -> None:
     Pixels are compared with the bytes of its files where all are on this machine, the blocks with a fixed size too;
     and its transform has to place pixels of some area within `FARTHEST`.
     """
+    if not dataset.count:
+        parts = dataset.subdatasets
+        shown = [*parts[:SHOWN_PARTS], *(["..."] if len(parts) > SHOWN_PARTS else [])]
+        raise SceneError(f"no bands{', expected one of its parts: ' if parts else ''}{', '.join(shown)}")
     if dataset.count > MOST_BANDS:
         raise SceneError(f"{dataset.count} bands, expected at most {MOST_BANDS}")
     rows, cols = np.max(dataset.block_shapes, axis=0).tolist()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sartranslate.rasters.groundcontrol import ORDER, MapGrid
 from sartranslate.rasters.raster import read_window
+from sartranslate.rasters.remote import gdal_path
 from sartranslate.rasters.vrt import add_text, number_text, transform_text
 from sartranslate.streaming.windows import Window
 
@@ -56,7 +57,7 @@ def warped_vrt(
     add_text(options, "WorkingDataType", TYPES[np.result_type(*dtypes).name])
     for name, value in {"UNIFIED_SRC_NODATA": "NO", "XSCALE": "1", "YSCALE": "1", "INIT_DEST": "NO_DATA"}.items():
         add_text(options, "Option", value, name=name)
-    add_text(options, "SourceDataset", os.fspath(path), relativeToVRT="0")
+    add_text(options, "SourceDataset", gdal_path(path), relativeToVRT="0")
     approximation = SubElement(SubElement(options, "Transformer"), "ApproxTransformer")
     add_text(approximation, "MaxError", number_text(TOLERANCE))
     _add_transformer(SubElement(approximation, "BaseTransformer"), grid)

@@ -42,12 +42,13 @@ class Area:
     source: str
 
 
-def read_area(spec: str, crs: str | None = None) -> Area:
+def read_area(spec: str | os.PathLike[str], crs: str | None = None) -> Area:
     """All polygons of a vector file that OGR reads, united, or one as WKT or EWKT; heights are dropped.
 
     `crs` is what pyproj takes for a CRS and goes before that of the file. Raises `AreaError` if there is nothing but
     polygons to read, one of them is not valid, a file has several layers of polygons, or no CRS is known.
     """
+    spec = os.fspath(spec)
     wkt = WKT.fullmatch(spec)
     if wkt and not os.path.exists(spec):
         source = printable(spec if len(spec) <= SHOWN_WKT else f"{spec[:SHOWN_WKT]}...")

@@ -56,6 +56,21 @@ def scene_footprint(scene: Scene) -> Polygon | MultiPolygon:
     return footprint(scene.crs, scene.transform, Window(0, 0, scene.height, scene.width))
 
 
+def bounding_box(shape: Polygon | MultiPolygon) -> list[float]:
+    """West, south, east, north; west > east across the antimeridian, where the shape is cut.
+
+    >>> bounding_box(shapely.union_all([shapely.box(170, -20, 180, -10), shapely.box(-180, -20, -175, -10)]))
+    [170.0, -20.0, -175.0, -10.0]
+    """
+    bounds = shapely.bounds(shapely.get_parts(shape))
+    bounds = bounds[np.argsort(bounds[:, 0])]
+    wests, easts = bounds[:, 0], np.maximum.accumulate(bounds[:, 2])
+    gaps = np.append(wests[1:], wests[0] + 360) - easts  # without ground, east of each part
+    widest = int(np.argmax(gaps))
+    _, south, _, north = shape.bounds
+    return [float(wests[(widest + 1) % len(wests)]), south, float(easts[widest]), north]
+
+
 def _border(window: Window, steps: int) -> Degrees:
     """(4 * steps, 2) columns and rows along the outer border."""
     corners = SIDES * (window.width, window.height) + (window.col_off, window.row_off)

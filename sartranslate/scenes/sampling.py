@@ -24,6 +24,7 @@ from sartranslate.streaming.windows import Window
 AHEAD = 16  # windows read while earlier ones are looked at
 SAMPLED_WINDOWS = 32  # per axis, evenly spread over the scene
 MOST_VALUES = 2**23  # of each band, which bounds the memory
+FEWEST_VALUES = 4096  # of each band, that statistics are taken of without a look at the whole scene
 SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
 LEAST_ROWS = 4  # of blocks, for each thread that reads a sample
 HELD_BYTES = 256 * 2**20  # of blocks, by all such threads
@@ -51,7 +52,7 @@ def survey(scene: Scene) -> tuple[NDArray[Any], float]:
     """The values of `sample_scene`, and the share of the pixels looked at that are valid."""
     scene = scene.unwarped or scene
     values, share = _valid_values(_sampled(scene))
-    if not values.size or (values == values[0]).all():
+    if len(values) < FEWEST_VALUES or (values == values[0]).all():
         values, share = _valid_values(prefetch(_patches(scene, _all_windows(scene)), AHEAD))
     if not values.size:
         raise EmptySceneError(f"{scene.path}: no valid pixels")

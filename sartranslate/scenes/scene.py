@@ -47,6 +47,11 @@ class Scene:
         return tuple(band.name for band in self.bands)
 
     @property
+    def placed(self) -> bool:
+        """Whether it has a CRS and a transform."""
+        return self.crs is not None and not self.transform.is_identity
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """All datasets to open, each once."""
         return tuple(dict.fromkeys(band.dataset for band in self.bands))

@@ -111,7 +111,7 @@ def _files(source: str | os.PathLike[str] | None, options: SceneOptions) -> list
     if (source is None) == (not options.files):
         raise OptionError("expected a scene, or a file for each band")
     if options.files:
-        return [(path, name) for name, path in options.files.items()]
+        return [(os.fspath(path), name) for name, path in options.files.items()]
     path = os.fspath(source or "")
     if sentinel1.is_product(path):
         return [(file, name) for name, file in sentinel1.measurements(path).items()]
@@ -123,7 +123,8 @@ def _raster(path: str, name: str | None, options: SceneOptions) -> Raster:
         kinds = dataset.colorinterp
         if ColorInterp.palette in kinds:
             raise SceneError("a palette image, expected SAR values")
-        data = [index for index, kind in enumerate(kinds, 1) if kind != ColorInterp.alpha]
+        named = [polarisation(text) is not None for text in dataset.descriptions]  # GDAL calls a fourth byte alpha
+        data = [index for index, kind in enumerate(kinds, 1) if kind != ColorInterp.alpha or named[index - 1]]
         if name and len(data) > 1:
             raise SceneError(f"{len(data)} bands, expected one, {name}")
         if len(data) == 1 and not (name := name or polarisation(dataset.descriptions[data[0] - 1])):
