@@ -114,10 +114,17 @@ def _model(start: Path | None) -> Path | None:
     return bundle.DEFAULT_MODEL
 
 
-def wanted(name: str | None, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What the options say of a run that exists, in the names of its settings."""
-    from sartranslate.recipes.recipe import completed, flattened
+def wanted(name: str | None, changes: Mapping[str, Any], begun: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options say of a run that was begun with such settings, in their names.
+
+    Of one that began with a model's weights, the generator is that model's and not the recipe's.
+    """
+    from sartranslate.recipes.recipe import completed, flattened, from_dict
+    from sartranslate.recipes.recipe_file import find_recipe
 
     if name is not None:
-        return flattened({"recipe": chosen(name, changes).as_dict()})
+        recipe = find_recipe(name)
+        if begun.get("start"):
+            recipe = replace(recipe, generator=from_dict(begun["recipe"]).generator)
+        return flattened({"recipe": recipe.with_fields(changes).as_dict()})
     return {f"recipe.{field}": value for field, value in completed(changes).items()}

@@ -90,7 +90,7 @@ def train(
         raise click.UsageError("expected --pairs DIR")
     from sartranslate.networks import backend as framework
 
-    framework.select(backend or (_backend_of(resume) if resume else None))
+    framework.select(backend or (str(_begun(resume)["backend"]) if resume else None))
     with progress_bar("images", quiet=quiet) as bar, Interrupt() as interrupt:
         hooks = _hooks(bar, interrupt)
         summary = _begin(folders, out, hooks, settings) if out else _go_on(folders, cast(Path, resume), hooks, settings)
@@ -137,12 +137,12 @@ def _radiometry(bands: str | None, start: Path | None) -> Radiometry | None:
     return replace(bundle.describe(start).radiometry if start else Radiometry(), bands=parse_channels(bands))
 
 
-def _backend_of(run: Path) -> str:
-    """That the run was begun on."""
+def _begun(run: Path) -> dict[str, Any]:
+    """The settings that the run was begun with."""
     from sartranslate.train.checkpoint import load_position
     from sartranslate.train.run_folder import RunFolder
 
-    return str(load_position(RunFolder(run).checkpoint)["settings"]["backend"])
+    return dict(load_position(RunFolder(run).checkpoint)["settings"])
 
 
 def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
@@ -158,7 +158,7 @@ def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[st
         told["skip_bad"] = True
     if settings["precision"] != "auto":
         told["precision"] = settings["precision"]
-    wanted = {**recipe.wanted(settings["name"], settings["changes"]), **told}
+    wanted = {**recipe.wanted(settings["name"], settings["changes"], _begun(run)), **told}
     rhythm = Rhythm(settings["checkpoint_minutes"], settings["checkpoint_epochs"])
     places = DataOptions(validation=settings["validation"])
     chosen = TrainingOptions(data=places, checkpoints=rhythm, patience=settings["patience"])

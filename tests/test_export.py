@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from sartranslate.networks import backend, bundle
 from sartranslate.networks.bundle import Bundle, Description
 from sartranslate.recipes.architecture import GeneratorConfig
 from sartranslate.runtimes.value_ranges import ValueRanges
+from tests.conftest import user_environment
 
 backend.select("tensorflow")
 
@@ -172,6 +175,25 @@ def test_a_generator_that_drops_values_has_no_form_in_onnx(tmp_path: Path) -> No
     path = saved(tmp_path / "own.safetensors", GeneratorConfig("unet_128", filters=1, test_mode="own"))
     with pytest.raises(BackendError, match="without dropout in use"):
         export.export(path, tmp_path / "g.onnx", ExportOptions(window=128))
+
+
+def test_nor_in_tensorflow_lite(tmp_path: Path) -> None:
+    path = saved(tmp_path / "own.safetensors", GeneratorConfig("unet_128", filters=1, test_mode="own"))
+    done = run(path, tmp_path / "g.tflite", "--format", "tflite", "--window", 128)
+    assert (done.exit_code, done.output.count("\n"), "without dropout in use" in done.output) == (1, 1, True)
+    assert not (tmp_path / "g.tflite").exists()
+
+
+@pytest.mark.long
+def test_on_pytorch_too(model: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from cli import main; main()", "export", model, tmp_path / "g.onnx"]
+    environment = {**user_environment(), "KERAS_BACKEND": "torch"}
+    done = subprocess.run(
+        [*command, "--window", str(SIDE)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = onnxruntime.InferenceSession(tmp_path / "g.onnx").run(None, {"source": batch(2)})[0]
+    assert np.abs(found - keras_of(model, batch(2))).max() < 1e-4
 
 
 def test_an_unknown_format_is_refused() -> None:

@@ -88,6 +88,15 @@ def test_copies_are_known_by_their_pixels_and_other_pictures_are_not(tmp_path: P
     check_apart(train, opened(tmp_path / "other"))
 
 
+@pytest.mark.parametrize("side", ["sar", "optical"])
+def test_one_side_alone_is_enough_to_know_a_place(tmp_path: Path, side: str) -> None:
+    for split, seed in (("train", 0), ("val", 9)):
+        save_image(tmp_path / split / "sar" / "a.png", noise(16, 16, 1, seed=0 if side == "sar" else seed).squeeze())
+        save_image(tmp_path / split / "optical" / "a.png", noise(16, 16, 3, seed=0 if side == "optical" else seed))
+    with pytest.raises(PairsError, match="tiles like that: 1"):
+        check_apart(opened(tmp_path / "train"), opened(tmp_path / "val"))
+
+
 def test_an_empty_set_is_apart_from_any(tmp_path: Path) -> None:
     tile(tmp_path / "tiles", 0)
     train = opened(tmp_path / "tiles")

@@ -80,7 +80,11 @@ def test_what_is_no_generator_is_refused_in_a_line_and_nothing_of_it_runs(weight
     (tmp_path / "cut.pth").write_bytes(weights.read_bytes()[:2000])
     torch.save({"epoch": 3}, tmp_path / "other.pth")
     torch.save(unet(7, 5, 3, 1, "none").state_dict(), tmp_path / "five.pth")
+    broken = unet(7, 1, 3, 1, "none").state_dict()
+    next(iter(broken.values()))[0] = np.nan
+    torch.save(broken, tmp_path / "broken.pth")
     for name, message in {
+        "broken.pth": "has values that are not finite",
         "malicious.pth": "not weights of PyTorch",
         "noise.pth": "not weights of PyTorch",
         "cut.pth": "not weights of PyTorch",

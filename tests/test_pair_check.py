@@ -15,6 +15,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from sartranslate.backscatter.radiometry import IMAGE
+from sartranslate.datasets import pair_check
 from sartranslate.datasets.pair_check import CheckedPair, PairOptions, check_pairs, in_threads
 from sartranslate.datasets.tiles import find_tiles
 from sartranslate.errors import OptionError
@@ -186,3 +187,14 @@ def test_an_error_in_a_thread_is_raised_and_no_thread_is_left() -> None:
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="expected"):
         PairOptions(**options)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("40000000\n", 10_000_000), ("max\n", None)])
+def test_tiles_take_a_quarter_of_what_a_container_may_have(
+    limit: str, expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text(limit)
+    monkeypatch.setattr(pair_check, "CONTAINER_LIMITS", ())
+    machine = pair_check.default_memory()
+    monkeypatch.setattr(pair_check, "CONTAINER_LIMITS", (tmp_path / "absent", tmp_path / "memory.max"))
+    assert pair_check.default_memory() == (expected or machine)

@@ -157,6 +157,11 @@ def test_what_is_no_such_generator_is_refused_by_what_is_wrong(change: Any, mess
         generator_of(state)
 
 
+def test_colours_are_three() -> None:
+    with pytest.raises(BundleError, match="4 channels out, expected 3"):
+        generator_of(tensors_of(unet(7, 1, 4, 2, "batch")))
+
+
 def test_statistics_of_another_mode_are_passed_over(tmp_path: Path) -> None:
     config, variables = generator_of(tensors_of(unet(7, 1, 3, 2, "batch")), test_mode="own")
     assert config.test_mode == "own"

@@ -514,6 +514,46 @@ def change_a_pixel(path: Path) -> None:
     write(path, values)
 
 
+def test_a_run_never_replaces_the_model_that_it_starts_from(trained: tuple[Path, Result], facades: Path) -> None:
+    run, before = trained[0], contents(trained[0])
+    start = run / "model.safetensors"
+    result = train("--pairs", facades, "--out", run, "--overwrite", "--start-from", start)
+    assert_refused(result, f"{start}: would be replaced by the run that starts from it; expected another folder\n")
+    assert contents(run) == before
+
+
+def test_a_rate_that_falls_by_scores_needs_some(facades: Path, tmp_path: Path) -> None:
+    shutil.copytree(facades / "train", tmp_path / "train")
+    options = ("--set", "optimisation.schedule=plateau")
+    result = train("--pairs", tmp_path / "train", "--out", tmp_path / "run", *TINY, *options)
+    message = "schedule 'plateau' without validation pairs to score, expected some or another schedule\n"
+    assert_refused(result, message, exit_code=2)
+
+
+@pytest.mark.long
+def test_a_run_of_several_folders_is_resumed_on_them_in_their_order(facades: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 11), ("b", 12)):
+        save_side_by_side(tmp_path / name / "1.png", *facade(seed))
+    folders = ("--pairs", tmp_path / "a", "--pairs", tmp_path / "b")
+    assert train(*folders, "--out", tmp_path / "run", *TINY, *ALONE, "--epochs", 1).exit_code == 0
+    result = train("--resume", tmp_path / "run", *folders[2:], *folders[:2])
+    assert_refused(result, f"{tmp_path / 'run'}: can not be resumed, the same pairs, but order of pairs changed\n")
+
+
+@pytest.mark.long
+def test_a_run_that_began_with_a_model_is_resumed_with_the_recipe_it_was_begun_with(
+    trained: tuple[Path, Result], facades: Path, tmp_path: Path
+) -> None:
+    recipe = ("--recipe", "sar-finetune", "--set", "discriminator.filters=2", "--precision", "float32", "--epochs", 1)
+    start = ("--start-from", trained[0] / "model.safetensors")
+    done = train("--pairs", facades, "--out", tmp_path / "run", *start, *recipe)
+    assert done.exit_code == 0, done.output
+    again = train("--resume", tmp_path / "run", *recipe)
+    assert again.exit_code == 0, again.output
+    other = train("--resume", tmp_path / "run", "--recipe", "sar-finetune", "--filters", 9)
+    assert "generator.filters" in other.output
+
+
 @pytest.mark.parametrize(
     ("name", "change", "difference"),
     [

@@ -151,6 +151,11 @@ def _shared_scaling(
 ) -> SceneScaling | None:
     """Of the tiles that know of no scene together; None where all do."""
     samples = [pair.source_sample for pair in pairs if pair.source_sample is not None]
+    types = {sample.dtype.name for sample in samples}
+    if len(types) > 1 and options.unit is None:
+        raise SceneError(
+            f"tiles of {' and '.join(sorted(types))}, expected one type in a folder or a unit that is told"
+        )
     if known or not samples:
         return known
     return resolve_scaling(options.radiometry, np.concatenate(samples), options.unit)

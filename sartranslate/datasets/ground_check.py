@@ -31,7 +31,7 @@ def check_apart(train: PairSet, val: PairSet) -> None:
 
 
 def _same_content(train: Sequence[Pair], val: Sequence[Pair]) -> Iterator[tuple[int, int]]:
-    """Indices of pairs that are the same file, or have the same pixels on both sides."""
+    """Indices of pairs that are the same file, or have the same pixels on one side or in one file of both."""
     places: dict[object, list[int]] = {}
     for index, pair in enumerate(train):
         for key in _keys(pair):
@@ -40,8 +40,8 @@ def _same_content(train: Sequence[Pair], val: Sequence[Pair]) -> Iterator[tuple[
         yield from ((other, index) for key in _keys(pair) for other in places.get(key, ()))
 
 
-def _keys(pair: Pair) -> tuple[object, object]:
-    return pair.source.path.resolve(), tuple(pair.digests.values())
+def _keys(pair: Pair) -> set[object]:
+    return {pair.source.path.resolve(), *pair.digests.values()}
 
 
 def _same_ground(train: Sequence[Pair], val: Sequence[Pair]) -> Iterator[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -26,6 +27,7 @@ SAME_GROUND = 0.1  # pixels that the corners of two tiles may be apart
 SAMPLED_PIXELS = 2**23  # of all tiles of a folder, about, for its statistics
 MOST_THREADS = 4
 FALLBACK_MEMORY = 2 * 2**30  # bytes
+CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 MEMORY_SHARE = 4  # one part in so many of the machine's memory
 
 Item = TypeVar("Item")
@@ -33,11 +35,19 @@ Result = TypeVar("Result")
 
 
 def default_memory() -> int:
-    """Bytes that decoded tiles may take where nobody says: a quarter of the machine's memory."""
+    """Bytes that decoded tiles may take where nobody says: a quarter of what this process may have."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MEMORY_SHARE
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return FALLBACK_MEMORY
+    return min([there, *_container_limits()]) // MEMORY_SHARE
+
+
+def _container_limits() -> Iterator[int]:
+    """Bytes that a container on Linux may have, where it has a limit."""
+    for file in CONTAINER_LIMITS:
+        with suppress(OSError, ValueError):  # absent, or "max"
+            yield int(file.read_text(encoding="ascii"))
 
 
 @dataclass(frozen=True)

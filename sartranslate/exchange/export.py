@@ -18,6 +18,7 @@ from sartranslate.rasters.geotiff import write_errors
 from sartranslate.runtimes import deepness
 from sartranslate.runtimes.folding import fold
 from sartranslate.runtimes.runtime import installed
+from sartranslate.runtimes.steps import Folded
 from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
 from sartranslate.storage.atomic import replaced_when_whole
 from sartranslate.streaming.windows import check_multiple
@@ -87,6 +88,10 @@ def _written(model: Path, network: Any, out: Path, options: ExportOptions) -> Ca
         return _onnx(model, out, options)
     from sartranslate.exchange import tensorflow_export as exporting
 
+    if options.format == "tflite" and _folded(model).dropout > 0:
+        raise BackendError(
+            "TensorFlow Lite can not hold a generator that drops values, expected one without dropout in use"
+        )
     side = options.window if options.format == "tflite" else None
     network = exporting.with_ranges(network, options.ranges, side)
     if options.format == "tflite":
@@ -101,8 +106,7 @@ def _onnx(model: Path, out: Path, options: ExportOptions) -> Callable[[Float], F
         raise BackendError("ONNX models are made and compared with onnx and onnxruntime: pip install both")
     from sartranslate.runtimes import onnx_graph, onnx_runtime
 
-    description, tensors = bundle.read(model)
-    folded = fold(description.generator, tensors)
+    folded = _folded(model)
     if options.format == "onnx":
         content = onnx_graph.onnx_model(folded, options.ranges)
         call: Any = onnx_runtime.generator(content, "float32")
@@ -111,6 +115,11 @@ def _onnx(model: Path, out: Path, options: ExportOptions) -> Callable[[Float], F
         call = _as_deepness(onnx_runtime.generator(content, "float32"))
     out.write_bytes(content)
     return call  # type: ignore[no-any-return]
+
+
+def _folded(model: Path) -> Folded:
+    description, tensors = bundle.read(model)
+    return fold(description.generator, tensors)
 
 
 def _as_deepness(run: Callable[[Float], Float]) -> Callable[[Float], Float]:
@@ -130,11 +139,11 @@ def _difference(network: Any, call: Callable[[Float], Float], options: ExportOpt
         ranges = ValueRanges(deepness.RANGE, deepness.RANGE)
     low, high = ranges.source
     margin = (high - low) / 8 if ranges.source != UNIT else 0.0  # which is clipped
-    found = 0.0
+    compute, found = backend.predictor(network), 0.0
     for count in BATCHES:
         shape = (count, options.window, options.window, network.input_shape[-1])
         source = np.random.default_rng(count).uniform(low - margin, high + margin, shape).astype(np.float32)
-        expected = np.asarray(network(ranges.scaled(source)))
+        expected = compute(ranges.scaled(source))
         target = (call(source) - ranges.out.offset) / ranges.out.factor
         found = max(found, float(np.abs(target - expected).max()))
     return found

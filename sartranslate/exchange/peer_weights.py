@@ -16,6 +16,7 @@ from sartranslate.errors import BundleError
 from sartranslate.networks.topology import variables
 from sartranslate.recipes.architecture import RESNET_HALVINGS, RESNETS, GeneratorConfig
 
+COLOURS = 3
 Tensors = Mapping[str, NDArray[Any]]
 PARALLEL = "module."  # before each name of a network that was trained on several GPUs
 PARTS = {
@@ -101,6 +102,9 @@ def _config(tensors: Tensors, form: _Form, test_mode: str) -> GeneratorConfig:
     first = "start" if form.last == "end" else "down0"
     filters, bands = _kernel(tensors, form, first).shape[:2]
     last = _kernel(tensors, form, form.last).shape
+    target_bands = last[0] if form.last == "end" else last[1]
+    if target_bands != COLOURS:
+        raise BundleError(f"{target_bands} channels out, expected {COLOURS}: red, green and blue")
     place = form.places["down1"]
     norm = "instance" if f"{place}.bias" in tensors else "none"
     if f"{form.places['down1_norm']}.weight" in tensors:
@@ -108,7 +112,7 @@ def _config(tensors: Tensors, form: _Form, test_mode: str) -> GeneratorConfig:
     return GeneratorConfig(
         form.architecture,
         source_bands=bands,
-        target_bands=last[0] if form.last == "end" else last[1],
+        target_bands=target_bands,
         filters=filters,
         norm=norm,
         dropout=form.dropout,

@@ -27,4 +27,7 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
         raise BundleError(f"{path}: not weights of PyTorch: {str(error).splitlines()[0]}") from error
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise BundleError(f"{path}: not a state dict, expected tensors by name")
-    return {str(name): tensor.float().numpy() for name, tensor in state.items()}
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise BundleError(f"{path}: {name} has values that are not finite")
+    return {str(name): tensor.detach().float().numpy() for name, tensor in state.items()}

@@ -68,6 +68,11 @@ class RunFolder:
             resumed = ", --resume goes on with it" if self.checkpoint.exists() else ""
             raise OutputError(f"{taken[0]}: exists already; --overwrite replaces it{resumed}")
 
+    def check_kept(self, start: Path | None) -> None:
+        """Raises `OutputError` where the model to start from is a file of the run that is replaced."""
+        if start and any(file.samefile(start) for file in self._files() if start.exists()):
+            raise OutputError(f"{start}: would be replaced by the run that starts from it; expected another folder")
+
     def make_sheets(self) -> None:
         """Make the folder for sheets where there is none. Raises `OutputError`."""
         try:

@@ -76,6 +76,7 @@ def train(
     folder, cluster = RunFolder(run), workers()
     if _writes(cluster):
         folder.check(overwrite=options.overwrite)
+        folder.check_kept(options.start)
     given = _given(options.start)
     data = load_data(folders, options.recipe, options.seed, _like_given(options.data, given), hooks.checked)
     settings = _settings(options, folders, data)
@@ -112,6 +113,7 @@ def resume(
     places = list(folders) or [Path(place) for place in settings["folders"]]
     data = load_data(places, recipe, settings["seed"], stored, hooks.checked)
     _refuse(run, "other pairs", differences(settings["digests"], data.digests))
+    _refuse(run, "the same pairs, but", differences(settings["arrangement"], data.arrangement))
     begun = {"checkpoint": checksum(arrays), "position": text_digest(course)} if cluster else {}
     trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
     trainer.load_state(arrays)
@@ -159,6 +161,7 @@ def _settings(options: TrainingOptions, folders: Sequence[Path], data: TrainingD
         "folders": [str(folder.resolve()) for folder in folders],
         "validation": [str(folder.resolve()) for folder in options.data.validation],
         "digests": data.digests,
+        "arrangement": data.arrangement,
         "start": str(options.start.resolve()) if options.start else None,
     }
 

@@ -19,8 +19,10 @@ from sartranslate.datasets.pair_check import PairOptions, default_memory
 from sartranslate.datasets.pairs import PairFolder, PairSet
 from sartranslate.datasets.split import SPLITS
 from sartranslate.datasets.tiles import find_tiles
+from sartranslate.errors import OptionError
 from sartranslate.recipes.augmentation import Augmentation
 from sartranslate.recipes.recipe import Recipe
+from sartranslate.storage.digest import text_digest
 from sartranslate.streaming.prefetch import prefetch
 from sartranslate.train.validation import Examination
 
@@ -62,6 +64,12 @@ class TrainingData:
         checked = {f"validation {name}": text for name, text in self.validation.digests.items()}
         return {**self.pairs.digests, **checked}
 
+    @property
+    def arrangement(self) -> dict[str, str]:
+        """Fingerprints of the order of the pairs, and of how those are scaled that scores are taken of."""
+        scaled = [(pair.scaling.describe(), pair.stretch and pair.stretch.describe()) for pair in self.validation.pairs]
+        return {"order of pairs": text_digest([*self.pairs.digests]), "scaling of validation": text_digest(scaled)}
+
     def recalibration(self) -> Iterator[Float]:
         """Source batches for batch-norm statistics, the same after each epoch, so that epochs are comparable."""
         crops = self.crops.batches_per_epoch * self.batch_size
@@ -81,6 +89,8 @@ class TrainingData:
         """What a run lacks."""
         if self.examination.scores_anything:
             return []
+        if self.validation.pairs:
+            return ["No validation pair has a window that is half valid: no epoch is told to be the best."]
         return ["No validation pairs: the sheet shows training pairs, and no epoch is told to be the best."]
 
 
@@ -114,6 +124,8 @@ def load_data(
         checked = open_pairs(folders, VALIDATION, reading, like=pairs)
     check_apart(pairs, checked)
     scored = list(windows_to_score(checked, size, recipe.validation.windows))
+    if recipe.optimisation.schedule == "plateau" and not scored:
+        raise OptionError("schedule 'plateau' without validation pairs to score, expected some or another schedule")
     shown = examples(checked if checked.pairs else pairs, size, recipe.validation.examples)
     crops = Crops(pairs, CropOptions(size, batch_size, augmentation, seed))
     return TrainingData(pairs, checked, radiometry, crops, Examination(scored, shown), size, batch_size)
