@@ -374,7 +374,7 @@ def test_a_crs_that_geotiff_can_not_hold_is_refused(
     start, end = text.index("<SRS"), text.index("</SRS>")
     (tmp_path / "scene.vrt").write_text(f"{text[:start]}<SRS>{wkt}{text[end:]}")
     with pytest.raises(OutputError, match="GeoTIFF can not hold the scene's CRS"):
-        run(tmp_path / "scene.vrt", tmp_path / "out.tif")
+        plan(tmp_path / "scene.vrt", tmp_path / "out.tif", FULL_RANGE, SMALL)  # before any work
     assert not (tmp_path / "out.tif").exists()
 
 

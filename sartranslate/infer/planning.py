@@ -13,6 +13,7 @@ from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.errors import OptionError
 from sartranslate.outputs.output import check_distinct, check_output
 from sartranslate.outputs.stac import check_placed, item_path
+from sartranslate.rasters.geotiff import check_can_hold
 from sartranslate.rasters.raster import named_errors
 from sartranslate.scenes.aoi import AreaOnGrid, area_on_grid
 from sartranslate.scenes.area_file import Area
@@ -130,6 +131,7 @@ def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
     for path in filter(None, (out, options.uncertainty)):
         check_free(path)
         check_output(path, scene, keep=keep, overwrite=options.overwrite)
+    check_can_hold(out, scene.crs, scene.transform)
     if options.uncertainty:
         check_distinct(out, options.uncertainty)
     if options.stac:

@@ -19,7 +19,7 @@ from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import OutputError
 from sartranslate.outputs.cog_profile import COMPRESSIONS, CogProfile
 from sartranslate.outputs.strips import StripWriter, described, rows_in
-from sartranslate.rasters.geotiff import write_errors
+from sartranslate.rasters.geotiff import check_place, write_errors
 from sartranslate.rasters.raster import quiet_georeference
 from sartranslate.storage.journal import Journal, Resumption
 from sartranslate.storage.working_folder import WorkingFolder, working_folder
@@ -158,10 +158,7 @@ def _check_place(path: Path, finished: Path, profile: CogProfile) -> None:
     """GeoTIFF has no way to write down some CRS; GDAL puts those into a side file, which is easily lost."""
     finished.with_name(f"{finished.name}.aux.xml").unlink(missing_ok=True)
     with quiet_georeference(), rasterio.open(finished) as dataset:
-        if profile.crs is not None and dataset.crs is None:
-            raise OutputError(f"{path}: GeoTIFF can not hold the scene's CRS, {profile.crs.to_string()}")
-        if not dataset.transform.almost_equals(profile.transform, precision=1e-9):
-            raise OutputError(f"{path}: GeoTIFF can not hold the scene's transform, {tuple(profile.transform)[:6]}")
+        check_place(path, dataset, profile.crs, profile.transform)
 
 
 def _copy_to_cog(source: Path, target: Path, profile: CogProfile) -> None:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
 from rasterio.windows import Window as RasterWindow
 
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import OutputError
+from sartranslate.rasters.raster import quiet_georeference
 from sartranslate.storage.atomic import replaced_when_whole
 from sartranslate.streaming.windows import Window
 
@@ -80,6 +82,24 @@ def write_blocks(
         if mask is not None:
             with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
                 raster.write_mask(mask)
+
+
+def check_place(out: Path, dataset: Any, crs: CRS | None, transform: Affine) -> None:
+    """Raise `OutputError` where a GeoTIFF, open for reading without side files, has not kept its place."""
+    if crs is not None and dataset.crs is None:
+        raise OutputError(f"{out}: GeoTIFF can not hold the scene's CRS, {crs.to_string()}")
+    if not dataset.transform.almost_equals(transform, precision=1e-9):
+        raise OutputError(f"{out}: GeoTIFF can not hold the scene's transform, {tuple(transform)[:6]}")
+
+
+def check_can_hold(out: Path, crs: CRS | None, transform: Affine) -> None:
+    """The same of a GeoTIFF that is yet to be written, tried with a single pixel in memory."""
+    profile = {"driver": "GTiff", "height": 1, "width": 1, "count": 1, "dtype": "uint8"}
+    with quiet_georeference(), rasterio.Env(GDAL_PAM_ENABLED=False), MemoryFile(ext=".tif") as memory:
+        with write_errors(out), memory.open(**profile, crs=crs, transform=transform):
+            pass
+        with memory.open() as dataset:
+            check_place(out, dataset, crs, transform)
 
 
 @contextmanager
