@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray
 
 ROWS, COLUMNS = ("y", "latitude", "lat"), ("x", "longitude", "lon")  # dimensions go by
+SPATIAL_REF = "spatial_ref"  # as rioxarray calls a grid mapping where nothing else does
 COLOURS = ("red", "green", "blue")
 
 
@@ -68,7 +69,8 @@ def _dataset(source: xarray.DataArray, rgb: Any, mask: Any, dimensions: tuple[Ha
     import xarray
 
     kept = {name: place for name, place in source.coords.items() if set(place.dims) <= set(dimensions)}
-    mapping = source.encoding.get("grid_mapping", source.attrs.get("grid_mapping", "spatial_ref"))
+    told = source.encoding.get("grid_mapping", source.attrs.get("grid_mapping"))
+    mapping = told if told in kept else SPATIAL_REF
     placed = {"grid_mapping": mapping} if mapping in kept else {}
     return xarray.Dataset(
         {

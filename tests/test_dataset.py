@@ -283,3 +283,18 @@ def test_names_that_break_lines_are_escaped(tmp_path: Path) -> None:
     assert str(caught.value).splitlines()[1:] == [
         "  sar/b\\nc.tif: no partner, expected optical/b\\nc with one of the suffixes"
     ]
+
+
+@pytest.mark.parametrize(("first", "second", "alike"), [("uint8", "uint16", False), ("float32", "float64", True)])
+def test_tiles_of_two_types_share_a_scaling_only_in_one_unit(
+    first: str, second: str, alike: bool, tmp_path: Path
+) -> None:
+    for name, dtype in (("a.tif", first), ("b.tif", second)):
+        sar = noise(32, 32, 1).transpose(2, 0, 1).astype(dtype)
+        write_pair(tmp_path / "tiles", name, sar - 200 if alike else sar, noise(32, 32).transpose(2, 0, 1), 0)
+    if alike:
+        assert len(open_pairs([tmp_path / "tiles"]).pairs) == 2
+        return
+    with pytest.raises(PairsError, match="tiles of uint16 and uint8 in different units"):
+        open_pairs([tmp_path / "tiles"])
+    assert len(open_pairs([tmp_path / "tiles"], options=PairOptions(unit="amplitude")).pairs) == 2

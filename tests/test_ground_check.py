@@ -97,6 +97,13 @@ def test_one_side_alone_is_enough_to_know_a_place(tmp_path: Path, side: str) -> 
         check_apart(opened(tmp_path / "train"), opened(tmp_path / "val"))
 
 
+def test_tiles_of_one_colour_tell_no_place(tmp_path: Path) -> None:
+    for split, seed in (("train", 0), ("val", 9)):
+        save_image(tmp_path / split / "sar" / "a.png", noise(16, 16, 1, seed=seed).squeeze())
+        save_image(tmp_path / split / "optical" / "a.png", np.full((16, 16, 3), 40, np.uint8))
+    check_apart(opened(tmp_path / "train"), opened(tmp_path / "val"))
+
+
 def test_an_empty_set_is_apart_from_any(tmp_path: Path) -> None:
     tile(tmp_path / "tiles", 0)
     train = opened(tmp_path / "tiles")

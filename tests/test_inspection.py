@@ -130,7 +130,6 @@ def test_a_scene_without_georeference_is_described_with_what_infer_would_say(
     assert inspect(path, allow_ungeoreferenced=True).model.problem is None
 
 
-@pytest.mark.long
 def test_a_band_that_the_model_does_not_take_may_be_empty(
     write_scene: WriteScene, amplitudes: NDArray[np.uint16], sartranslate: Run
 ) -> None:
@@ -169,6 +168,7 @@ def test_a_crs_without_longitudes_has_no_footprint_and_the_rest_is_told(
     assert "footprint none: " in sartranslate("inspect", scene).stdout
 
 
+@pytest.mark.long
 def test_a_large_single_block_is_warned_of_and_tiles_are_not(write_scene: WriteScene) -> None:
     values = np.tile(np.random.default_rng(0).gamma(4, 1, (60, 60, 1)), (50, 50, 1))
     strip = write_scene("strip.tif", values, compress="zstd", zstd_level=1, blockysize=3000, nodata=0)

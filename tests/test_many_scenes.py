@@ -192,7 +192,6 @@ def test_options_of_many_scenes_need_a_folder(sartranslate: Run, option: str) ->
     assert f"{option} without --out-dir" in result.stderr
 
 
-@pytest.mark.long
 def test_a_signal_ends_a_look_at_what_is_there(scenes: list[Path], infer: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert infer(*scenes[:3]).exit_code == 0
     seen = []
@@ -206,6 +205,7 @@ def test_a_signal_ends_a_look_at_what_is_there(scenes: list[Path], infer: Run, m
     assert len(seen) == 1
 
 
+@pytest.mark.long
 def test_one_bad_scene_among_a_hundred_is_the_one_that_fails(
     write_scene: WriteScene, infer: Run, tmp_path: Path
 ) -> None:

@@ -489,9 +489,14 @@ def test_a_run_that_was_told_to_outlive_its_terminal_does() -> None:
 
 
 @pytest.mark.usefixtures("eager")
-def test_a_stopped_run_is_resumed_to_its_end(stopped: tuple[Path, Result], tmp_path: Path) -> None:
+@pytest.mark.parametrize("older", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_a_stopped_run_is_resumed_to_its_end(stopped: tuple[Path, Result], tmp_path: Path, older: bool) -> None:
     run = tmp_path / "run"
     shutil.copytree(stopped[0], run)
+    if older:
+        arrays, position = load_checkpoint(run / "checkpoint.safetensors")
+        del position["settings"]["arrangement"]
+        save_checkpoint(run / "checkpoint.safetensors", arrays, position)
     result = train("--resume", run, *TINY, *ALONE, "--epochs", EPOCHS, "--checkpoint-epochs", 1)
     assert (result.exit_code, result.stderr) == (0, "")
     assert f"{run}: 3 pairs, {3 * EPOCHS} updates" in result.stdout

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sartranslate.backscatter.radiometry import IMAGE, Radiometry
 from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
+from sartranslate.backscatter.units import guess_unit
 from sartranslate.counts import counted
 from sartranslate.datasets.pair_check import CheckedPair, PairOptions, check_pairs
 from sartranslate.datasets.pairs import Pair, PairFolder, PairSet, scaled
@@ -151,14 +154,19 @@ def _shared_scaling(
 ) -> SceneScaling | None:
     """Of the tiles that know of no scene together; None where all do."""
     samples = [pair.source_sample for pair in pairs if pair.source_sample is not None]
-    types = {sample.dtype.name for sample in samples}
-    if len(types) > 1 and options.unit is None:
-        raise SceneError(
-            f"tiles of {' and '.join(sorted(types))}, expected one type in a folder or a unit that is told"
-        )
     if known or not samples:
         return known
+    if options.unit is None:
+        _check_alike(samples)
     return resolve_scaling(options.radiometry, np.concatenate(samples), options.unit)
+
+
+def _check_alike(samples: Sequence[NDArray[Any]]) -> None:
+    """Raise `SceneError` where tiles of different types are in different units."""
+    types = sorted({sample.dtype.name for sample in samples})
+    alike = [np.concatenate([sample for sample in samples if sample.dtype.name == name]) for name in types]
+    if len(types) > 1 and len({guess_unit(values)[0] for values in alike}) > 1:
+        raise SceneError(f"tiles of {' and '.join(types)} in different units, expected one in a folder or a told unit")
 
 
 def _stretch(pairs: Sequence[CheckedPair], known: Stretch | None) -> Stretch | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from sartranslate.datasets.pair_check import PLAIN
 from sartranslate.datasets.pairs import Pair, PairSet
 from sartranslate.errors import PairsError, SceneError
 from sartranslate.scenes.footprint import footprint
@@ -31,7 +32,7 @@ def check_apart(train: PairSet, val: PairSet) -> None:
 
 
 def _same_content(train: Sequence[Pair], val: Sequence[Pair]) -> Iterator[tuple[int, int]]:
-    """Indices of pairs that are the same file, or have the same pixels on one side or in one file of both."""
+    """Indices of pairs that are the same file, or have the same pixels on both sides, or on one of several colours."""
     places: dict[object, list[int]] = {}
     for index, pair in enumerate(train):
         for key in _keys(pair):
@@ -41,7 +42,8 @@ def _same_content(train: Sequence[Pair], val: Sequence[Pair]) -> Iterator[tuple[
 
 
 def _keys(pair: Pair) -> set[object]:
-    return {pair.source.path.resolve(), *pair.digests.values()}
+    sides = {side for side in pair.digests.values() if not side.startswith(PLAIN)}
+    return {pair.source.path.resolve(), tuple(pair.digests.values()), *sides}
 
 
 def _same_ground(train: Sequence[Pair], val: Sequence[Pair]) -> Iterator[tuple[int, int]]:

@@ -27,6 +27,7 @@ SAME_GROUND = 0.1  # pixels that the corners of two tiles may be apart
 SAMPLED_PIXELS = 2**23  # of all tiles of a folder, about, for its statistics
 MOST_THREADS = 4
 FALLBACK_MEMORY = 2 * 2**30  # bytes
+PLAIN = "="  # of digests
 CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 MEMORY_SHARE = 4  # one part in so many of the machine's memory
 
@@ -178,7 +179,9 @@ def _sample(values: NDArray[Any], mask: Mask, tiles: int) -> NDArray[Any]:
 
 
 def _digest(values: NDArray[Any], mask: Mask, text: str | None = None) -> str:
-    return digest(values, np.packbits(mask), text=text or "")
+    """Of one side, marked where it is all of one colour, as many tiles may be."""
+    found, valid = digest(values, np.packbits(mask), text=text or ""), values[mask]
+    return f"{PLAIN}{found}" if (valid == valid[:1]).all() else found
 
 
 def _digests(files: PairFiles, root: Path, source: str, target: str) -> dict[str, str]:

@@ -21,9 +21,10 @@ from sartranslate.datasets.split import SPLITS
 from sartranslate.datasets.tile_index import TileRecord, read_index, write_index
 from sartranslate.datasets.tile_spacing import audit
 from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
-from sartranslate.rasters.address import public
+from sartranslate.rasters.address import public, unsigned
 from sartranslate.rasters.geotiff import write_errors
 from sartranslate.rasters.raster import named_errors
+from sartranslate.rasters.remote import is_remote
 from sartranslate.scenes.footprint import footprint, scene_footprint
 from sartranslate.scenes.optical import Optical, OpticalOptions, open_optical
 from sartranslate.scenes.reader import block_cache
@@ -31,6 +32,7 @@ from sartranslate.scenes.sampling import sample_scene
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
 from sartranslate.scenes.stretch import Stretch
+from sartranslate.storage.digest import text_digest
 from sartranslate.streaming.windows import Window
 
 INDEX_NAME = "index.gpkg"
@@ -110,7 +112,8 @@ def _stem(path: str) -> str:
     """A name for tiles from the path of a scene: of a product, its own."""
     parts = [part for part in re.split(r"[/\\]", public(path)) if part and part.lower() != "manifest.safe"]
     stem = parts[-1].rpartition(".")[0] or parts[-1]
-    return _plain(stem)
+    asked = unsigned(path).partition("?")[2] if is_remote(path) else ""  # may tell scenes apart, and may be long
+    return _plain(f"{stem}_{text_digest(asked)}" if asked else stem)
 
 
 def _plain(name: str) -> str:

@@ -106,7 +106,10 @@ def inspect_scene(
     grid = WindowGrid(scene.height, scene.width, window, overlap)
     chosen, problem = _chosen(scene, radiometry, options)
     with block_cache(scene, window):
-        surveys = [_survey(scene, channel, needed=channel in chosen) for channel in range(len(scene.bands))]
+        surveys = [
+            _survey(scene, channel, needed=channel in chosen and not problem) for channel in range(len(scene.bands))
+        ]
+        chosen = [channel for channel in chosen if surveys[channel][0].size] or chosen
         sample, share = surveys[chosen[0]] if len(chosen) == 1 else survey(scene.only(chosen))
     with named_errors(scene.path):
         statistics = measure(sample, unit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from sartranslate.rasters.remote import is_remote, mended
 
@@ -15,14 +15,17 @@ SYSTEMS = {
     "/vsigs/": "gs://",
 }  # what GDAL's names of them begin with, and theirs
 WITH_OPTIONS = "/vsicurl?"  # GDAL's name of an address that is one of several options
-ADDRESS = re.compile(r'(\b[a-z][a-z0-9+]+://)(?:[^/?#"]*@)?([^?#"]*)(?:[?#][^"]*)?', re.IGNORECASE)
-# Of signed addresses: those of S3, of Google, of Azure (https://learn.microsoft.com/rest/api/storageservices/
-# create-service-sas and create-user-delegation-sas), of CloudFront, and tokens.
+ADDRESS = re.compile(r'(\b(?:https?|ftp)://)(?:[^/?#"]*@)?([^?#"]*)(?:[?#][^"]*)?', re.IGNORECASE)
+# Of signed addresses: those of S3, of Google, of CloudFront, and tokens.
 SIGNING = re.compile(
-    r"(?<=[?&])(?:x-(?:amz|goog|oss)-[\w-]*|awsaccesskeyid|googleaccessid|ossaccesskeyid|signature|expires|policy|key-pair-id"
-    r"|sig|sv|ss|srt|sp|st|se|sr|si|sip|spr|sdd|ses|skoid|sktid|skt|ske|sks|skv|saoid|suoid|scid|(?:access_?)?token)"
-    r'=[^&/"]*(?:&|$|(?=[/"]))',
-    re.IGNORECASE,
+    r"(x-(amz|goog|oss)-[\w-]*|awsaccesskeyid|googleaccessid|ossaccesskeyid|signature|expires|policy|key-pair-id"
+    r"|(access_?)?token|sig)=.*",
+    re.IGNORECASE | re.DOTALL,
+)
+# Beside "sig", of Azure (https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas).
+BESIDE = re.compile(
+    r"(sv|ss|srt|sp|st|se|sr|si|sip|spr|sdd|ses|skoid|sktid|skt|ske|sks|skv|saoid|suoid|scid)=.*",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -38,7 +41,8 @@ def public(path: str) -> str:
     """
     path = mended(path)
     if path.startswith(WITH_OPTIONS):
-        return public(parse_qs(path.removeprefix(WITH_OPTIONS)).get("url", [WITH_OPTIONS])[0])
+        options = {name.lower(): value for name, value in parse_qsl(path.removeprefix(WITH_OPTIONS))}
+        return public(options["url"]) if "url" in options else WITH_OPTIONS.rstrip("?")
     for prefix, address in SYSTEMS.items():
         if path.startswith(prefix):
             path = address + path.removeprefix(prefix)
@@ -60,5 +64,10 @@ def unsigned(path: str) -> str:
     >>> unsigned("https://example.com/get?id=7&sv=2024&sig=secret"), unsigned("why?sig=1.tif")
     ('https://example.com/get?id=7', 'why?sig=1.tif')
     """
-    kept = SIGNING.sub("", path) if is_remote(path) or ADDRESS.search(path) else path
-    return kept.rstrip("?&") if kept != path else path
+    address, mark, query = path.partition("?")
+    if not (mark and is_remote(address)):
+        return path
+    kept = [part for part in query.split("&") if not SIGNING.fullmatch(part)]
+    if "sig" in [part.partition("=")[0].lower() for part in query.split("&")]:
+        kept = [part for part in kept if not BESIDE.fullmatch(part)]
+    return "?".join([address, *(["&".join(kept)] if kept else [])])

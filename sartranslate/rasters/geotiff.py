@@ -69,7 +69,7 @@ def write_blocks(
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        replaced_when_whole(path) as unfinished,
+        replaced_when_whole(path, durable=False) as unfinished,
         write_errors(path),
         rasterio.open(unfinished, "w", **profile.creation()) as raster,
     ):

@@ -129,7 +129,8 @@ def _graph(folded: Folded, precision: str) -> Callable[..., Any]:
     if backend.active() == "torch":
         from sartranslate.runtimes import torch_graph
 
-        return backend.on_arrays(torch_graph.graph(folded, precision))
+        with backend.failures_named():
+            return backend.on_arrays(torch_graph.graph(folded, precision))
     from sartranslate.runtimes import tensorflow_graph
 
     with backend.failures_named():

@@ -29,7 +29,7 @@ def _config() -> Any:
     """Of TensorFlow's optimisers the one that fuses steps: each copies all constants, which takes seconds and memory.
 
     A `tf.function` has all or none. GPUs, whose layouts others of them choose, have all here too. A session knows
-    nothing of `tf.config`, so devices, memory and threads are told it as they are set there.
+    nothing of `tf.config`, so visible devices, growth of memory and threads are told it as set there.
     """
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=tf.config.threading.get_intra_op_parallelism_threads(),

@@ -16,7 +16,7 @@ from sartranslate.errors import OptionError
 
 COMMENT = "#"
 COLLECTIONS = ("FeatureCollection", "ItemCollection")
-PART = re.compile(r"[A-Za-z]\w+:")  # such as NETCDF:"x.nc":VV; a single letter is a drive
+PART = re.compile(r'[A-Za-z]\w+:["/]|GTIFF_DIR:')  # such as NETCDF:"x.nc":VV; a single letter is a drive
 DATA = "data"  # the role of an asset that is no preview and no metadata
 
 

@@ -128,7 +128,7 @@ def _raster(path: str, name: str | None, options: SceneOptions) -> Raster:
         if name and len(data) > 1:
             raise SceneError(f"{len(data)} bands, expected one, {name}")
         if len(data) == 1 and not (name := name or polarisation(dataset.descriptions[data[0] - 1])):
-            name = sentinel1.file_polarisation(last_part(path))
+            name = sentinel1.file_polarisation(last_part(path)) or sentinel1.file_polarisation(os.path.basename(path))
         return Raster(
             path=path,
             height=dataset.height,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -13,17 +14,19 @@ from pathlib import Path
 
 from sartranslate.errors import OutputError
 
+UNABLE = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # of file systems that know no such wish
 UNFINISHED = ".part"  # how names of hidden folders end
 _TIDIES: list[Callable[[], None]] = []  # what removes all that is unfinished, the latest last
 
 
 @contextmanager
-def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+def replaced_when_whole(path: Path, *, overwrite: bool = True, durable: bool = True) -> Iterator[Path]:
     """Yield a file name in a hidden folder beside `path`; on normal exit that file takes the place of `path`.
 
     Of a symbolic link, the file it points to is replaced. On any exception `path` is what it was
-    before; the hidden folder is gone in either case. Raises `OutputError` when the folder of `path` is
-    missing or can not be written, or `path` has come into being meanwhile and `overwrite` is off.
+    before; the hidden folder is gone in either case. The file is on the disk before it has its name, unless it need
+    not be `durable`. Raises `OutputError` when the folder of `path` is missing or can not be written, or `path` has
+    come into being meanwhile and `overwrite` is off.
     """
     path = path.resolve()
     if not path.parent.is_dir():
@@ -38,7 +41,7 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]
         if path.exists() and not overwrite:
             raise OutputError(f"{path}: was made by someone else meanwhile; --overwrite replaces it")
         try:
-            if unfinished.is_file():
+            if durable and unfinished.is_file():
                 onto_disk(unfinished)
             unfinished.replace(path)
         except OSError as error:
@@ -48,7 +51,11 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True) -> Iterator[Path]
 def onto_disk(path: Path) -> None:
     """Wait until all of a file is on the disk: a name that it gets before may survive a power cut without it."""
     with path.open("r+b") as file:
-        os.fsync(file.fileno())
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in UNABLE:
+                raise
 
 
 def remove_unfinished(path: Path) -> None:

@@ -47,7 +47,10 @@ class Journal:
             if changed := differences(job, self._resumption.job or {}):
                 self._resumption.tell(f"Starting over, for the interrupted run was another one: {', '.join(changed)}")
                 return 0
-        return min(rows for _, rows in notes)
+        rows = [rows for _, rows in notes]
+        if any(rows) and not all(rows):
+            self._resumption.tell("Starting over, for the interrupted run has left no note of each of its outputs")
+        return min(rows)
 
     def forget(self) -> None:
         """What was noted holds no more; to be called before anything of it is written over."""

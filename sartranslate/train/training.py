@@ -79,6 +79,8 @@ def train(
         folder.check_kept(options.start)
     given = _given(options.start)
     data = load_data(folders, options.recipe, options.seed, _like_given(options.data, given), hooks.checked)
+    if options.recipe.optimisation.schedule == "plateau" and not data.examination.scores_anything:
+        raise OptionError("schedule 'plateau' without validation pairs to score, expected some or another schedule")
     settings = _settings(options, folders, data)
     begun = {"start": given.description.checksum if given else None}
     trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))

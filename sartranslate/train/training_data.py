@@ -19,7 +19,6 @@ from sartranslate.datasets.pair_check import PairOptions, default_memory
 from sartranslate.datasets.pairs import PairFolder, PairSet
 from sartranslate.datasets.split import SPLITS
 from sartranslate.datasets.tiles import find_tiles
-from sartranslate.errors import OptionError
 from sartranslate.recipes.augmentation import Augmentation
 from sartranslate.recipes.recipe import Recipe
 from sartranslate.storage.digest import text_digest
@@ -124,8 +123,6 @@ def load_data(
         checked = open_pairs(folders, VALIDATION, reading, like=pairs)
     check_apart(pairs, checked)
     scored = list(windows_to_score(checked, size, recipe.validation.windows))
-    if recipe.optimisation.schedule == "plateau" and not scored:
-        raise OptionError("schedule 'plateau' without validation pairs to score, expected some or another schedule")
     shown = examples(checked if checked.pairs else pairs, size, recipe.validation.examples)
     crops = Crops(pairs, CropOptions(size, batch_size, augmentation, seed))
     return TrainingData(pairs, checked, radiometry, crops, Examination(scored, shown), size, batch_size)
