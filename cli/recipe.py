@@ -13,6 +13,7 @@ import click
 from . import options
 
 if TYPE_CHECKING:
+    from sartranslate.recipes.architecture import GeneratorConfig
     from sartranslate.recipes.recipe import Recipe
 
 DEFAULT = "sar"
@@ -90,14 +91,20 @@ def recipe(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def chosen(name: str | None, changes: Mapping[str, Any], start: Path | None = None) -> Recipe:
     """The recipe that the options ask for, with the generator of the model to start from."""
-    from sartranslate.recipes.recipe_file import find_recipe
-
-    recipe = find_recipe(name or DEFAULT)
+    generator = None
     if start:
         from sartranslate.networks import bundle
 
-        recipe = replace(recipe, generator=bundle.describe(start).generator)
-    return recipe.with_fields(changes)
+        generator = bundle.describe(start).generator
+    return _changed(name or DEFAULT, generator, changes)
+
+
+def _changed(name: str, generator: GeneratorConfig | None, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe of that name with another generator, if any, and changed fields."""
+    from sartranslate.recipes.recipe_file import find_recipe
+
+    recipe = find_recipe(name)
+    return (replace(recipe, generator=generator) if generator else recipe).with_fields(changes)
 
 
 def as_toml(name: str | None, changes: Mapping[str, Any], start: Path | None) -> str:
@@ -120,11 +127,8 @@ def wanted(name: str | None, changes: Mapping[str, Any], begun: Mapping[str, Any
     Of one that began with a model's weights, the generator is that model's and not the recipe's.
     """
     from sartranslate.recipes.recipe import completed, flattened, from_dict
-    from sartranslate.recipes.recipe_file import find_recipe
 
     if name is not None:
-        recipe = find_recipe(name)
-        if begun.get("start"):
-            recipe = replace(recipe, generator=from_dict(begun["recipe"]).generator)
-        return flattened({"recipe": recipe.with_fields(changes).as_dict()})
+        generator = from_dict(begun["recipe"]).generator if begun.get("start") else None
+        return flattened({"recipe": _changed(name, generator, changes).as_dict()})
     return {f"recipe.{field}": value for field, value in completed(changes).items()}

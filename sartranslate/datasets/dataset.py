@@ -164,8 +164,10 @@ def _shared_scaling(
 def _check_alike(samples: Sequence[NDArray[Any]]) -> None:
     """Raise `SceneError` where tiles of different types are in different units."""
     types = sorted({sample.dtype.name for sample in samples})
+    if len(types) == 1:
+        return
     alike = [np.concatenate([sample for sample in samples if sample.dtype.name == name]) for name in types]
-    if len(types) > 1 and len({guess_unit(values)[0] for values in alike}) > 1:
+    if len({guess_unit(values)[0] for values in alike}) > 1:
         raise SceneError(f"tiles of {' and '.join(types)} in different units, expected one in a folder or a told unit")
 
 

@@ -154,16 +154,16 @@ def stored_tags(path: str | os.PathLike[str]) -> dict[str, str]:
 
 def all_files(dataset: Any) -> list[str]:
     """The files of a dataset, those of virtual rasters within it included, each once."""
-    found = {dataset.name: False} if dataset.name not in dataset.files else {}
+    found: dict[str, None] = {}
     _gather(dataset, found)
-    return [file for file, own in found.items() if own]
+    return [*found]
 
 
-def _gather(dataset: Any, found: dict[str, bool]) -> None:
+def _gather(dataset: Any, found: dict[str, None]) -> None:
     """Virtual rasters may lead to each other."""
     for file in dataset.files:
         known = file in found
-        found[file] = True
+        found[file] = None
         if file.lower().endswith(".vrt") and file != dataset.name and not known:
             with quiet_georeference(), rasterio.open(file) as nested:
                 _gather(nested, found)

@@ -126,14 +126,13 @@ def _load_keras(folded: Folded, precision: str) -> Engine:
 
 
 def _graph(folded: Folded, precision: str) -> Callable[..., Any]:
-    if backend.active() == "torch":
-        from sartranslate.runtimes import torch_graph
-
-        with backend.failures_named():
-            return backend.on_arrays(torch_graph.graph(folded, precision))
-    from sartranslate.runtimes import tensorflow_graph
-
     with backend.failures_named():
+        if backend.active() == "torch":
+            from sartranslate.runtimes import torch_graph
+
+            return backend.on_arrays(torch_graph.graph(folded, precision))
+        from sartranslate.runtimes import tensorflow_graph
+
         return backend.guarded(tensorflow_graph.graph(folded, precision))
 
 

@@ -6,13 +6,13 @@ A job is all that decides its pixels: by name, each as a text that changes with 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sartranslate.storage.atomic import onto_disk
 from sartranslate.storage.digest import differences
 
 FORMAT_VERSION = 1
@@ -71,10 +71,8 @@ class Journal:
         content = {"format_version": FORMAT_VERSION, "job": self._resumption.job, "rows": rows}
         for file in self._files:
             unfinished = file.with_suffix(".part")
-            with unfinished.open("w", encoding="utf-8") as opened:
-                json.dump(content, opened)
-                opened.flush()
-                os.fsync(opened.fileno())
+            unfinished.write_text(json.dumps(content), encoding="utf-8")
+            onto_disk(unfinished)
             unfinished.replace(file)
         self.rows, self._noted = rows, time.monotonic()
 

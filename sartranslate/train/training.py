@@ -115,8 +115,8 @@ def resume(
     places = list(folders) or [Path(place) for place in settings["folders"]]
     data = load_data(places, recipe, settings["seed"], stored, hooks.checked)
     _refuse(run, "other pairs", differences(settings["digests"], data.digests))
-    arranged = settings.get("arrangement", data.arrangement)  # older checkpoints do not tell
-    _refuse(run, "the same pairs, but", differences(arranged, data.arrangement))
+    if "arrangement" in settings:  # older checkpoints do not tell
+        _refuse(run, "the same pairs, but", differences(settings["arrangement"], data.arrangement))
     begun = {"checkpoint": checksum(arrays), "position": text_digest(course)} if cluster else {}
     trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
     trainer.load_state(arrays)
