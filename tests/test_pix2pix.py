@@ -146,7 +146,7 @@ def test_without_an_average_so_far_the_tested_weights_are_the_latest(average: di
 
 
 @pytest.mark.usefixtures("eager")
-def test_recalibration_stores_the_mean_statistics_of_its_batches() -> None:
+def test_recalibration_stores_the_mean_statistics_of_its_batches_by_their_crops() -> None:
     gan = Pix2Pix(recipe(**ALONE), seed=0)
     trained(gan, 1)
     sources = [batch(5)[0], batch(6, size=3)[0] + 5]
@@ -155,7 +155,8 @@ def test_recalibration_stores_the_mean_statistics_of_its_batches() -> None:
     features = [np.asarray(probe(source)) for source in sources]
     norm = gan.tested.get_layer("down1_norm")
     for stored, of_batch in ((norm.moving_mean, np.mean), (norm.moving_variance, np.var)):
-        expected = np.mean([of_batch(feature, axis=(0, 1, 2)) for feature in features], axis=0)
+        found = [of_batch(feature, axis=(0, 1, 2)) for feature in features]
+        expected = np.average(found, axis=0, weights=[len(source) for source in sources])
         np.testing.assert_allclose(stored.numpy(), expected, rtol=1e-3, atol=1e-7)
 
 

@@ -95,6 +95,8 @@ class ByHand:
                 real = self.judged(self.target)
                 losses, total = self.discriminator_losses(real, self.judged(tf.stop_gradient(fake)), fake)
             self.move("discriminator", judged, total)
+            if self.objective.feature_matching:
+                real = self.judged(self.target)
             fooling, total = self.generator_losses(fake, real, self.judged(fake))
         self.move("generator", tape, total)
         return {**losses, **fooling}
@@ -127,14 +129,15 @@ class ByHand:
         if self.objective.gan != "wgan-gp":
             return {"discriminator": loss}, loss
         penalty = self.penalty(tf.stop_gradient(fake))
-        return {"discriminator": loss, "penalty": penalty}, loss + 10 * penalty
+        return {"discriminator": loss, "penalty": penalty}, loss + 10 * self.objective.discriminator_factor * penalty
 
     def penalty(self, fake: Any) -> Any:
         share = tf.reshape(tf.constant([70_000 % 65_536 / 65_535, (65_536 - 3) / 65_535], tf.float32), (2, 1, 1, 1))
         between = share * self.target + (1 - share) * fake
         with tf.GradientTape() as tape:
             tape.watch(between)
-            score = tf.reduce_mean(self.judged(between)["logits"][0], (1, 2, 3))
+            scores = [tf.reduce_mean(logits, (1, 2, 3)) for logits in self.judged(between)["logits"]]
+            score = tf.reduce_mean(scores, axis=0)
         slope = tape.gradient(score, between)
         return tf.reduce_mean((tf.sqrt(tf.reduce_sum(slope**2, (1, 2, 3))) - 1) ** 2)
 
@@ -176,7 +179,9 @@ def case(name: str, changes: dict[str, Any], *, default: bool = False) -> Any:
         case("alternating", {}, default=True),
         case("simultaneous", SIMULTANEOUS),
         case("wgan-gp", WGAN),
+        case("wgan-gp-scales", {**WGAN, "discriminator.scales": 2}),
         case("matching", MATCHING),
+        case("matching-spectral", {**MATCHING, **SPECTRAL}),
         case("lsgan", {"objective.discriminator_factor": 3.0, "objective.gan": "lsgan"}),
         case("hinge", {"objective.gan_weight": 0.3, **SPECTRAL}),
         case("wgan-gp-simultaneous", {**WGAN, **SIMULTANEOUS}),

@@ -80,8 +80,8 @@ class Pix2Pix:
     def settle(self, sources: Iterable[Float]) -> None:
         """Make `tested` fit for use: the latest weights where none are averaged, and batch-norm statistics.
 
-        Those are the means over the source batches where the recipe recalibrates, because what training
-        met belongs to other weights and is noisy at small batches; else what training has stored.
+        Those are the means over the crops of the source batches where the recipe recalibrates, because what
+        training met belongs to other weights and is noisy at small batches; else what training has stored.
         """
         if not self._average_moves:
             _copy(self.generator.trainable_variables, self.tested.trainable_variables)
@@ -139,14 +139,15 @@ class Pix2Pix:
                 average.assign(decay * average + (1 - decay) * variable)
 
     def _recalibrate(self, statistics: Sequence[Any], sources: Iterable[Float]) -> None:
-        total, count = [np.zeros(variable.shape) for variable in statistics], 0
+        total, crops = [np.zeros(variable.shape) for variable in statistics], 0
         with autograd.no_gradients():
             for source in sources:
                 self._compiled_statistics(ops.convert_to_tensor(source))
-                total = [sum_ + variable.numpy() for sum_, variable in zip(total, statistics, strict=True)]
-                count += 1
+                found = (len(source) * variable.numpy() for variable in statistics)
+                total = [sum_ + share for sum_, share in zip(total, found, strict=True)]
+                crops += len(source)
         for variable, sum_ in zip(statistics, total, strict=True):
-            variable.assign(sum_ / count)
+            variable.assign(sum_ / crops)
 
 
 def _networks(recipe: Recipe, seed: int, *, synchronized: bool) -> dict[str, keras.Model]:

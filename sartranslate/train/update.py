@@ -70,8 +70,10 @@ class Update:
             real_outputs = self._judge(source, target)
             losses, total = self._discriminator_losses(real_outputs, self._judge(source, known))
             penalty = self._penalty(source, target, known, seeds)
-            total = total + self._objective.gradient_penalty * penalty.get("penalty", 0.0)
+            total = total + self._penalty_weight * penalty.get("penalty", 0.0)
         self._apply("discriminator", judged, total)
+        if self._objective.feature_matching:  # features of one and the same discriminator are compared
+            real_outputs = self._judge(source, target)
         with tape:
             fooling, total = self._generator_losses(target, fake, real_outputs, self._judge(source, fake))
         self._apply("generator", tape, total)
@@ -83,7 +85,7 @@ class Update:
             real_outputs, fake_outputs = self._judge(source, target), self._judge(source, fake)
             losses, judged = self._discriminator_losses(real_outputs, fake_outputs)
             penalty = self._penalty(source, target, ops.stop_gradient(fake), seeds)
-            judged = judged + self._objective.gradient_penalty * penalty.get("penalty", 0.0)
+            judged = judged + self._penalty_weight * penalty.get("penalty", 0.0)
             fooling, fooled = self._generator_losses(target, fake, real_outputs, fake_outputs)
         totals = {"generator": fooled, "discriminator": judged}
         gradients = {name: tape.gradient(total, self._weights(name)) for name, total in totals.items()}
@@ -125,7 +127,8 @@ class Update:
         between = adversarial.interpolate(target, fake, share)
 
         def score(picture: Any) -> Any:
-            return sum(ops.mean(logits, axis=(1, 2, 3)) for logits in logits_of(self._judge(source, picture)))
+            scales = logits_of(self._judge(source, picture))
+            return sum(ops.mean(logits, axis=(1, 2, 3)) for logits in scales) / len(scales)
 
         return {"penalty": self._mean(adversarial.gradient_penalty(slope(score, between)))}
 
@@ -142,6 +145,11 @@ class Update:
     def _weighted(self, terms: dict[str, Any]) -> Any:
         weights = self._objective.reconstructions
         return sum(weights[name] * term for name, term in terms.items())
+
+    @property
+    def _penalty_weight(self) -> float:
+        """Of the whole of a critic's loss, whose factor goes for both of its parts."""
+        return self._objective.discriminator_factor * self._objective.gradient_penalty
 
     def _mean(self, per_sample: Any) -> Any:
         return ops.sum(per_sample) / self._recipe.optimisation.batch_size
