@@ -151,9 +151,9 @@ def test_a_dark_tile_stays_dark_beside_a_bright_one(tmp_path: Path) -> None:
 def test_a_crop_is_scaled_by_its_own_scene(tmp_path: Path) -> None:
     """Two scenes that differ in brightness alone look alike to the network."""
     rng = np.random.default_rng(1)
-    scene = 10 ** rng.uniform(-2, 0, (4000, 1)) * rng.gamma(4.4, 1 / 4.4, (4000, 1))
+    scene = 10 ** rng.uniform(-2, 0, 4000) * rng.gamma(4.4, 1 / 4.4, 4000)
     for name, level in (("a.tif", 0.01), ("b.tif", 100)):
-        speckled_tile(tmp_path, name, level, measure(level * scene, "power").to_json())
+        speckled_tile(tmp_path, name, level, measure([level * scene], "power").to_json())
     pairs = opened(tmp_path, unit=None, radiometry=Radiometry())
     one, other = next(Crops(pairs, CropOptions(16, 2)).epoch(0)).source
     assert np.allclose(np.sort(one.ravel()), np.sort(other.ravel()), atol=1e-4)

@@ -43,7 +43,7 @@ def speckled_tile(folder: Path, name: str, level: float, text: str | None = None
 
 def statistics_of_a_scene(level: float) -> SceneStatistics:
     rng = np.random.default_rng(1)
-    return measure(level * 10 ** rng.uniform(-2, 0, (4000, 1)) * rng.gamma(4.4, 1 / 4.4, (4000, 1)), "power")
+    return measure([level * 10 ** rng.uniform(-2, 0, 4000) * rng.gamma(4.4, 1 / 4.4, 4000)], "power")
 
 
 # What is wrong with folders.
@@ -118,7 +118,7 @@ def test_tiles_are_scaled_by_their_scenes_and_those_that_know_none_together(tmp_
     speckled_tile(tmp_path, "b.tif", 100, bright.to_json())
     loose = [speckled_tile(tmp_path, "c.tif", 1), speckled_tile(tmp_path, "d.tif", 5, seed=2)]
     pairs = opened(tmp_path)
-    shared = resolve_scaling(Radiometry(), np.concatenate(loose))
+    shared = resolve_scaling(Radiometry(), np.concatenate(loose).T)
     own = [statistics.resolve(Radiometry(), [1]) for statistics in (dim, bright)]
     assert [pair.scaling for pair in pairs.pairs] == [*own, shared, shared]
     assert [line.split(": ")[1] for line in pairs.describe()] == ["1 pair", "1 pair", "2 pairs"]

@@ -170,6 +170,13 @@ def test_sixteen_bits_are_stretched_as_told(scene: Scene, write_scene: WriteScen
     assert found[0, :4].tolist() == [[0] * 3, [0] * 3, [255] * 3, [64] * 3]
 
 
+def test_large_values_close_together_keep_all_levels(scene: Scene, write_scene: WriteScene) -> None:
+    values = np.zeros((SIZE, SIZE, 3), np.int32)
+    values[0, :12] = np.arange(2_000_000, 2_000_012)[:, None]
+    found, _ = read(write_scene("optical.tif", values), scene, stretch=(2_000_000, 2_000_010))
+    assert found[0, :12, 0].tolist() == [0, 26, 51, 76, 102, 128, 153, 178, 204, 230, 255, 255]
+
+
 def test_sixteen_bits_are_stretched_by_percentiles_of_all_colours_together(write_scene: WriteScene) -> None:
     values = np.broadcast_to(np.linspace(1000, 3000, SIZE * SIZE).reshape(SIZE, SIZE, 1), (SIZE, SIZE, 3)).copy()
     values[..., 2] -= 500

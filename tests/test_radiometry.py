@@ -45,7 +45,7 @@ FORMS = {
 
 
 def scaled(values: Any, unit: str | None = None, radiometry: Radiometry = TWO_BANDS) -> Any:
-    scaling = resolve_scaling(radiometry, values.reshape(-1, values.shape[-1]), unit)
+    scaling = resolve_scaling(radiometry, values.reshape(-1, values.shape[-1]).T, unit)
     return scaling.apply(values, np.ones(values.shape[:-1], bool))
 
 
@@ -72,13 +72,12 @@ def test_amplitude_as_digital_numbers_gives_the_same_patch_but_for_its_rounding(
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_of_a_simulated_scene_is_recognised_from_its_values(form: str) -> None:
     values, unit = FORMS[form]
-    assert guess_unit(values.reshape(-1, 2))[0] == unit
-    assert guess_unit(values[..., 1].reshape(-1, 1))[0] == unit
+    assert [guess_unit(band)[0] for band in values.reshape(-1, 2).T] == [unit, unit]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_places_with_other_land_are_recognised_too(seed: int) -> None:
-    power = Landscape(seed).sar(Window(-300, 500, 300, 300)).reshape(-1, 1)
+    power = Landscape(seed).sar(Window(-300, 500, 300, 300)).reshape(-1)
     decibels = 10 * np.log10(power)
     forms = [power, np.rint(np.sqrt(power) * 1000).astype(np.uint16), decibels, linear_bytes(power)]
     assert [guess_unit(values)[0] for values in forms] == ["power", "amplitude", "db", "power"]
@@ -87,15 +86,15 @@ def test_places_with_other_land_are_recognised_too(seed: int) -> None:
 @pytest.mark.parametrize("clipped", [0, 255])
 @pytest.mark.parametrize("share", [0.02, 0.06, 0.2, 0.5])
 def test_a_border_of_black_or_white_changes_the_unit_of_no_bytes(share: float, clipped: int) -> None:
-    power = Landscape(0).sar(Window(-300, 500, 300, 300)).reshape(-1, 1)
+    power = Landscape(0).sar(Window(-300, 500, 300, 300)).reshape(-1)
     stretched = np.clip(np.rint((10 * np.log10(power) + 30) / 25 * 255), 0, 255).astype(np.uint8)
-    border = np.full((round(share * len(power)), 1), clipped, np.uint8)
+    border = np.full(round(share * len(power)), clipped, np.uint8)
     assert guess_unit(np.concatenate([border, stretched]))[0] == "byte"
     assert guess_unit(np.concatenate([border, linear_bytes(power)]))[0] == "power"
 
 
 def test_water_that_a_stretch_has_clipped_changes_the_unit_of_no_bytes() -> None:
-    decibels = 10 * np.log10(Landscape(0).sar(Window(-300, 500, 300, 300))).reshape(-1, 1)
+    decibels = 10 * np.log10(Landscape(0).sar(Window(-300, 500, 300, 300))).reshape(-1)
     stretched = np.clip(np.rint((decibels - np.percentile(decibels, 10)) / 20 * 255), 0, 255).astype(np.uint8)
     assert guess_unit(stretched)[0] == "byte"
 
@@ -103,24 +102,24 @@ def test_water_that_a_stretch_has_clipped_changes_the_unit_of_no_bytes() -> None
 @pytest.mark.parametrize("offset", [20, 60, 83])
 @pytest.mark.parametrize("seed", [0, 1, 2, 7])
 def test_decibels_with_an_offset_are_not_taken_for_power(seed: int, offset: float) -> None:
-    decibels = 10 * np.log10(Landscape(seed).sar(Window(-300, 500, 300, 300))).reshape(-1, 1)
+    decibels = 10 * np.log10(Landscape(seed).sar(Window(-300, 500, 300, 300))).reshape(-1)
     assert guess_unit(decibels + np.float32(offset))[0] == "db"
 
 
 def test_undeclared_zero_fill_of_floats_changes_neither_unit_nor_range() -> None:
-    decibels = DECIBELS[..., :1].reshape(-1, 1)
+    decibels = DECIBELS[..., 0].reshape(-1)
     filled = np.concatenate([np.zeros_like(decibels), decibels, np.zeros_like(decibels)])
-    assert resolve_scaling(Radiometry(), filled) == resolve_scaling(Radiometry(), decibels)
+    assert resolve_scaling(Radiometry(), [filled]) == resolve_scaling(Radiometry(), [decibels])
 
 
 def test_signed_integers_with_values_below_zero_are_decibels() -> None:
-    assert guess_unit(np.rint(DECIBELS).astype(np.int16).reshape(-1, 2))[0] == "db"
+    assert guess_unit(np.rint(DECIBELS[..., 0]).astype(np.int16).reshape(-1))[0] == "db"
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_guess_comes_with_a_reason_that_names_the_dtype(form: str) -> None:
     values, _ = FORMS[form]
-    assert str(values.dtype) in guess_unit(values.reshape(-1, 2))[1]
+    assert str(values.dtype) in guess_unit(values[..., 0].reshape(-1))[1]
 
 
 def test_one_and_ninety_nine_percent_of_a_scene_become_the_ends_of_the_range() -> None:
@@ -134,37 +133,51 @@ def test_one_and_ninety_nine_percent_of_a_scene_become_the_ends_of_the_range() -
 
 
 def test_each_channel_has_a_range_of_its_own() -> None:
-    vv, vh = resolve_scaling(TWO_BANDS, POWER.reshape(-1, 2)).ranges
+    vv, vh = resolve_scaling(TWO_BANDS, POWER.reshape(-1, 2).T).ranges
     assert vv[0] > vh[0] + 3  # cross-polarised backscatter is several decibels lower
     assert vv[1] > vh[1] + 3
 
 
 def test_a_fixed_window_maps_its_decibels_whatever_the_scene_holds() -> None:
     values = np.float32([[[-40], [-25], [-12.5], [0], [7]]])
-    scaling = resolve_scaling(FIXED, np.float32([[-3], [-4]]))
+    scaling = resolve_scaling(FIXED, np.float32([[-3, -4]]))
     np.testing.assert_allclose(scaling.apply(values, np.ones((1, 5), bool)).ravel(), [-1, -1, 0, 1, 1])
 
 
 def test_a_window_is_scaled_as_its_scene_whatever_else_is_in_the_window() -> None:
-    scaling = resolve_scaling(TWO_BANDS, POWER.reshape(-1, 2))
+    scaling = resolve_scaling(TWO_BANDS, POWER.reshape(-1, 2).T)
     whole = scaling.apply(POWER, ALL_VALID)
     np.testing.assert_array_equal(scaling.apply(POWER[50:60, 30:90], ALL_VALID[50:60, 30:90]), whole[50:60, 30:90])
 
 
 @pytest.mark.parametrize("unit", ["power", "amplitude"])
 def test_zero_and_negative_linear_values_become_minus_one_without_a_warning(unit: str) -> None:
-    scaling = resolve_scaling(Radiometry(), POWER[..., :1].reshape(-1, 1), unit)
+    scaling = resolve_scaling(Radiometry(), POWER[..., :1].reshape(1, -1), unit)
     patch = np.float32([[[0], [-0.0], [-3], [1e-45], [POWER[..., 0].max()]]])
     np.testing.assert_array_equal(scaling.apply(patch, np.ones((1, 5), bool)).ravel(), [-1, -1, -1, -1, 1])
 
 
 def test_values_without_a_logarithm_do_not_widen_the_range() -> None:
-    sample = POWER[..., 1:].reshape(-1, 1)
+    sample = POWER[..., 1].reshape(-1)
     with_zeros = np.concatenate([sample, np.zeros_like(sample), -sample / 1000])
     assert (
-        resolve_scaling(Radiometry(), with_zeros, "power").ranges
-        == resolve_scaling(Radiometry(), sample, "power").ranges
+        resolve_scaling(Radiometry(), [with_zeros], "power").ranges
+        == resolve_scaling(Radiometry(), [sample], "power").ranges
     )
+
+
+def test_zeros_in_one_channel_change_the_range_of_no_other() -> None:
+    vv, vh = POWER.reshape(-1, 2).T
+    clipped = np.where(vh < np.percentile(vh, 20), 0, vh)  # as subtracted noise leaves it
+    ranges = [resolve_scaling(TWO_BANDS, samples, "power").ranges for samples in ([vv, vh], [vv, clipped])]
+    assert ranges[0][0] == ranges[1][0]
+    assert ranges[0][1][0] < ranges[1][1][0] - 1
+
+
+def test_channels_in_different_units_are_refused() -> None:
+    power = POWER[..., 0].reshape(-1)
+    with pytest.raises(SceneError, match="bands in power and db, expected one unit; choose with --bidx or --unit"):
+        resolve_scaling(TWO_BANDS, [power, 10 * np.log10(power)])
 
 
 def test_a_model_fitted_with_it_gets_the_mean_of_valid_pixels_in_place_of_invalid_ones() -> None:
@@ -176,7 +189,7 @@ def test_a_model_fitted_with_it_gets_the_mean_of_valid_pixels_in_place_of_invali
 
 def test_a_valid_pixel_keeps_its_value_whatever_is_filled_around_it() -> None:
     holes = np.random.default_rng(0).random(POWER.shape[:2]) < 0.6
-    scaling = resolve_scaling(TWO_BANDS, POWER.reshape(-1, 2))
+    scaling = resolve_scaling(TWO_BANDS, POWER.reshape(-1, 2).T)
     np.testing.assert_array_equal(
         scaling.apply(POWER, holes)[holes],
         scaling.apply(POWER, ALL_VALID)[holes],
@@ -221,7 +234,7 @@ def test_a_scene_whose_values_differ_by_less_than_float32_can_tell_is_refused_or
     sample = np.full((100, 1), 20, np.float32)
     sample[-1] = np.nextafter(np.float32(20), np.float32(21))
     try:
-        scaling = resolve_scaling(Radiometry(), sample, "db")
+        scaling = resolve_scaling(Radiometry(), sample.T, "db")
     except SceneError:
         return
     assert np.isfinite(scaling.apply(sample, np.ones(100, bool))).all()
@@ -267,35 +280,35 @@ def test_rgb_outside_the_range_is_clipped_and_does_not_wrap() -> None:
 
 def test_a_scene_without_a_valid_pixel_is_refused() -> None:
     with pytest.raises(SceneError, match="no valid pixels"):
-        resolve_scaling(Radiometry(), np.zeros((0, 1), np.float32))
+        resolve_scaling(Radiometry(), np.zeros((1, 0), np.float32))
 
 
 @pytest.mark.parametrize(("value", "unit"), [(7.0, "power"), (-12.0, "db"), (128, "byte"), (300, "amplitude")])
 def test_a_constant_scene_is_refused_with_the_value_it_holds(value: float, unit: str) -> None:
     with pytest.raises(SceneError, match=rf"all valid pixels have about the same value \({value}\)"):
-        resolve_scaling(Radiometry(), np.full((50, 1), value), unit)
+        resolve_scaling(Radiometry(), np.full((1, 50), value), unit)
 
 
 @pytest.mark.parametrize(("unit", "name"), [("power", "linear backscatter"), ("amplitude", "amplitude")])
 def test_a_scene_all_zero_or_below_is_refused_as_linear_with_what_was_expected(unit: str, name: str) -> None:
     with pytest.raises(SceneError, match=f"no valid pixel is above 0, expected {name}"):
-        resolve_scaling(Radiometry(), np.int16([[0], [0], [0]]), unit)
+        resolve_scaling(Radiometry(), np.int16([[0, 0, 0]]), unit)
 
 
 @pytest.mark.parametrize("told", ["byte", None])
 def test_stretched_bytes_do_not_fit_a_model_of_calibrated_decibels(told: str | None) -> None:
-    sample = FORMS["decibels stretched to uint8"][0][..., :1].reshape(-1, 1)
+    sample = FORMS["decibels stretched to uint8"][0][..., :1].reshape(1, -1)
     with pytest.raises(SceneError, match="no physical scale, the model expects calibrated decibels"):
         resolve_scaling(FIXED, sample, told)
 
 
 def test_an_unknown_unit_is_refused_with_the_known_ones() -> None:
     with pytest.raises(OptionError, match="unit 'watt': expected one of db, power, amplitude, byte"):
-        resolve_scaling(Radiometry(), POWER.reshape(-1, 2), "watt")
+        resolve_scaling(Radiometry(), POWER.reshape(-1, 2).T, "watt")
 
 
 def test_a_unit_that_is_told_is_not_guessed() -> None:
-    scaling = resolve_scaling(Radiometry(), FORMS["amplitude, uint16"][0][..., :1].reshape(-1, 1), "power")
+    scaling = resolve_scaling(Radiometry(), FORMS["amplitude, uint16"][0][..., :1].reshape(1, -1), "power")
     assert (scaling.unit, scaling.reason) == ("power", "as told")
 
 
@@ -336,7 +349,7 @@ def test_a_radiometry_comes_back_from_its_dictionary() -> None:
 
 def test_a_pixel_is_scaled_alike_in_any_window_before_it_is_filled() -> None:
     mask = np.random.default_rng(0).random(POWER.shape[:2]) < 0.9
-    scaling = resolve_scaling(TWO_BANDS, POWER[mask])
+    scaling = resolve_scaling(TWO_BANDS, POWER[mask].T)
     scaled = scaling.scaled(POWER, mask)
     assert np.array_equal(
         scaling.scaled(POWER[20:50, 7:90], mask[20:50, 7:90])[mask[20:50, 7:90]], scaled[20:50, 7:90][mask[20:50, 7:90]]
@@ -359,15 +372,15 @@ def test_bytes_of_an_image_become_minus_one_to_one_whatever_it_shows() -> None:
         np.testing.assert_allclose(found, picture / 127.5 - 1, atol=1e-6)
         assert np.array_equal(to_rgb(found), picture)
     described = "bytes of an image (as the model expects), 0.0..255.0, 0.0..255.0, 0.0..255.0"
-    assert resolve_scaling(IMAGE, PICTURE.reshape(-1, 3)).describe() == described
+    assert resolve_scaling(IMAGE, PICTURE.reshape(-1, 3).T).describe() == described
 
 
 @pytest.mark.parametrize("told", ["db", "amplitude"])
 def test_a_model_of_images_refuses_what_is_no_image(told: str) -> None:
     with pytest.raises(SceneError, match=r"values of float32, the model expects bytes \(uint8\) of an image"):
-        resolve_scaling(IMAGE, PICTURE.reshape(-1, 3).astype(np.float32))
+        resolve_scaling(IMAGE, PICTURE.reshape(-1, 3).T.astype(np.float32))
     with pytest.raises(SceneError, match=f"bytes told to be {told}, the model expects"):
-        resolve_scaling(IMAGE, PICTURE.reshape(-1, 3), told)
+        resolve_scaling(IMAGE, PICTURE.reshape(-1, 3).T, told)
 
 
 def test_unnamed_bands_feed_a_model_of_images_in_their_order() -> None:
@@ -378,7 +391,7 @@ def test_unnamed_bands_feed_a_model_of_images_in_their_order() -> None:
 
 def speckled_decibels(dtype: str = "float32", factor: float = 1.0) -> np.ndarray:
     rng = np.random.default_rng(0)
-    return (factor * (10 * np.log10(rng.gamma(4.4, 0.05, (5000, 1))))).astype(dtype)
+    return (factor * (10 * np.log10(rng.gamma(4.4, 0.05, 5000)))).astype(dtype)
 
 
 @pytest.mark.parametrize("fill", [-9999.0, -32768.0])
@@ -387,7 +400,7 @@ def test_a_fill_value_that_nobody_declared_is_refused_with_the_option_that_does(
     sample = speckled_decibels()
     sample[::10] = fill
     with pytest.raises(SceneError, match=rf"10\.0 % of the valid pixels are {fill:g}, far .*; --nodata {fill:g} if"):
-        resolve_scaling(Radiometry(), sample, unit)
+        resolve_scaling(Radiometry(), [sample], unit)
 
 
 @pytest.mark.parametrize(
@@ -401,10 +414,10 @@ def test_a_fill_value_that_nobody_declared_is_refused_with_the_option_that_does(
     ids=["decibels", "cut at a noise floor", "hundredths", "power with noise taken off"],
 )
 def test_honest_values_are_no_fill(sample: np.ndarray) -> None:
-    resolve_scaling(Radiometry(), sample)
+    resolve_scaling(Radiometry(), [sample])
 
 
 @pytest.mark.parametrize("numbers", [np.arange(18, 112), np.arange(50, 60_000)])
 def test_unsigned_digital_numbers_told_to_be_decibels_are_refused(numbers: np.ndarray) -> None:
     with pytest.raises(SceneError, match=r"told to be decibels, found values .* of uint16, expected negative"):
-        resolve_scaling(Radiometry(), numbers.astype(np.uint16)[:, None], "db")
+        resolve_scaling(Radiometry(), [numbers.astype(np.uint16)], "db")

@@ -139,7 +139,7 @@ def test_a_prediction_of_a_part_lies_on_its_own_part_of_the_whole_scene(
     images = opened(prediction, truth, scene)
     assert images.sar is not None
     assert images.sar.corner == (7, 4)
-    scaling = resolve_scaling(Radiometry(), sample_scene(open_scene(scene, Radiometry().bands)))
+    scaling = resolve_scaling(Radiometry(), sample_scene(open_scene(scene, Radiometry().bands)).T)
     expected = scaling.apply(SAR.astype(np.float32), np.ones(SAR.shape[:2], bool))
     for sample in images.samples():
         window = sample.place.window

@@ -33,24 +33,40 @@ def power(seed: int = 0, channels: int = 1, count: int = 4000) -> NDArray[np.flo
 )
 def test_percentiles_that_are_kept_scale_exactly_as_the_scene(seed: int, span: list[float], unit: str | None) -> None:
     sample, radiometry = power(seed, 2), Radiometry(TWO_BANDS.bands, "scene", *span)
-    expected = resolve_scaling(radiometry, sample, unit)
-    assert measure(sample, unit).resolve(radiometry, (1, 2)) == expected
+    expected = resolve_scaling(radiometry, sample.T, unit)
+    assert measure(sample.T, unit).resolve(radiometry, (1, 2)) == expected
 
 
 @LIGHT
 @given(st.integers(0, 2**32 - 1), st.floats(0, 49), st.floats(51, 100))
 def test_other_percentiles_lie_between_those_that_are_kept(seed: int, low: float, high: float) -> None:
     sample = power(seed)
-    ((below, above),) = measure(sample, "power").resolve(Radiometry(low=low, high=high), [1]).ranges
+    ((below, above),) = measure(sample.T, "power").resolve(Radiometry(low=low, high=high), [1]).ranges
     for found, wanted in ((below, low), (above, high)):
         around = [max(p for p in PERCENTILES if p <= wanted), min(p for p in PERCENTILES if p >= wanted)]
         least, most = np.percentile(10 * np.log10(sample), around)
         assert least - 1e-3 <= found <= most + 1e-3
 
 
+def test_statistics_with_other_percentiles_are_read_with_those() -> None:
+    wanted = (0.0, 1.0, 99.0, 100.0)  # as those of an earlier table
+    kept = measure(power().T)
+    values = [float(np.percentile(10 * np.log10(power()), percentile)) for percentile in wanted]
+    earlier = json.dumps({**json.loads(kept.to_json()), "percentiles": wanted, "values": [values]})
+    (expected,) = kept.resolve(Radiometry(), [1]).ranges
+    assert SceneStatistics.from_json(earlier).resolve(Radiometry(), [1]).ranges == (pytest.approx(expected, abs=1e-4),)
+
+
+@pytest.mark.parametrize("span", [(0.03, 99.97), (1.2, 98.8), (3.5, 96.5), (7.0, 93.0)])
+def test_percentiles_between_those_that_are_kept_scale_nearly_as_the_scene(span: tuple[float, float]) -> None:
+    sample, radiometry = power(count=2**20), Radiometry(low=span[0], high=span[1])
+    ((low, high),) = resolve_scaling(radiometry, sample.T, "power").ranges
+    assert measure(sample.T, "power").resolve(radiometry, [1]).ranges == (pytest.approx((low, high), abs=0.15),)
+
+
 def test_each_channel_gets_the_band_it_asks_for() -> None:
     sample = power(channels=2) * np.array([1, 100], np.float32)
-    statistics = measure(sample, "power")
+    statistics = measure(sample.T, "power")
     first, second = (statistics.resolve(Radiometry(), [band]).ranges[0] for band in (1, 2))
     assert statistics.resolve(TWO_BANDS, (2, 1)).ranges == (second, first)
     assert second[0] > first[0] + 15
@@ -61,18 +77,18 @@ def test_the_unit_its_reason_and_the_fill_are_those_of_the_scene_and_the_model()
     for unit in (None, "amplitude"):
         for fill in ("mirror", "mean"):
             radiometry = Radiometry(fill=fill)
-            assert measure(sample, unit).resolve(radiometry, [1]) == resolve_scaling(radiometry, sample, unit)
+            assert measure(sample.T, unit).resolve(radiometry, [1]) == resolve_scaling(radiometry, sample.T, unit)
 
 
 @LIGHT
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3))
 def test_statistics_survive_their_text(seed: int, channels: int) -> None:
-    statistics = measure(power(seed, channels))
+    statistics = measure(power(seed, channels).T)
     assert SceneStatistics.from_json(statistics.to_json()) == statistics
 
 
 def test_the_text_says_which_percentiles_it_holds() -> None:
-    text = json.loads(measure(power()).to_json())
+    text = json.loads(measure(power().T).to_json())
     assert text["unit"] == "power"
     assert dict(zip(text["percentiles"], text["values"][0], strict=True))[50.0] == pytest.approx(
         float(np.median(10 * np.log10(power()))), abs=1e-3
@@ -80,7 +96,7 @@ def test_the_text_says_which_percentiles_it_holds() -> None:
 
 
 def whole(**changes: Any) -> str:
-    return json.dumps({**json.loads(measure(power()).to_json()), **changes})
+    return json.dumps({**json.loads(measure(power().T).to_json()), **changes})
 
 
 @pytest.mark.parametrize(
@@ -95,6 +111,10 @@ def whole(**changes: Any) -> str:
         whole(unit=None),
         whole(unit=[]),
         whole(percentiles=[0, 50, 100]),
+        whole(percentiles=[0.0, 60.0, 50.0, 100.0], values=[[1.0, 2.0, 3.0, 4.0]]),
+        whole(percentiles=[1.0, 50.0, 100.0], values=[[1.0, 2.0, 3.0]]),
+        whole(percentiles=[0.0, float("nan"), 100.0], values=[[1.0, 2.0, 3.0]]),
+        whole(percentiles=[], values=[[]]),
         whole(percentiles=7),
         whole(values=[[1.0, 2.0]]),
         whole(values=[["low"] * len(PERCENTILES)]),
@@ -115,47 +135,47 @@ def test_broken_statistics_are_refused_with_what_was_found(text: str) -> None:
 
 def test_a_band_that_the_statistics_do_not_know_is_refused() -> None:
     with pytest.raises(SceneError, match="band 2 of a tile whose scene's statistics know 1"):
-        measure(power()).resolve(TWO_BANDS, (1, 2))
+        measure(power().T).resolve(TWO_BANDS, (1, 2))
 
 
 def test_a_scene_of_almost_one_value_is_refused_for_its_tiles_as_for_itself() -> None:
     sample = np.full((5000, 1), 0.1, np.float32)
     sample[0], sample[1] = 0.001, 2.0
     with pytest.raises(SceneError, match="about the same value"):
-        resolve_scaling(Radiometry(), sample, "power")
+        resolve_scaling(Radiometry(), sample.T, "power")
     with pytest.raises(SceneError, match="nearly all valid pixels of its scene have the same value"):
-        measure(sample, "power").resolve(Radiometry(), [1])
+        measure(sample.T, "power").resolve(Radiometry(), [1])
 
 
 @pytest.mark.parametrize("sample", [np.empty((0, 1), np.float32), np.zeros((20, 1), np.float32)])
 def test_a_scene_without_values_can_not_be_measured(sample: NDArray[np.float32]) -> None:
     with pytest.raises(SceneError, match=r"no valid pixels|all valid pixels are 0"):
-        measure(sample)
+        measure(sample.T)
 
 
 def test_a_unit_that_is_none_or_does_not_fit_is_refused() -> None:
     with pytest.raises(OptionError, match="unit 'furlongs'"):
-        measure(power(), "furlongs")
+        measure(power().T, "furlongs")
     with pytest.raises(SceneError, match="told to be linear backscatter"):
-        measure(10 * np.log10(power()), "power")
+        measure(10 * np.log10(power().T), "power")
 
 
 def test_fixed_decibels_refuse_bytes_and_digital_numbers_from_statistics_too() -> None:
     fixed = Radiometry(scaling="fixed", low=-25, high=0)
-    assert measure(power(), "power").resolve(fixed, [1]).ranges == ((-25, 0),)
+    assert measure(power().T, "power").resolve(fixed, [1]).ranges == ((-25, 0),)
     numbers = np.sqrt(power()) * 1000
     with pytest.raises(SceneError, match="stretched bytes have no physical scale"):
-        measure(np.clip(numbers, 1, 255).astype(np.uint8), "byte").resolve(fixed, [1])
+        measure(np.clip(numbers.T, 1, 255).astype(np.uint8), "byte").resolve(fixed, [1])
     with pytest.raises(SceneError, match="without calibration"):
-        measure(numbers.astype(np.uint16)).resolve(fixed, [1])
-    assert measure(numbers.astype(np.uint16), "amplitude").resolve(fixed, [1]).ranges == ((-25, 0),)
+        measure(numbers.T.astype(np.uint16)).resolve(fixed, [1])
+    assert measure(numbers.T.astype(np.uint16), "amplitude").resolve(fixed, [1]).ranges == ((-25, 0),)
 
 
 def test_statistics_of_bytes_fit_a_model_of_images_and_others_do_not() -> None:
     picture = (power(channels=3) * 60).clip(1, 255).astype(np.uint8)
-    assert measure(picture).resolve(IMAGE, (1, 2, 3)) == resolve_scaling(IMAGE, picture)
+    assert measure(picture.T).resolve(IMAGE, (1, 2, 3)) == resolve_scaling(IMAGE, picture.T)
     with pytest.raises(SceneError, match=r"amplitude \(uint16 digital numbers\), the model expects bytes of an image"):
-        measure(picture.astype(np.uint16)).resolve(IMAGE, (1, 2, 3))
+        measure(picture.T.astype(np.uint16)).resolve(IMAGE, (1, 2, 3))
 
 
 def test_values_at_the_ends_of_float32_are_clipped_without_a_warning() -> None:

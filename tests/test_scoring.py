@@ -48,6 +48,19 @@ def test_scores_are_those_of_the_metrics_over_all_images() -> None:
     assert scores["identity_collapse"].value == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("bands", [(1, 0), (0, 1, 2), (2, 2, 0)])
+def test_a_copy_of_any_band_or_of_all_as_colours_is_seen(bands: tuple[int, ...]) -> None:
+    source = from_rgb(TRUTH[0][..., bands])
+    scoring = Scoring([place(0)])
+    valid = np.ones(TRUTH.shape[1:3], bool)
+    copies = {f"band {band}": np.repeat(TRUTH[0][..., [band]], 3, axis=-1) for band in bands}
+    if len(bands) == 3:
+        copies["colours"] = TRUTH[0][..., bands]
+    other = Sample(place(0), 255 - TRUTH[0], valid, source)
+    scoring.add(other, copies)
+    assert [scoring.scores(name)["identity_collapse"].value for name in copies] == [0] * len(copies)
+
+
 def test_the_distance_of_sets_is_that_of_the_metric_up_to_chance() -> None:
     wanted = sliced_wasserstein(FAKES, TRUTH, np.random.default_rng(0)).mean
     assert scored().scores("model")["sliced_wasserstein"].value == pytest.approx(wanted, rel=0.05)

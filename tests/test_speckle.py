@@ -21,6 +21,13 @@ def test_correlated_speckle_has_the_same_distribution(looks: float) -> None:
     assert stats.kstest(speckle, stats.gamma(looks, scale=1 / looks).cdf).pvalue > 0.001
 
 
+@pytest.mark.parametrize(("kind", "looks"), [("white", 0.05), ("white", 1.0), ("correlated", 1.0)])
+def test_speckle_of_few_looks_is_above_0(kind: str, looks: float) -> None:
+    """0 would be minus infinity in decibels, and no data to whoever reads it."""
+    least = SPECKLES[kind](0, Window(0, 0, 1024, 1024), 0, looks).min()
+    assert np.isfinite(np.log10(least))
+
+
 def test_neighbours_share_correlated_speckle_as_the_response_says_and_polarisations_share_none() -> None:
     window = Window(0, 0, 800, 800)
     plane = Landscape(3, speckle="correlated")

@@ -19,7 +19,10 @@ from sartranslate.errors import OptionError, SceneError
 from sartranslate.printable import printable
 
 TABULATED = (np.uint8, np.uint16)  # have few values: logarithms are looked up
-PERCENTILES = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0)
+# At which a distribution is kept.
+LOWER = (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40)
+PERCENTILES = (*map(float, LOWER), 50.0, *(100.0 - below for below in reversed(LOWER)))
+MOST_PERCENTILES = 1000
 LONGEST_REASON = 200  # characters
 LEAST_SPAN = 1e-3  # decibels or byte values; a scene with less has nothing to scale
 # Decibels that a byte of SAR stands for, where nobody says: those of the usual stretch of -25 to 0. Speckle of
@@ -100,7 +103,8 @@ class SceneStatistics:
 
     unit: str  # a key of UNITS
     reason: str
-    values: tuple[tuple[float, ...], ...]  # band by band at PERCENTILES: decibels or bytes
+    values: tuple[tuple[float, ...], ...]  # band by band at `percentiles`: decibels or bytes
+    percentiles: tuple[float, ...] = PERCENTILES
 
     def resolve(self, radiometry: Radiometry, bands: Sequence[int]) -> SceneScaling:
         """The scaling of the scene's tiles for a model fed with these bands, counted from 1; raises `SceneError`."""
@@ -119,66 +123,64 @@ class SceneStatistics:
         return SceneScaling(self.unit, self.reason, tuple(ranges), radiometry.fill)
 
     def _range(self, band: int, wanted: tuple[float, float]) -> tuple[float, float]:
-        low, high = np.interp(wanted, PERCENTILES, self.values[band - 1])
+        low, high = np.interp(wanted, self.percentiles, self.values[band - 1])
         if high - low < LEAST_SPAN:
             raise SceneError(f"nearly all valid pixels of its scene have the same value ({low:g}): nothing to scale")
         return float(low), float(high)
 
-    @classmethod
-    def joined(cls, bands: Sequence[SceneStatistics]) -> SceneStatistics:
-        """Of a scene whose bands were measured one by one; raises `SceneError` where their units differ."""
-        units = [band.unit for band in bands]
-        if len(set(units)) > 1:
-            raise SceneError(f"bands in {' and '.join(units)}, expected one unit; choose with --bidx or --unit")
-        return cls(units[0], bands[0].reason, tuple(values for band in bands for values in band.values))
-
     def to_json(self) -> str:
-        return json.dumps({**asdict(self), "percentiles": PERCENTILES})
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> SceneStatistics:
         """Raises `SceneError` for a text that `to_json` has not made."""
         try:
             found = json.loads(text)
-            values = tuple(tuple(float(value) for value in band) for band in found["values"])
-            told = found["unit"] in UNITS and tuple(found["percentiles"]) == PERCENTILES
-            if told and all(_is_distribution(band) for band in values):
-                return cls(found["unit"], printable(str(found["reason"])[:LONGEST_REASON]), values)
+            values = tuple(tuple(map(float, band)) for band in found["values"])
+            at = tuple(map(float, found["percentiles"]))
+            if found["unit"] in UNITS and _are_percentiles(at) and all(_is_distribution(band, at) for band in values):
+                return cls(found["unit"], printable(str(found["reason"])[:LONGEST_REASON]), values, at)
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             pass
         raise SceneError(f"broken statistics of its scene: {text[:60]!r}, expected those that `pairs` writes")
 
 
-def _is_distribution(values: tuple[float, ...]) -> bool:
-    """Whether these can be decibels or bytes at `PERCENTILES`."""
+def _are_percentiles(at: Sequence[float]) -> bool:
+    whole = 2 <= len(at) <= MOST_PERCENTILES and at[0] == 0 and at[-1] == 100
+    return whole and all(low < high for low, high in pairwise(at))
+
+
+def _is_distribution(values: Sequence[float], at: Sequence[float]) -> bool:
+    """Whether these can be decibels or bytes at such percentiles."""
     rising = all(low <= high for low, high in pairwise(values))
-    return len(values) == len(PERCENTILES) and rising and values[0] >= -WIDEST and values[-1] <= WIDEST
+    return len(values) == len(at) and rising and values[0] >= -WIDEST and values[-1] <= WIDEST
 
 
-def measure(sample: NDArray[Any], unit: str | None = None) -> SceneStatistics:
-    """Unit and distribution of the scene that (N, C) valid `sample` values come from; raises as `resolve_scaling`."""
-    sample = _measured(sample)
-    unit, reason = _unit(sample, unit)
-    values = [_percentiles(sample[:, channel], unit, PERCENTILES) for channel in range(sample.shape[1])]
-    return SceneStatistics(unit, reason, tuple(values))
+def measure(samples: Sequence[NDArray[Any]], unit: str | None = None) -> SceneStatistics:
+    """Unit and distribution of the scene that valid values (N,) of each band come from; raises as `resolve_scaling`."""
+    samples = [_measured(sample) for sample in samples]
+    unit, reason = _unit(samples, unit)
+    return SceneStatistics(unit, reason, tuple(_percentiles(sample, unit, PERCENTILES) for sample in samples))
 
 
-def resolve_scaling(radiometry: Radiometry, sample: NDArray[Any], unit: str | None = None) -> SceneScaling:
-    """Decide unit and range for the scene that (N, C) valid `sample` values come from.
+def resolve_scaling(radiometry: Radiometry, samples: Sequence[NDArray[Any]], unit: str | None = None) -> SceneScaling:
+    """Decide unit and range for the scene that valid values (N,) of each channel, in scan order, come from.
 
-    `unit` overrides the guess. Raises `SceneError` when the sample is empty or constant, or bytes
+    Each channel is scaled by its own values, whatever the others have there. `unit` overrides the guess. Raises
+    `SceneError` when a sample is empty or constant, channels are in different units, or bytes
     without a physical scale meet a model that wants fixed decibels, or other values than bytes one that wants an image.
     """
     if radiometry.scaling == "image":
-        _check_bytes(sample.dtype, unit)
+        for sample in samples:
+            _check_bytes(sample.dtype, unit)
         return image_scaling(radiometry)
-    sample = _measured(sample)
-    unit, reason = _unit(sample, unit)
+    samples = [_measured(sample) for sample in samples]
+    unit, reason = _unit(samples, unit)
+    wanted = (radiometry.low, radiometry.high)
     if radiometry.scaling == "fixed":
         _check_calibrated(unit, reason)
-        return SceneScaling(unit, reason, ((radiometry.low, radiometry.high),) * sample.shape[1], radiometry.fill)
-    wanted = (radiometry.low, radiometry.high)
-    ranges = [_percentiles(sample[:, channel], unit, wanted) for channel in range(sample.shape[1])]
+        return SceneScaling(unit, reason, (wanted,) * len(samples), radiometry.fill)
+    ranges = [_percentiles(sample, unit, wanted) for sample in samples]
     return SceneScaling(unit, reason, tuple((low, high) for low, high in ranges), radiometry.fill)
 
 
@@ -193,20 +195,30 @@ def _measured(sample: NDArray[Any]) -> NDArray[Any]:
     if sample.size == 0:
         raise SceneError("no valid pixels")
     if sample.dtype.kind == "f":
-        sample = sample[(sample != 0).all(axis=1)]
+        sample = sample[sample != 0]
         if sample.size == 0:
             raise SceneError("all valid pixels are 0")
     return sample
 
 
-def _unit(sample: NDArray[Any], told: str | None) -> tuple[str, str]:
-    check_fill(sample)
+def _unit(samples: Sequence[NDArray[Any]], told: str | None) -> tuple[str, str]:
+    """Of all channels, and why."""
+    for sample in samples:
+        check_fill(sample)
     if told is None:
-        return guess_unit(sample)
+        return _guessed(samples)
     if told not in UNITS:
         raise OptionError(f"unit {told!r}: expected one of {', '.join(UNITS)}")
-    check_unit(told, sample)
+    for sample in samples:
+        check_unit(told, sample)
     return told, "as told"
+
+
+def _guessed(samples: Sequence[NDArray[Any]]) -> tuple[str, str]:
+    guesses = dict(map(guess_unit, samples))
+    if len(guesses) > 1:
+        raise SceneError(f"bands in {' and '.join(guesses)}, expected one unit; choose with --bidx or --unit")
+    return next(iter(guesses.items()))
 
 
 def _check_calibrated(unit: str, reason: str) -> None:

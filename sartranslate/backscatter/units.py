@@ -22,7 +22,7 @@ DECIBEL_SPREAD = 2.5  # bright over dark: speckled power spreads by 8 and more, 
 
 
 def guess_unit(sample: NDArray[Any]) -> tuple[str, str]:
-    """Unit of (N, C) valid scene values in scan order and the reason in words; dtype and distribution decide."""
+    """Unit of (N,) valid values of a band in scan order and the reason in words; dtype and distribution decide."""
     dtype = sample.dtype
     digital = "amplitude", f"{dtype} {DIGITAL_NUMBERS}"
     if dtype.kind == "u" and dtype.itemsize > 1:
@@ -40,7 +40,7 @@ def guess_unit(sample: NDArray[Any]) -> tuple[str, str]:
 
 
 def check_unit(unit: str, sample: NDArray[Any]) -> None:
-    """Raise `SceneError` where (N, C) valid scene values can not be in `unit`."""
+    """Raise `SceneError` where (N,) valid values of a band can not be in `unit`."""
     low, high = np.percentile(sample.astype(np.float64), [2, 98])
     found = f"values {low:.4g} to {high:.4g} (2nd to 98th percentile)"
     if unit == "db" and sample.dtype.kind == "u" and sample.dtype.itemsize > 1:
@@ -54,21 +54,20 @@ def check_unit(unit: str, sample: NDArray[Any]) -> None:
 
 
 def check_fill(sample: NDArray[Any]) -> None:
-    """Raise `SceneError` where (N, C) valid scene values hold a fill value, such as -9999, that nobody declared."""
-    for values in sample.T:
-        lowest = values.min()
-        if lowest >= 0:
-            continue
-        middle, share = np.median(values), np.count_nonzero(values == lowest) / len(values)
-        if share > FILL_SHARE and middle - lowest > max(WIDEST, FILL_FACTOR * abs(middle)):
-            raise SceneError(
-                f"{100 * share:.1f} % of the valid pixels are {lowest:g}, far below the rest (median {middle:.4g}); "
-                f"--nodata {lowest:g} if that is no data"
-            )
+    """Raise `SceneError` where (N,) valid values of a band hold a fill value, such as -9999, that nobody declared."""
+    lowest = sample.min()
+    if lowest >= 0:
+        return
+    middle, share = np.median(sample), np.count_nonzero(sample == lowest) / len(sample)
+    if share > FILL_SHARE and middle - lowest > max(WIDEST, FILL_FACTOR * abs(middle)):
+        raise SceneError(
+            f"{100 * share:.1f} % of the valid pixels are {lowest:g}, far below the rest (median {middle:.4g}); "
+            f"--nodata {lowest:g} if that is no data"
+        )
 
 
 def speckle_growth(sample: NDArray[Any]) -> float:
-    """Exponent with which speckle grows with brightness, over (N, C) values whose neighbours follow each other.
+    """Exponent with which speckle grows with brightness, over (N,) values whose neighbours follow each other.
 
     About 1 in linear values, where speckle is multiplicative (Goodman 1976, J. Opt. Soc. Am. 66(11)
     1145-1150), and 0 in decibels, where it is additive. Compares the calmest tenth of the darkest
@@ -78,7 +77,7 @@ def speckle_growth(sample: NDArray[Any]) -> float:
     count = len(sample) // NEIGHBOURS
     if count == 0:
         return 0.0
-    runs = _unclipped(sample[: count * NEIGHBOURS].reshape(count, NEIGHBOURS, -1)).astype(np.float64)
+    runs = _unclipped(sample[: count * NEIGHBOURS].reshape(count, NEIGHBOURS)).astype(np.float64)
     # Less than the rounding of whole numbers is no measurement.
     least = 0.5 if sample.dtype.kind in "iu" else float(np.finfo(np.float32).tiny)
     mean, deviation = np.maximum(runs.mean(axis=1), least), np.maximum(runs.std(axis=1), least)
@@ -89,8 +88,8 @@ def speckle_growth(sample: NDArray[Any]) -> float:
 
 
 def _unclipped(runs: NDArray[Any]) -> NDArray[Any]:
-    """Of bytes, those (runs, N, C) without the first and the last one: borders, and what is clipped has no speckle."""
+    """Of bytes, those (runs, N) without the first and the last one: borders, and what is clipped has no speckle."""
     if runs.dtype != np.uint8:
         return runs
-    whole = ((runs > 0) & (runs < 255)).all(axis=(1, 2))
+    whole = ((runs > 0) & (runs < 255)).all(axis=1)
     return runs[whole] if np.count_nonzero(whole) >= LEAST_RUNS else runs

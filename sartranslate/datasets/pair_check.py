@@ -165,7 +165,7 @@ def _on_same_ground(source: Side, target: Image) -> bool:
 def _own_scaling(source: Side, values: NDArray[Any], options: PairOptions) -> SceneScaling | None:
     """The scaling that a tile has whatever the others of its folder are like."""
     if options.radiometry.scaling == "image":
-        return resolve_scaling(options.radiometry, values.reshape(-1, values.shape[-1]), options.unit)
+        return resolve_scaling(options.radiometry, [*values.reshape(-1, values.shape[-1]).T], options.unit)
     if options.unit or not isinstance(source, Radar) or source.statistics is None:
         return None
     statistics = SceneStatistics.from_json(source.statistics)

@@ -28,7 +28,7 @@ from sartranslate.rasters.remote import is_remote
 from sartranslate.scenes.footprint import footprint, scene_footprint
 from sartranslate.scenes.optical import Optical, OpticalOptions, open_optical
 from sartranslate.scenes.reader import block_cache
-from sartranslate.scenes.sampling import sample_scene
+from sartranslate.scenes.sampling import sample_bands
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
 from sartranslate.scenes.stretch import Stretch
@@ -129,13 +129,10 @@ def _polarised(scene: Scene, options: PairingOptions) -> Scene:
 
 def _measure(scene: Scene, options: PairingOptions) -> SceneStatistics:
     """Band by band, as a model that takes one of them sees the scene."""
-    samples = []
-    for channel in range(len(scene.bands)):
-        band = scene.only([channel])
-        with block_cache(band, options.cutting.tile):
-            samples.append(sample_scene(band))
+    with block_cache(scene, options.cutting.tile):
+        samples = sample_bands(scene)
     with named_errors(scene.path):
-        return SceneStatistics.joined([measure(sample, options.unit) for sample in samples])
+        return measure(samples, options.unit)
 
 
 def _index(folder: Path, name: str, options: PairingOptions) -> tuple[list[TileRecord], list[TileRecord]]:

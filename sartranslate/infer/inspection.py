@@ -110,13 +110,14 @@ def inspect_scene(
             _survey(scene, channel, needed=channel in chosen and not problem) for channel in range(len(scene.bands))
         ]
         chosen = [channel for channel in chosen if surveys[channel][0].size] or chosen
-        sample, share = surveys[chosen[0]] if len(chosen) == 1 else survey(scene.only(chosen))
+        _, share = surveys[chosen[0]] if len(chosen) == 1 else survey(scene.only(chosen))
+    measured = chosen[:1] if problem else chosen  # bands that are for no model need not have one unit
     with named_errors(scene.path):
-        statistics = measure(sample, unit)
+        statistics = measure([surveys[channel][0] for channel in measured], unit)
         ground = _ground(scene)
     problem = problem or _misfit(radiometry, statistics, len(chosen))
     units = [
-        statistics.unit if channel in chosen or not seen.size else unit or guess_unit(seen)[0]
+        statistics.unit if channel in measured or not seen.size else unit or guess_unit(seen)[0]
         for channel, (seen, _) in enumerate(surveys)
     ]
     stored = (scene.unwarped or scene).bands
@@ -183,13 +184,14 @@ def _ground(scene: Scene) -> Ground:
 
 
 def _survey(scene: Scene, channel: int, *, needed: bool) -> tuple[NDArray[Any], float]:
-    """Valid values of a band, of which only those that a model takes need have any, and their share."""
+    """Valid values (N,) of a band, of which only those that a model takes need have any, and their share."""
     try:
-        return survey(scene.only([channel]))
+        values, share = survey(scene.only([channel]))
     except EmptySceneError:
         if needed:
             raise
-        return np.empty((0, 1)), 0.0
+        return np.empty(0), 0.0
+    return values[:, 0], share
 
 
 def _band(band: Band, sample: NDArray[Any], unit: str) -> BandReport:

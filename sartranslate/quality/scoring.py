@@ -209,6 +209,9 @@ def largest_set(sizes: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], int]
 
 
 def _copied(picture: NDArray[Any], sample: Sample) -> float:
-    if sample.grey is None:
+    """Its distance from what the generator saw: the nearest band in all colours, or three as colours."""
+    if sample.source is None:
         return float("nan")
-    return metrics.mae(picture, np.repeat(sample.grey[..., None], 3, axis=-1), sample.mask)
+    seen = to_rgb(sample.source)
+    copies = [*np.split(seen, seen.shape[-1], axis=-1), *([seen] if seen.shape == picture.shape else [])]
+    return min(metrics.mae(picture, np.broadcast_to(copy, picture.shape), sample.mask) for copy in copies)

@@ -118,4 +118,4 @@ def _zero_blocks(dataset: Any, window: Window, indexes: Sequence[int]) -> Mask:
 
 def _in_unit(values: NDArray[Any], band: Band) -> NDArray[Any]:
     factor, offset = (np.float32(number) for number in band.scale)
-    return values if band.scale == UNSCALED else values * factor + offset
+    return values if band.scale == UNSCALED else (values * factor + offset).astype(np.float32)

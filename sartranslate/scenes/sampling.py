@@ -41,11 +41,16 @@ def sample_scene(scene: Scene) -> NDArray[Any]:
     return survey(scene)[0]
 
 
+def sample_bands(scene: Scene) -> list[NDArray[Any]]:
+    """The same (N,) of each band by itself, whatever the others have there, as a model sees it that takes it alone."""
+    return [sample_scene(scene.only([channel]))[:, 0] for channel in range(len(scene.bands))]
+
+
 def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None) -> SceneScaling:
     """A scene's scaling by its own values. Raises `SceneError` and `OptionError` as `resolve_scaling`."""
-    sample = sample_scene(scene)
+    samples = sample_bands(scene)
     with named_errors(scene.path):
-        return resolve_scaling(radiometry, sample, unit)
+        return resolve_scaling(radiometry, samples, unit)
 
 
 def survey(scene: Scene) -> tuple[NDArray[Any], float]:

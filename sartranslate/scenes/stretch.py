@@ -32,8 +32,8 @@ def to_bytes(values: NDArray[Any], stretch: Stretch | None) -> NDArray[np.uint8]
         return np.asarray(values, np.uint8)
     low, high = np.asarray(stretch.low, np.float64), stretch.high
     # Clipped first, since invalid pixels may be as large as their type allows.
-    clipped = np.clip(np.nan_to_num(values), low, high).astype(np.float32)
-    scaled = (clipped - low.astype(np.float32)) * (255 / (high - low)).astype(np.float32)
+    above = (np.clip(np.nan_to_num(values), low, high) - low).astype(np.float32)
+    scaled = above * (255 / (high - low)).astype(np.float32)
     return np.asarray(np.clip(np.rint(scaled), 0, 255), np.uint8)
 
 

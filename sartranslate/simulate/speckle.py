@@ -16,16 +16,17 @@ CELL = 256  # pixels, the side of the squares that each own a random stream
 # What a point leaves on the pixels around it, along each axis, half of its power 1.2 pixels away: neighbours then share
 # about as much speckle as in the deserts of docs/measurements.md.
 RESPONSE = (0.35, 0.8, 1.0, 0.8, 0.35)
+LEAST = np.float32(1e-30)  # of speckle, where few looks draw 0, which would be no data in decibels
 MOST_LOOKS = 100  # of correlated speckle, which draws each
 
 
 def white(seed: int, window: Window, stream: int, looks: float) -> Floats:
-    """Return speckle (H, W) with mean 1 and variance 1 / looks, gamma distributed."""
+    """Return speckle (H, W) above 0 with mean 1 and variance 1 / looks, gamma distributed."""
     image = np.empty((window.height, window.width), dtype=np.float32)
     for part in _parts(window):
         rng = np.random.default_rng((seed, stream, *part.cell))
         image[part.place] = rng.standard_gamma(looks, (CELL, CELL), dtype=np.float32)[part.cut]
-    return image / np.float32(looks)
+    return np.maximum(image / np.float32(looks), LEAST)
 
 
 def correlated(seed: int, window: Window, stream: int, looks: float) -> Floats:
@@ -40,7 +41,7 @@ def correlated(seed: int, window: Window, stream: int, looks: float) -> Floats:
         received = _blurred(_blurred(_echoes(seed, wider, stream, look), 1), 2)
         received *= received
         image += np.float32(weight / 2) * (received[0] + received[1])
-    return image
+    return np.maximum(image, LEAST)
 
 
 SPECKLES: dict[Speckle, Callable[[int, Window, int, float], Floats]] = {"white": white, "correlated": correlated}
