@@ -109,7 +109,7 @@ def _check_reports(
     from sartranslate.outputs.output import check_distinct, check_report
 
     for out in filter(None, (json_file, report)):
-        if out != STANDARD_OUTPUT:
+        if out is report or out != STANDARD_OUTPUT:
             read = chain(filter(None, rasters), [DEFAULT_MODEL], *map(images_below, folders))
             check_report(out, read, overwrite=overwrite)
     if json_file and report:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pyproj import Transformer
 from rasterio.io import MemoryFile
 
@@ -222,6 +222,27 @@ def test_keys_move_the_divider_zoom_and_choose(opened: Opened) -> None:
 
 
 @pytest.mark.long
+def test_on_another_screen_of_another_density_the_picture_fits_its_divider(opened: Opened) -> None:
+    emulation = opened.page.context.new_cdp_session(opened.page)
+    size = {"width": VIEWPORT["width"], "height": VIEWPORT["height"], "mobile": False}
+    for ratio in (2, 1, 3):
+        emulation.send("Emulation.setDeviceMetricsOverride", {**size, "deviceScaleFactor": ratio})
+        opened.page.keyboard.press("x")
+        expect(opened.page.locator("canvas")).to_have_js_property("width", round(opened.stage["width"] * ratio))
+        assert opened.pixel() == (150, 210)
+
+
+@pytest.mark.long
+def test_without_num_lock_the_number_pad_is_arrows(opened: Opened) -> None:
+    send = "(keys) => document.body.dispatchEvent(new KeyboardEvent('keydown', { ...keys, bubbles: true }))"
+    names = opened.text("left-name"), opened.text("right-name")
+    opened.page.evaluate(send, {"key": "ArrowLeft", "code": "Numpad4"})
+    assert (opened.split, opened.text("left-name"), opened.text("right-name")) == (48, *names)
+    opened.page.evaluate(send, {"key": "3", "code": "Numpad3"})
+    assert opened.text("left-name") == "Truth"
+
+
+@pytest.mark.long
 def test_any_two_pictures_lie_beside_each_other(opened: Opened) -> None:
     opened.page.keyboard.press("3")
     opened.page.keyboard.press("Shift+Digit4")
@@ -290,7 +311,11 @@ def test_on_a_phone_all_fits_and_two_fingers_zoom(browser: Browser, page_file: P
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     assert (before, opened.text("scale")) == ("1 km", "200 m")
     page.touchscreen.tap(*middle)
+    tapped = opened.text("pixel")
+    assert tapped.startswith("row ")
+    page.touchscreen.tap(middle[0] + 50, middle[1])
     assert opened.text("pixel").startswith("row ")
+    assert opened.text("pixel") != tapped
     assert opened.complaints == []
     page.context.close()
 

@@ -147,6 +147,16 @@ def test_a_tile_that_is_evaluated_is_never_replaced(sartranslate: Run, pairs: Pa
     assert tile.read_bytes() == before
 
 
+def test_a_page_goes_to_no_standard_output(
+    sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-").write_text("precious")
+    refused = sartranslate("evaluate", "--prediction", rasters[0], "--truth", rasters[1], "--report", "-")
+    assert refused.output == "Error: -: exists already; --overwrite replaces it\n"
+    assert Path("-").read_text() == "precious"
+
+
 def test_scores_and_page_never_become_one_file(sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path) -> None:
     file = tmp_path / "both"
     refused = sartranslate(

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -381,7 +382,7 @@ def test_selected_polygons_are_the_area_of_interest(
     desktop: Callable[..., dict[str, Any]], sartranslate: Run, scene: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
     area = write_polygons(tmp_path / "area.gpkg")
-    selection = {"layer": str(area), "select": [1]}
+    selection = {"layer": str(area), "select": [1, len(POLYGONS) + 1]}
     report = desktop("translate", SCENE=scene, AREA=selection, MODEL=tiny_model, OUTPUT=tmp_path / "out.tif")
     assert report["error"] is None
     expected = tmp_path / "expected.tif"
@@ -390,9 +391,12 @@ def test_selected_polygons_are_the_area_of_interest(
     assert (tmp_path / "out.tif").read_bytes() == expected.read_bytes()
 
 
-def write_polygons(path: Path) -> Path:
-    geometries = np.array([shapely.to_wkb(shapely.from_wkt(text)) for text in POLYGONS], dtype=object)
-    pyogrio.raw.write(path, geometries, [], [], geometry_type="Polygon", crs="EPSG:32632", driver="GPKG")
+def write_polygons(path: Path, crs: str | None = "EPSG:32632") -> Path:
+    """And a feature without geometry, which is no polygon."""
+    geometries = np.array([*(shapely.to_wkb(shapely.from_wkt(text)) for text in POLYGONS), None], dtype=object)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")
+        pyogrio.raw.write(path, geometries, [], [], geometry_type="Polygon", crs=crs)
     return path
 
 
@@ -403,6 +407,7 @@ def write_polygons(path: Path) -> Path:
         ({"SCENE": "plain.tif"}, "plain.tif: no georeference"),
         ({"EXTENT": extent((0, 0, 10, 10))}, "the area is within longitude 4.5113"),
         ({"EXTENT": extent(AREA), "AREA": "area.gpkg"}, "An extent and a polygon layer are both given"),
+        ({"AREA": "lost.shp"}, "lost: a layer without CRS; set one in its properties"),
         ({"OVERLAP": 256}, "overlap 256"),
         ({"OUTPUT": "scene.tif"}, "is (part of) the scene itself"),
     ],
@@ -413,6 +418,7 @@ def test_what_can_not_be_translated_is_refused_in_the_words_of_the_command_line(
     folder = scene.parent
     write_scene("plain.tif", np.ones((300, 300, 1), np.uint16), crs=None, transform=None)
     write_polygons(folder / "area.gpkg")
+    write_polygons(folder / "lost.shp", crs=None)
     given = {"SCENE": "scene.tif", "OUTPUT": "out.tif", "MODEL": tiny_model, **changes}
     files = ("SCENE", "OUTPUT", "AREA")
     done = process("translate", **{name: folder / value if name in files else value for name, value in given.items()})
@@ -495,6 +501,14 @@ def test_inspect_gives_a_page_and_numbers(process: Command, scene: Path, tmp_pat
     report = json.loads(numbers.read_text())
     assert (report["width"], report["height"], report["unit"]) == (420, 300, "power")
     assert "<td>420 x 300 px</td>" in page.read_text()
+
+
+@pytest.mark.long
+def test_a_report_that_can_not_be_written_is_said_in_one_line(process: Command, scene: Path, tmp_path: Path) -> None:
+    done = process("inspect", SCENE=scene, OUTPUT=tmp_path / "nowhere" / "page.html", BANDS=1)
+    assert done.returncode != 0
+    assert "nowhere/page.html: No such file or directory" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.long

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from processing.core.ProcessingConfig import ProcessingConfig
@@ -20,6 +21,15 @@ from .program import SETTING, ProgramError, clean_environment, program
 
 FOLDER = Path(__file__).parent
 CANCELLED = "Cancelled; sartranslate has ended."
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """What can not be written is said in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise QgsProcessingException(f"{error.filename}: {error.strerror}") from error
 
 
 class CommandAlgorithm(QgsProcessingAlgorithm):

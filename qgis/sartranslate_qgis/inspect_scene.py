@@ -12,7 +12,7 @@ from qgis.core import (
     QgsProcessingParameterFileDestination,
 )
 
-from .algorithm import CommandAlgorithm
+from .algorithm import CommandAlgorithm, writing
 from .layers import raster_path
 from .parameters import advanced, model, options, reading, sar, unit, windows
 
@@ -50,10 +50,11 @@ class InspectScene(CommandAlgorithm):
         page, numbers = (self.parameterAsFileOutput(parameters, name, context) for name in (PAGE, NUMBERS))
         report = self.call(command, feedback)
         feedback.pushInfo(report)
-        if page:
-            Path(page).write_text(as_page(report), encoding="utf-8")
-        if numbers:
-            Path(numbers).write_text(self.call([*command, "--json"], feedback), encoding="utf-8")
+        texts = {page: as_page(report), numbers: self.call([*command, "--json"], feedback) if numbers else ""}
+        with writing():
+            for path, text in texts.items():
+                if path:
+                    Path(path).write_text(text, encoding="utf-8")
         return {PAGE: page or None, NUMBERS: numbers or None}
 
 

@@ -43,7 +43,12 @@ def box(extent: QgsRectangle, crs: QgsCoordinateReferenceSystem) -> list[str]:
 
 
 def polygons(source: QgsFeatureSource, context: QgsProcessingContext) -> list[str]:
-    """The options for an area of interest that is the features of a layer, or those selected; written to a file."""
+    """The options for an area of interest that is the features of a layer, or those selected; written to a file.
+
+    Features without geometry are left out. Raises `QgsProcessingException` for a layer without CRS.
+    """
+    if not source.sourceCrs().isValid():
+        raise QgsProcessingException(f"{source.sourceName()}: a layer without CRS; set one in its properties")
     path = QgsProcessingUtils.generateTempFilename("area.gpkg")
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = "GPKG"
@@ -51,6 +56,8 @@ def polygons(source: QgsFeatureSource, context: QgsProcessingContext) -> list[st
     writer = QgsVectorFileWriter.create(path, QgsFields(), kind, source.sourceCrs(), transforms, options)
     for feature in source.getFeatures():
         geometry, area = feature.geometry(), QgsFeature()
+        if geometry.isNull():
+            continue
         geometry.convertToMultiType()
         area.setGeometry(geometry)
         writer.addFeature(area)

@@ -16,7 +16,7 @@ from qgis.core import (
 )
 from qgis.core import QgsProcessingParameterDefinition as Definition
 
-from .algorithm import CommandAlgorithm
+from .algorithm import CommandAlgorithm, writing
 from .layers import box, polygons, raster_path
 from .parameters import (
     AUTO,
@@ -76,7 +76,8 @@ class Translate(CommandAlgorithm):
         feedback.pushInfo(summary)
         present(context, out, f"{scene.name()}, synthetic RGB", TRANSLATION)
         if spread:
-            lay_beside(spread, UNCERTAINTY)
+            with writing():
+                lay_beside(spread, UNCERTAINTY)
             present(context, spread, f"{scene.name()}, uncertainty", UNCERTAINTY)
         return {OUTPUT: out, SPREAD: spread or None, SUMMARY: summary}
 

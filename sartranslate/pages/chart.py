@@ -234,6 +234,6 @@ def _curve(line: Line, number: int, x_axis: Axis, y_axis: Axis) -> str:
 def _label(value: float, ticks: Sequence[float]) -> str:
     """In few characters; all ticks of an axis in the same notation."""
     if value == 0 or (max(map(abs, ticks)) >= 1e-3 and abs(value) < 1e5):
-        return f"{value:g}"
+        return f"{value:.9g}"
     digits, _, exponent = f"{value:.6e}".partition("e")
     return f"{float(digits):g}e{int(exponent)}"

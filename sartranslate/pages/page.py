@@ -128,7 +128,7 @@ STYLE = """
   --s4: #dcc04a; --s5: #ff8299; } }
 * { box-sizing: border-box; }
 body { max-width: 70rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; color: var(--ink); background: var(--paper);
-  font: 1rem/1.5 system-ui, sans-serif; }
+  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 h1 { margin: 0; font-size: 1.7rem; line-height: 1.25; overflow-wrap: anywhere; }
 h2 { margin: 2rem 0 .6rem; font-size: 1.15rem; }
 .soft { margin: .4rem 0 0; max-width: 46rem; color: var(--soft); }

@@ -52,11 +52,11 @@ function pan(right, down) {
 }
 
 function zoom(factor, at = middle()) {
-  const scale = clamp(view.scale * factor, SMALLEST * fitting(), LARGEST);
-  const ratio = scale / view.scale;
+  const scale = clamp(view.scale * factor, SMALLEST * fitting(), Math.max(LARGEST, fitting()));
+  const times = scale / view.scale;
   view.scale = scale;
-  view.x = at.x - (at.x - view.x) * ratio;
-  view.y = at.y - (at.y - view.y) * ratio;
+  view.x = at.x - (at.x - view.x) * times;
+  view.y = at.y - (at.y - view.y) * times;
   pan(0, 0);
 }
 
@@ -65,11 +65,14 @@ function middle() {
   return { x: width / 2, y: height / 2 };
 }
 
+let ratio = devicePixelRatio; // of the canvas
+
 function resize() {
-  const before = { width: canvas.width / devicePixelRatio, height: canvas.height / devicePixelRatio };
+  const before = { width: canvas.width / ratio, height: canvas.height / ratio };
   const { width, height } = size();
-  canvas.width = Math.round(width * devicePixelRatio);
-  canvas.height = Math.round(height * devicePixelRatio);
+  ratio = devicePixelRatio;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
   if (view.fitted) fit();
   else pan((width - before.width) / 2, (height - before.height) / 2);
 }
@@ -83,6 +86,7 @@ function redraw() {
   waiting = true;
   requestAnimationFrame(() => {
     waiting = false;
+    if (ratio !== devicePixelRatio) resize(); // another screen, which need not change the stage
     drawPictures();
     showScale();
     showPlace();
@@ -100,12 +104,12 @@ function drawPictures() {
 }
 
 function drawSide(image, from, to) {
-  const magnified = view.scale * facts.step * devicePixelRatio;
+  const magnified = view.scale * facts.step * ratio;
   context.save();
   context.beginPath();
-  context.rect(from * devicePixelRatio, 0, (to - from) * devicePixelRatio, canvas.height);
+  context.rect(from * ratio, 0, (to - from) * ratio, canvas.height);
   context.clip();
-  context.translate(view.x * devicePixelRatio, view.y * devicePixelRatio);
+  context.translate(view.x * ratio, view.y * ratio);
   context.scale(magnified, magnified);
   context.beginPath(); // blocks at the edge reach beyond the scene
   context.rect(0, 0, facts.width / facts.step, facts.height / facts.step);
@@ -221,8 +225,10 @@ function place(event) {
 function press(event) {
   if (event.button !== 0) return;
   moving = event.target === divider && pointers.size === 0 ? "divider" : "picture";
-  pointers.set(event.pointerId, place(event));
+  pointed = place(event);
+  pointers.set(event.pointerId, pointed);
   stage.setPointerCapture(event.pointerId);
+  redraw();
 }
 
 function move(event) {
@@ -295,10 +301,11 @@ function key(event) {
   if (action(event) !== false) event.preventDefault();
 }
 
-// With Shift the keys of digits give other characters, which ones depends on the keyboard.
+// With Shift the keys of digits give other characters, which ones depends on the keyboard; without Num Lock those of
+// the number pad are arrows and the like.
 function actionOf(event) {
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code);
-  if (digit) return () => choose(event.shiftKey ? "right" : "left", Number(digit[1]) - 1);
+  if (digit && event.key.length === 1) return () => choose(event.shiftKey ? "right" : "left", Number(digit[1]) - 1);
   return KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
 }
 
