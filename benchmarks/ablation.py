@@ -86,7 +86,7 @@ def _result(arguments: argparse.Namespace, out: Path, name: str, seed: int) -> N
         updates = loaded.description.training["updates"]
         return {**_scores(held_out, backend.predictor(loaded.model)), "updates": updates}
 
-    result(out, name, seed, trained, scored)
+    result(arguments, name, seed, trained, scored)
 
 
 def _recipe(arguments: argparse.Namespace, name: str) -> Recipe:

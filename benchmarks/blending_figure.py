@@ -5,7 +5,7 @@ python benchmarks/blending_figure.py docs/images/blending.svg
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -28,12 +28,15 @@ Curve = NDArray[np.float32]
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figure", type=Path)
+    figure = parser.parse_args().figure
     second = TOP + PLOT + GAP
     third = second + PLOT + GAP
     parts = [*_tapers(TOP), *_weights(second), *_scene(third)]
     size = LEFT + WIDTH + 20, third + HEIGHT + 44
     text = "\n".join([*_head(*size), *parts, "</svg>"])
-    Path(sys.argv[1]).write_text(text + "\n", encoding="utf-8")
+    figure.write_text(text + "\n", encoding="utf-8")
 
 
 def _head(width: int, height: int) -> Iterable[str]:

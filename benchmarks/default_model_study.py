@@ -123,7 +123,7 @@ def main() -> None:
         for seed in arguments.seeds:
             for name in arguments.variants:
                 train = partial(_train, arguments, VARIANTS[name], seed, folders)
-                result(arguments.out, name, seed, train, partial(scores, held_out))
+                result(arguments, name, seed, train, partial(scores, held_out))
     print_table(arguments.out, arguments.variants, COLUMNS)
 
 

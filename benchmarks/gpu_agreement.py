@@ -23,6 +23,8 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from sartranslate.networks import backend
+
 TILES = Path(__file__).parents[1] / "sample_tiles"
 COMMAND = (sys.executable, "-c", "from sartranslate.cli import main; main()")
 CPU = {"CUDA_VISIBLE_DEVICES": ""}
@@ -34,6 +36,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--updates", type=int, nargs="+", default=[1, 5, 20])
     arguments = parser.parse_args()
+    backend.select("torch")
+    if backend.device() == "CPU":
+        raise SystemExit("no GPU, so nothing to compare the processor with")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for updates in arguments.updates:
@@ -55,8 +60,10 @@ def _trained(run: Path, updates: int, environment: Mapping[str, str]) -> dict[st
     wanted = ("--set", f"optimisation.updates={updates}", "--precision", "float32", "--overwrite", "--quiet")
     _call(("train", "--pairs", TILES, "--out", run, *RECIPE, *wanted), environment)
     with (run / "history.csv").open(encoding="utf-8") as file:
-        last = list(csv.DictReader(file))[-1]
-    return {loss: float(last[loss]) for loss in ("generator", "discriminator", "l1")}
+        epochs = list(csv.DictReader(file))  # with means of their updates
+    lengths = np.diff([int(epoch["updates"]) for epoch in epochs], prepend=0)
+    losses = ("generator", "discriminator", "l1")
+    return {loss: float(np.average([float(epoch[loss]) for epoch in epochs], weights=lengths)) for loss in losses}
 
 
 def _compare_inference(folder: Path) -> None:

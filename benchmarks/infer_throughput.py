@@ -49,7 +49,8 @@ class Contest(NamedTuple):
 
     sides: dict[str, Ask]
     windows: int  # of the scene
-    operations: float  # of a window, multiplications and additions
+    operations: float  # of a window, multiplications and additions, of ours
+    peer_operations: float  # of the same network as it is described
     rounds: int
     folder: Path
     our_batch: int  # of a translation
@@ -132,13 +133,14 @@ def _simulated(folder: Path, size: int) -> Path:
     return scene
 
 
-def _work(model: Path, size: int) -> tuple[int, float]:
+def _work(model: Path, size: int) -> tuple[int, float, float]:
     from sartranslate.networks import bundle
     from sartranslate.networks.topology import operations
     from sartranslate.streaming.windows import WindowGrid
 
     config = bundle.describe(model).generator
-    return len(WindowGrid(size, size, WINDOW, OVERLAP)), operations(config, WINDOW, folded=True)
+    ours, peer = (operations(config, WINDOW, folded=folded) for folded in (True, False))
+    return len(WindowGrid(size, size, WINDOW, OVERLAP)), ours, peer
 
 
 def _compared(contest: Contest, precision: str) -> dict[str, Any]:
@@ -182,8 +184,9 @@ def _print_bare(precision: str, contest: Contest, bare: dict[str, dict[int, list
     limit = statistics.median(matrix) if matrix else None
     print(f"\n{precision}" + (f": matrix product {limit / 1e9:.0f} GFLOP/s {_spread(matrix, 1e-9)}" if limit else ""))
     for name, rates in bare.items():
+        operations = contest.peer_operations if name == PEER else contest.operations
         for batch, found in rates.items():
-            share = statistics.median(found) * contest.operations / limit if limit else None
+            share = statistics.median(found) * operations / limit if limit else None
             print(f"  {name} bare, batch {batch}: {_rate(found)}" + (f", {share:.2f} of the product" if share else ""))
     sys.stdout.flush()
 

@@ -5,7 +5,7 @@ python benchmarks/readme_picture.py docs/images/sample.jpg
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -31,6 +31,9 @@ Picture = NDArray[np.uint8]
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", type=Path)
+    picture = parser.parse_args().picture
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         simulate(folder, SimulationOptions(pairs=0, scene=(HEIGHT, WIDTH), seed=SEED, truth=True))
@@ -41,7 +44,7 @@ def main() -> None:
         sar = to_rgb(planned.scaling.apply(values, np.ones(values.shape[:2], bool)))
         panels = [np.repeat(sar, 3, axis=-1)]
         panels += [np.moveaxis(_read(folder / file), 0, -1) for file in ("out.tif", "scene_optical.tif")]
-    _write(Path(sys.argv[1]), _side_by_side([_reduced(panel) for panel in panels]))
+    _write(picture, _side_by_side([_reduced(panel) for panel in panels]))
 
 
 def _read(path: Path) -> NDArray[np.uint8]:

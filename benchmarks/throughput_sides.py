@@ -35,6 +35,8 @@ class Ours:
             from sartranslate.networks import backend
 
             backend.select("torch" if given.device == "gpu" else None)
+            if (backend.device() == "CPU") != (given.device == "cpu"):
+                raise SystemExit(f"asked for the {given.device}, and ours computes on {backend.device()}")
         self._given, self._runtime = given, runtime
         self._translators: dict[str, Any] = {}
 
@@ -95,6 +97,27 @@ class Ours:
         return self._translators[precision]
 
 
+def _at_once(network: Any, tensor: Any, calls: int) -> float:
+    """Seconds of so many calls of a network of PyTorch, a thread of the processor for each of those at once."""
+    import torch
+
+    from sartranslate.streaming.prefetch import in_threads
+
+    def call(_: int) -> None:
+        torch.set_num_threads(1)
+        with torch.inference_mode():
+            network(tensor)
+
+    threads = torch.get_num_threads()
+    try:
+        started = time.perf_counter()
+        for _ in in_threads(call, range(calls), threads):
+            pass
+        return time.perf_counter() - started
+    finally:
+        torch.set_num_threads(threads)
+
+
 class Peer:
     """The same network in PyTorch, and MONAI's sliding window."""
 
@@ -104,7 +127,10 @@ class Peer:
         self._networks: dict[str, Any] = {}
 
     def bare(self, precision: str, batch: int, calls: int) -> float:
-        """Seconds of so many calls with a tensor that is on the device already."""
+        """Seconds of so many calls with a tensor that is on the device already, in the faster of two ways.
+
+        That is one by one, or as ours are made: as many at once as there are cores, with a thread each.
+        """
         import torch
 
         network, tensor = self._network(precision), self._tensor(noise(batch).transpose(0, 3, 1, 2))
@@ -113,7 +139,8 @@ class Peer:
             started = time.perf_counter()
             for _ in range(calls):
                 self._finished(network(tensor))
-            return time.perf_counter() - started
+            one_by_one = time.perf_counter() - started
+        return one_by_one if self._device == "cuda" else min(one_by_one, _at_once(network, tensor, calls))
 
     def translate(self, precision: str, batch: int) -> float:
         """Seconds from the first read of the scene to the written file, with the scaling that ours finds."""

@@ -37,7 +37,7 @@ class Case(NamedTuple):
     batch: int
     precision: str
     backend: str  # of ours
-    device: str  # "cpu" or "cuda", of the peer
+    device: str  # "cpu" or "cuda"
 
 
 def main() -> None:
@@ -98,10 +98,12 @@ def _worker(target: Any, case: Case) -> Iterator[Connection]:
     here, there = context.Pipe()
     process = context.Process(target=target, args=(there, case), daemon=True)
     process.start()
+    there.close()  # so that the end of a process that fails is seen here
     try:
         yield here
     finally:
-        here.send(("end", None))
+        if process.is_alive():
+            here.send(("end", None))
         process.join()
 
 
@@ -122,6 +124,8 @@ def _ours(line: Connection, case: Case) -> None:
     from sartranslate.networks import backend
 
     backend.select(case.backend)
+    if (backend.device() == "CPU") != (case.device == "cpu"):
+        raise SystemExit(f"ours computes on {backend.device()}, and PyTorch would on {case.device}")
     from sartranslate.recipes.presets import preset
     from sartranslate.train.pix2pix import Pix2Pix
 

@@ -5,6 +5,7 @@ What is finished in the folder of runs is not repeated, so a benchmark can be in
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import statistics
@@ -13,20 +14,29 @@ from pathlib import Path
 
 Train = Callable[[Path], None]  # leaves a finished run in a folder
 Score = Callable[[Path], Mapping[str, float]]  # of the model of a finished run
+WHICH = ("out", "seeds", "variants", "table")  # of the arguments: what is trained and shown, and not how
 
 
-def result(out: Path, variant: str, seed: int, train: Train, score: Score) -> dict[str, float | str]:
-    """The scores of one variant and seed: those that are there or, where there are none, of a new run."""
-    place = out / f"{variant.replace(' ', '_')}_{seed}"
-    file = place / "result.json"
-    if not file.exists():
-        if not (place / "summary.html").exists():
-            train(place)
-        scores = {**score(place / "model.safetensors"), "seed": seed, "variant": variant}
-        file.write_text(json.dumps(scores), encoding="utf-8")
-        print(json.dumps(scores), flush=True)
-    found: dict[str, float | str] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+def result(arguments: argparse.Namespace, variant: str, seed: int, train: Train, score: Score) -> None:
+    """Have the scores of one variant and seed in their file; there is a new run where that is missing.
+
+    Runs with other arguments, which would be shown beside each other as if they were alike, end the benchmark.
+    """
+    place = Path(arguments.out) / f"{variant.replace(' ', '_')}_{seed}"
+    file, told = place / "result.json", place / "arguments.json"
+    asked = json.dumps({name: str(value) for name, value in vars(arguments).items() if name not in WHICH})
+    place.mkdir(parents=True, exist_ok=True)
+    if not told.exists():
+        told.write_text(asked, encoding="utf-8")
+    elif told.read_text(encoding="utf-8") != asked:
+        raise SystemExit(f"{place}: made with {told.read_text(encoding='utf-8')}, not {asked}; choose another --out")
+    if file.exists():
+        return
+    if not (place / "summary.html").exists():
+        train(place)
+    scores = {**score(place / "model.safetensors"), "seed": seed, "variant": variant}
+    file.write_text(json.dumps(scores), encoding="utf-8")
+    print(json.dumps(scores), flush=True)
 
 
 def print_table(out: Path, variants: Sequence[str], columns: Sequence[str]) -> None:

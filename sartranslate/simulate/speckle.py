@@ -26,7 +26,7 @@ def white(seed: int, window: Window, stream: int, looks: float) -> Floats:
     for part in _parts(window):
         rng = np.random.default_rng((seed, stream, *part.cell))
         image[part.place] = rng.standard_gamma(looks, (CELL, CELL), dtype=np.float32)[part.cut]
-    return np.maximum(image / np.float32(looks), LEAST)
+    return np.asarray(np.maximum(image / np.float32(looks), LEAST))
 
 
 def correlated(seed: int, window: Window, stream: int, looks: float) -> Floats:
@@ -41,7 +41,7 @@ def correlated(seed: int, window: Window, stream: int, looks: float) -> Floats:
         received = _blurred(_blurred(_echoes(seed, wider, stream, look), 1), 2)
         received *= received
         image += np.float32(weight / 2) * (received[0] + received[1])
-    return np.maximum(image, LEAST)
+    return np.asarray(np.maximum(image, LEAST))
 
 
 SPECKLES: dict[Speckle, Callable[[int, Window, int, float], Floats]] = {"white": white, "correlated": correlated}
