@@ -299,6 +299,13 @@ def test_a_resolution_in_the_wrong_unit_is_refused() -> None:
         map_grid(product(crs="EPSG:4326"), *SIZE, resolution=20_000.0)
 
 
+def test_a_resolution_far_finer_than_the_scene_is_refused() -> None:
+    spacing = map_grid(product(), *SIZE).transform.a
+    assert map_grid(product(), *SIZE, resolution=spacing / 10).transform.a == spacing / 10
+    with pytest.raises(OptionError, match=r"resolution 0\.001: makes .* pixels a grid of .*, expected at most 1024 times"):
+        map_grid(product(), *SIZE, resolution=0.001)
+
+
 def test_points_given_twice_count_once_and_contradicting_ones_are_refused() -> None:
     pixels = gcp_pixels(*SIZE)
     places = gcp_places(pixels, *SIZE, TERRAIN)

@@ -34,6 +34,7 @@ GOOD_FIT = 0.5  # pixels: a polynomial this close to all points is taken, a spli
 BORDER_STEPS = 64
 LONGEST = 2**31 - 1  # pixels that a side of a raster can have in GDAL
 MOST_GROWN = 16  # times the scene's pixels in its grid, where nobody tells a resolution; turned: 2, of 1 x 25: 14
+MOST_FINER = 1024  # times the scene's pixels where a resolution is told: 32 times finer than the scene's
 MOST_POINTS = 5000  # a spline takes memory with their square and time with their cube
 DETERMINED = 1e-6  # smallest singular value, relative to the largest, of points that determine a polynomial
 NEAR_ROUND = 0.01  # a spacing this close to two digits is taken for those
@@ -105,13 +106,19 @@ def map_grid(
     border = points.to_ground(_border(height, width), method)
     (left, bottom), (right_end, top) = np.floor(border.min(axis=0) / size), np.ceil(border.max(axis=0) / size)
     rows, cols = float(top - bottom), float(right_end - left)
-    if resolution is None and not rows * cols <= MOST_GROWN * max(height, BORDER_STEPS) * max(width, BORDER_STEPS):
+    grown = rows * cols / (max(height, BORDER_STEPS) * max(width, BORDER_STEPS))
+    if resolution is None and not grown <= MOST_GROWN:
         raise SceneError(
             f"ground control points spread {height} x {width} pixels over {rows:.3g} x {cols:.3g}, "
             f"expected at most {MOST_GROWN} times as many"
         )
     if not (max(rows, cols) > 1 and rows <= LONGEST and cols <= LONGEST):
         raise OptionError(f"resolution {size}: makes a grid of {rows:.0f} x {cols:.0f} pixels, expected 2 to {LONGEST}")
+    if grown > MOST_FINER:
+        raise OptionError(
+            f"resolution {size}: makes {height} x {width} pixels a grid of {rows:.0f} x {cols:.0f}, "
+            f"expected at most {MOST_FINER} times as many"
+        )
     return MapGrid(
         points,
         method,
