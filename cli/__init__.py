@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import signal
@@ -52,13 +53,23 @@ class _Group(click.Group):
                 raise  # click ends quietly when the reader of a pipe has gone
             raise click.ClickException(str(error)) from error
         except MemoryError as error:
-            raise click.ClickException("out of memory: try a smaller --batch-size or --window") from error
+            raise click.ClickException(self._out_of_memory(ctx)) from error
+
+    def _out_of_memory(self, ctx: click.Context) -> str:
+        command = self.commands[str(ctx.invoked_subcommand)]
+        smaller = [
+            f"--{param.name.replace('_', '-')}" for param in command.params if param.name in ("batch_size", "window")
+        ]
+        return f"out of memory: try a smaller {' or '.join(smaller)}" if smaller else "out of memory"
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sartranslate")
 def main() -> None:
     """See a SAR scene: translate it to an RGB GeoTIFF on the same ground, or train the model that does."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may have characters that an encoding has not
+            stream.reconfigure(errors="backslashreplace")
     # GDAL's own messages repeat, less readably, what the error line says.
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     os.environ.setdefault("PROJ_DEBUG", "0")  # and PROJ's, which GDAL's reader of geographic keys lets through

@@ -25,7 +25,7 @@ WIDTH = 13  # characters of a column
 @click.option("--pairs", "folders", type=options.FOLDER, multiple=True, help="Folder of pairs; may be repeated.")
 @click.option("--prediction", type=options.FILE, help="A translated scene, in place of --pairs.")
 @click.option("--truth", type=options.FILE, help="An optical image of the same ground, for --prediction.")
-@click.option("--sar", type=options.FILE, help="The scene that was translated, for baselines made of it.")
+@click.option("--sar", type=options.FILE_OR_FOLDER, help="The scene that was translated, for baselines made of it.")
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test"]),

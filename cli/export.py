@@ -10,8 +10,8 @@ from . import options
 
 
 @click.command("export")
-@click.argument("model", metavar="MODEL", type=options.FILE)
-@click.argument("out", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("model", metavar="MODEL", type=options.MODEL)
+@click.argument("out", metavar="FILE", type=options.FILE_OR_FOLDER)
 @click.option(
     "--format",
     "form",
@@ -55,12 +55,10 @@ def export(
     it is more than 0.0001 off.
     """
     from sartranslate.exchange.export import ExportOptions, export
-    from sartranslate.networks import bundle
     from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
 
     ranges = ValueRanges(source_range or UNIT, target_range or UNIT)
     chosen = ExportOptions(form, ranges, window, 100 * resolution, overwrite)
-    source = bundle.DEFAULT_MODEL if str(model) == "default" else model
-    difference = export(source, out, chosen)
+    difference = export(model, out, chosen)
     if not quiet:
         click.echo(f"{out}: {form}, at most {difference:.1e} from Keras")

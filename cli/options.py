@@ -20,9 +20,43 @@ Box = tuple[float, float, float, float]
 
 WINDOW, OVERLAP = 256, 64  # pixels, of a translation where nobody says
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE_OR_FOLDER = click.Path(path_type=Path)
+EMBEDDED = "default"  # the model that needs no file
+
+
+class _Named(click.Path):
+    """A path that is no empty text, such as a variable that is not set, which would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("is an empty text, expected a name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Folder(_Named):
+    """One of this machine: addresses are paths too, of folders such as s3:/bucket."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if "://" in str(value) or str(value).startswith("/vsi"):
+            self.fail(f"{value}: expected a folder of this machine", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Model(_Named):
+    """A model's file, or the embedded one by its name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value != EMBEDDED:
+            return super().convert(value, param, ctx)
+        from sartranslate.networks.bundle import DEFAULT_MODEL
+
+        return DEFAULT_MODEL
+
+
+ANY = _Named()  # a file, a folder or an address
+FILE = _Named(path_type=Path, dir_okay=False)
+FOLDER = _Folder(path_type=Path, file_okay=False)
+FILE_OR_FOLDER = _Named(path_type=Path)
+MODEL = _Model(path_type=Path, dir_okay=False)
 
 
 def precision(*choices: str) -> Decorator:
@@ -109,7 +143,7 @@ def _colours(ctx: click.Context, param: click.Parameter, value: str | None) -> t
 
 def paths(*names: str, otherwise: str = "") -> Decorator:
     """Positional arguments, of which the first, the scene, is left out where `--band` names its files."""
-    return click.argument("paths", nargs=-1, metavar=" ".join([f"[{names[0]}]", *names[1:]]) + otherwise)
+    return click.argument("paths", nargs=-1, type=ANY, metavar=" ".join([f"[{names[0]}]", *names[1:]]) + otherwise)
 
 
 def split_paths(paths: tuple[str, ...], named: bool, *names: str) -> tuple[str | None, ...]:
@@ -162,7 +196,9 @@ _SCENE_OPTIONS: list[Decorator] = [
     local_only,
 ]
 _AREA_OPTIONS: list[Decorator] = [
-    click.option("--aoi", metavar="FILE|WKT", help="Polygon that the output is cut to: any vector file, or text."),
+    click.option(
+        "--aoi", type=ANY, metavar="FILE|WKT", help="Polygon that the output is cut to: any vector file, or text."
+    ),
     click.option("--aoi-crs", help="CRS of the area.  [default: as its file says; of a box: longitude, latitude]"),
     click.option("--bbox", type=(float, float, float, float), metavar="W S E N", help="The same for a box."),
 ]

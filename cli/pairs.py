@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,7 +70,8 @@ def pairs(
     from sartranslate.datasets.cutting import CuttingOptions
     from sartranslate.datasets.split import PlaceSplit
 
-    sar, image, folder = options.split_paths(paths, bool(scene.files), "SAR", "OPTICAL", "DIR")
+    sar, image, named = options.split_paths(paths, bool(scene.files), "SAR", "OPTICAL", "DIR")
+    folder = options.FOLDER.convert(named, None, None)
     split = PlaceSplit(seed, block, guard, shares)
     cutting = {field.name: settings.pop(field.name) for field in fields(CuttingOptions) if field.name in settings}
     chosen = pairing.PairingOptions(cutting=CuttingOptions(split=split, **cutting), scene=scene, **settings)
@@ -81,7 +81,7 @@ def pairs(
             bar.total = planned
             bar.update(done - bar.n)
 
-        summary = pairing.make_pairs(sar, str(image), Path(str(folder)), chosen, watch)
+        summary = pairing.make_pairs(sar, str(image), folder, chosen, watch)
     if as_json:
         click.echo(json.dumps(summary.as_dict()))
     elif not quiet:

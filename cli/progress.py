@@ -39,7 +39,6 @@ def progress_bar(unit: str, *, quiet: bool) -> Iterator[Any]:
         return
     from tqdm import tqdm
 
-    with tqdm(
-        unit=f" {unit}", disable=quiet or not sys.stderr.isatty(), dynamic_ncols=True, smoothing=0.1, leave=False
-    ) as bar:
+    silent = quiet or sys.stderr is None or not sys.stderr.isatty()  # None: it was closed before the command began
+    with tqdm(unit=f" {unit}", disable=silent, dynamic_ncols=True, smoothing=0.1, leave=False) as bar:
         yield bar

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sartranslate.recipes.recipe import Recipe
 
 DEFAULT = "sar"
-EMBEDDED = "default"  # the model to start from that needs no file
 # Options for the fields that are changed most often, and what they are called in a recipe.
 FIELDS = {
     "epochs": "optimisation.epochs",
@@ -35,6 +34,7 @@ _OPTIONS = [
     click.option(
         "--recipe",
         "name",
+        type=options.ANY,
         metavar="NAME|FILE",
         help="sar, sar-finetune, paper, junyanz, tf-tutorial, mlm, or a TOML file.  [default: sar]",
     ),
@@ -44,7 +44,7 @@ _OPTIONS = [
     click.option(
         "--start-from",
         "start",
-        type=options.FILE,
+        type=options.MODEL,
         metavar="default|FILE",
         help="Train the generator of this model on: the embedded one, or one from an earlier run.  [default: random "
         "weights]",
@@ -81,8 +81,12 @@ def recipe(command: Callable[..., Any]) -> Callable[..., Any]:
         if entries:
             from sartranslate.recipes.recipe_file import parse_changes
 
-            changes |= parse_changes(entries)
-        return command(changes=changes, start=_model(start), **settings)
+            told = parse_changes(entries)
+            for option, field in FIELDS.items():
+                if field in changes and field in told:
+                    raise click.UsageError(f"--{option.replace('_', '-')} and --set {field} are both given")
+            changes |= told
+        return command(changes=changes, start=start, **settings)
 
     for option in reversed(_OPTIONS):
         gathered = option(gathered)
@@ -96,7 +100,7 @@ def chosen(name: str | None, changes: Mapping[str, Any], start: Path | None = No
         from sartranslate.networks import bundle
 
         generator = bundle.describe(start).generator
-    return _changed(name or DEFAULT, generator, changes)
+    return _changed(DEFAULT if name is None else name, generator, changes)
 
 
 def _changed(name: str, generator: GeneratorConfig | None, changes: Mapping[str, Any]) -> Recipe:
@@ -111,14 +115,6 @@ def as_toml(name: str | None, changes: Mapping[str, Any], start: Path | None) ->
     from sartranslate.recipes.recipe_file import to_toml
 
     return to_toml(chosen(name, changes, start))
-
-
-def _model(start: Path | None) -> Path | None:
-    if start is None or start.exists() or str(start) != EMBEDDED:
-        return start
-    from sartranslate.networks import bundle
-
-    return bundle.DEFAULT_MODEL
 
 
 def wanted(name: str | None, changes: Mapping[str, Any], begun: Mapping[str, Any]) -> dict[str, Any]:

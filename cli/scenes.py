@@ -192,10 +192,10 @@ def _collection(
     check_multiple(chosen.window, size_multiple)
     scenes = Collection(entries, folder, wanted.radiometry, size_multiple, model_digest(model), chosen, samples)
     scenes.make_folders()
+    scenes.check_products([*many.lists, *many.items])
     if many.mosaic:
-        check_mosaic(
-            many.mosaic, [scenes.out(entry) for entry in entries], [file for entry in entries for file in entry.paths]
-        )
+        products = [file for entry in entries for file in scenes.products(entry)]
+        check_mosaic(many.mosaic, products, [file for entry in entries for file in entry.paths])
     return scenes
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import click
 
+from . import options
+
 
 @click.command("simulate")
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", metavar="DIR", type=options.FOLDER)
 @click.option("--pairs", default=12, show_default=True, help="Number of SAR and optical tile pairs.")
 @click.option("--tile-size", default=256, show_default=True, help="Side of a tile in pixels.")
 @click.option("--scene", type=(int, int), metavar="WIDTH HEIGHT", help="Also write a SAR scene of this size.")
@@ -34,10 +36,12 @@ import click
 @click.option("--overwrite", is_flag=True, help="Replace the results of an earlier run.")
 def simulate(folder: Path, scene: tuple[int, int] | None, polarisations: tuple[str, ...], **rest: Any) -> None:
     """Make up a landscape and write it to DIR as paired SAR and optical tiles."""
+    if scene is None and (rest["truth"] or rest["nodata_rim"]):
+        raise click.UsageError("--truth and --nodata-rim are for --scene")
     from sartranslate.simulate import simulation
 
     bands = tuple(name.strip().upper() for entry in polarisations for name in entry.split(","))
     size = (scene[1], scene[0]) if scene else None
-    options = simulation.SimulationOptions(scene=size, polarisations=bands, **rest)
-    report = simulation.simulate(folder, options)
+    chosen = simulation.SimulationOptions(scene=size, polarisations=bands, **rest)
+    report = simulation.simulate(folder, chosen)
     click.echo(f"{folder}: {report.pairs} pairs" + (f" and {report.scene.name}" if report.scene else ""))

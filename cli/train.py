@@ -77,6 +77,8 @@ def train(
     is a model for `sartranslate infer --model`, and RUN/best.safetensors the best one by its score on the validation
     pairs.
     """
+    if show_recipe and resume is not None:
+        raise click.UsageError("--show-recipe is for a new run; the recipe of one is in its folder, as recipe.toml")
     if show_recipe:
         click.echo(recipe.as_toml(settings["name"], settings["changes"], settings["start"]), nl=False)
         return

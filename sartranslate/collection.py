@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from sartranslate.errors import ClusterError, OutputError, SartranslateError, Sc
 from sartranslate.infer.inference_summary import InferenceSummary
 from sartranslate.infer.job import check_finished
 from sartranslate.infer.planning import InferenceOptions, Plan, plan
+from sartranslate.outputs.stac import item_path
 from sartranslate.rasters.remote import is_remote, mended
 from sartranslate.scenes.layout import slow_warning
 from sartranslate.scenes.scene_list import Entry
@@ -69,6 +71,20 @@ class Collection:
         """The file of its uncertainty, if one is asked for."""
         return self.options.uncertainty and self.options.uncertainty / f"{entry.name}{SUFFIX}"
 
+    def products(self, entry: Entry) -> list[Path]:
+        """All files that it becomes."""
+        rasters = [path for path in (self.out(entry), self.spread(entry)) if path]
+        return [*rasters, *([item_path(self.out(entry))] if self.options.stac else [])]
+
+    def check_products(self, lists: Iterable[Path]) -> None:
+        """Raise `OutputError` where one is what another scene, or one of the lists of scenes, is read from."""
+        read = {os.path.realpath(file): each.name for each in self.entries for file in each.paths}
+        read |= {os.path.realpath(file): "" for file in lists}
+        for entry in self.entries:
+            for out in self.products(entry):
+                if read.get(os.path.realpath(out), entry.name) != entry.name:
+                    raise OutputError(f"{out}: is read for another scene, or lists some; expected another folder")
+
     def make_folders(self) -> None:
         """Raise `OutputError` where one can not be made, in a folder that is there, or where both are the same."""
         _make_folder(self.folder)
@@ -96,8 +112,8 @@ def finished(collection: Collection, check: Callable[[], None] = lambda: None) -
     outcomes = {}
     for entry in collection.entries:
         check()
-        if collection.out(entry).exists():
-            outcomes[entry.name] = _looked_at(collection, entry)
+        if found := _looked_at(collection, entry):
+            outcomes[entry.name] = found
     return outcomes
 
 
@@ -159,9 +175,12 @@ def _make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: can not be made: {error.strerror}") from error
 
 
-def _looked_at(collection: Collection, entry: Entry) -> Outcome:
+def _looked_at(collection: Collection, entry: Entry) -> Outcome | None:
+    """What it is that is there; None: nothing is."""
     scene, out = entry.title, collection.out(entry)
     try:
+        if not out.exists():
+            return None
         planned = collection.planned(entry, overwrite=True)
         check_finished(planned, collection.digest, collection.samples)
         if planned.item and not planned.item.exists():

@@ -302,7 +302,7 @@ def test_a_resolution_in_the_wrong_unit_is_refused() -> None:
 def test_a_resolution_far_finer_than_the_scene_is_refused() -> None:
     spacing = map_grid(product(), *SIZE).transform.a
     assert map_grid(product(), *SIZE, resolution=spacing / 10).transform.a == spacing / 10
-    with pytest.raises(OptionError, match=r"resolution 0\.001: makes .* pixels a grid of .*, expected at most 1024 times"):
+    with pytest.raises(OptionError, match=r"resolution 0\.001: makes .* a grid of .*, expected at most 1024 times"):
         map_grid(product(), *SIZE, resolution=0.001)
 
 

@@ -28,6 +28,7 @@ OF_TENSORFLOW = ("savedmodel", "tflite")
 TOLERANCE = 1e-4  # of values in [-1, 1]
 BATCHES = (1, 3)  # compared, where any is taken
 MARK = "saved_model.pb"  # in a folder that is a SavedModel
+SAVED = {MARK, "assets", "variables", "fingerprint.pb", "keras_metadata.pb"}  # all that one holds
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def export(model: Path, out: Path, options: ExportOptions | None = None) -> floa
         with write_errors(out):
             call = _written(model, network, unfinished, options)
         difference = _difference(network, call, options)
-        if difference > TOLERANCE:
+        if not difference <= TOLERANCE:
             raise BackendError(f"{out}: {difference:.2g} from Keras, expected at most {TOLERANCE:g}")
         if out.is_dir():
             shutil.rmtree(out)
@@ -77,8 +78,10 @@ def _check_free(out: Path, model: Path, options: ExportOptions) -> None:
         return check_report(out, [model], "exported", overwrite=options.overwrite)
     if not options.overwrite:
         raise OutputError(f"{out}: exists already; --overwrite replaces it")
-    if not (options.format == "savedmodel" and (out / MARK).is_file()):
+    if out.is_symlink() or not (options.format == "savedmodel" and (out / MARK).is_file()):
         raise OutputError(f"{out}: is a folder, and no SavedModel to replace")
+    if others := sorted({file.name for file in out.iterdir()} - SAVED):
+        raise OutputError(f"{out}: holds {others[0]} beside a SavedModel, expected another folder")
     return None
 
 
@@ -145,5 +148,5 @@ def _difference(network: Any, call: Callable[[Float], Float], options: ExportOpt
         source = np.random.default_rng(count).uniform(low - margin, high + margin, shape).astype(np.float32)
         expected = compute(ranges.scaled(source))
         target = (call(source) - ranges.out.offset) / ranges.out.factor
-        found = max(found, float(np.abs(target - expected).max()))
+        found = float(np.maximum(found, np.abs(target - expected).max()))  # which is NaN where one of them is
     return found

@@ -24,7 +24,7 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken file may raise anything
-        raise BundleError(f"{path}: not weights of PyTorch: {str(error).splitlines()[0]}") from error
+        raise BundleError(f"{path}: not weights of PyTorch, or more than weights, which may run code") from error
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise BundleError(f"{path}: not a state dict, expected tensors by name")
     for name, tensor in state.items():

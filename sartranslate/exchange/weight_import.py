@@ -37,8 +37,9 @@ def import_weights(weights: Path, out: Path, options: ImportOptions | None = Non
     """
     options = options or ImportOptions()
     check_report(out, [weights], "imported", overwrite=options.overwrite)
+    state = read_state(weights)
     try:
-        config, variables = generator_of(read_state(weights), options.test_mode)
+        config, variables = generator_of(state, options.test_mode)
         radiometry = _radiometry(config.source_bands, options)
     except BundleError as error:
         raise BundleError(f"{weights}: {error}") from error

@@ -11,6 +11,7 @@ from typing import TypeVar
 from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.errors import OptionError
+from sartranslate.outputs.cog import side_files
 from sartranslate.outputs.output import check_distinct, check_output
 from sartranslate.outputs.stac import check_placed, item_path
 from sartranslate.rasters.geotiff import check_can_hold
@@ -25,6 +26,9 @@ from sartranslate.storage.file_state import file_states
 from sartranslate.storage.working_folder import check_free
 from sartranslate.streaming.blend import STRIP_HEIGHT
 from sartranslate.streaming.windows import Window, WindowGrid, check_multiple
+
+MOST_WINDOWS = 2**16  # in a batch, far beyond what any device holds
+LARGEST_WINDOW = 2**15  # pixels: two of float32 with three channels are all of a large machine's memory
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,10 @@ class InferenceOptions:
     note_seconds: float = 2.0  # between two notes of what is finished, at least; work of less is done again
 
     def __post_init__(self) -> None:
-        if self.batch_size is not None and self.batch_size < 1:
-            raise OptionError(f"batch size {self.batch_size}: expected at least 1")
+        if self.batch_size is not None and not 1 <= self.batch_size <= MOST_WINDOWS:
+            raise OptionError(f"batch size {self.batch_size}: expected 1 to {MOST_WINDOWS}")
+        if self.window > LARGEST_WINDOW:
+            raise OptionError(f"window {self.window}: expected at most {LARGEST_WINDOW} pixels")
         if self.prefetch < 1 or self.strip_height < 1:
             raise OptionError(f"prefetch {self.prefetch}, strip height {self.strip_height}: expected at least 1")
         WindowGrid(1, 1, self.window, self.overlap)
@@ -128,14 +134,17 @@ def plan_pixels(scene: Scene, radiometry: Radiometry, options: InferenceOptions)
 
 def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
     keep = (*options.keep, Path(options.area.source)) if options.area else options.keep
-    for path in filter(None, (out, options.uncertainty)):
+    outputs = [path for path in (out, options.uncertainty) if path]
+    for path in outputs:
         check_free(path)
-        check_output(path, scene, keep=keep, overwrite=options.overwrite)
+        for file in (path, *side_files(path)):  # which go as the output comes
+            check_output(file, scene, keep=keep, overwrite=options.overwrite)
+            for other in outputs:
+                if other != file:
+                    check_distinct(file, other)
     check_can_hold(out, scene.crs, scene.transform)
-    if options.uncertainty:
-        check_distinct(out, options.uncertainty)
     if options.stac:
         item = item_path(out)
-        for path in filter(None, (out, options.uncertainty)):
+        for path in outputs:
             check_distinct(path, item)
         check_output(item, scene, keep=keep, overwrite=options.overwrite)

@@ -86,8 +86,13 @@ def cog_writer(
         for folder in folders.values():
             folder.publish()
     for path in profiles:
-        for suffix in SIDE_FILES:
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        for file in side_files(path):
+            file.unlink(missing_ok=True)
+
+
+def side_files(path: Path) -> list[Path]:
+    """What GDAL would read with a raster, from beside it."""
+    return [path.with_name(path.name + suffix) for suffix in SIDE_FILES]
 
 
 @contextmanager

@@ -47,6 +47,8 @@ def delivered(out: str | os.PathLike[str], *, overwrite: bool = False) -> Iterat
     """
     name = mended(out)
     if not is_remote(name):
+        if os.fspath(out).endswith("/"):
+            raise OutputError(f"{name}: is a folder, expected a file name")
         yield Delivery(Path(out), os.fspath(Path(out)))
         return
     if not OBJECT.fullmatch(gdal_path(name)):

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from sartranslate.errors import OutputError
 from sartranslate.scenes.scene import Scene
+from sartranslate.storage.file_state import places
 
 
 def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrite: bool = False) -> None:
     """Raise `OutputError` where `out` can not become a file, is part of the scene, or to be kept, or exists already."""
     if not _file_at(out):
         return
-    in_archive = f"{out.resolve()}/" in scene.path  # /vsizip//folder/out.zip/scene.tif
-    if in_archive or any(_same_file(out, file) for file in (scene.path, *scene.files)):
+    if any(_same_file(out, place) for file in (scene.path, *scene.files) for place in places(file)):
         raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
     if any(_same_file(out, file) for file in keep):
-        raise OutputError(f"{out}: is the model or the area of interest, expected another file name")
+        raise OutputError(f"{out}: is read too, as a model, an area or a list, expected another file name")
     _check_replaceable(out, overwrite)
 
 
@@ -42,6 +42,10 @@ def check_distinct(out: Path, other: Path) -> None:
 
 def _file_at(out: Path) -> bool:
     """Whether a file is there already; raises `OutputError` where none can be."""
+    try:
+        os.fspath(out).encode()
+    except UnicodeEncodeError as error:  # names of files may be any bytes
+        raise OutputError(f"{os.fspath(out)!a}: expected a name in UTF-8") from error
     try:
         exists, regular, placed = out.exists(), out.is_file(), out.parent.is_dir()
     except OSError as error:

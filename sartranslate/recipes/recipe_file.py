@@ -28,7 +28,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises `OptionError` for a file that is no recipe.
     """
     try:
-        content = _parsed(path.read_text(encoding="utf-8"))
+        content = _parsed(path.read_text(encoding="utf-8-sig"))
         name = content.get("name", DEFAULT)
         if not isinstance(name, str):
             raise OptionError(f"name {name!r}: expected a text")

@@ -11,6 +11,7 @@ from sartranslate.errors import OptionError
 
 Range = tuple[float, float]
 UNIT: Range = (-1.0, 1.0)
+LEAST, MOST = 1e-30, 1e30  # of a range
 
 
 class Line(NamedTuple):
@@ -31,6 +32,8 @@ class ValueRanges(NamedTuple):
         for low, high in self:
             if not (np.isfinite([low, high]).all() and low < high):
                 raise OptionError(f"range {low:g} to {high:g}: expected low < high")
+            if not LEAST <= high - low <= MOST or max(abs(low), abs(high)) > MOST:
+                raise OptionError(f"range {low:g} to {high:g}: expected a span and limits that float32 computes with")
 
     @property
     def into(self) -> Line:

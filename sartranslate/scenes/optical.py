@@ -118,8 +118,8 @@ def _colours(dataset: Any) -> tuple[int, ...]:
 
 def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions) -> Stretch | None:
     """As told, or as measured where the values are no bytes."""
-    if options.stretch and not options.stretch[0] < options.stretch[1]:
-        raise OptionError(f"stretch {options.stretch[0]} to {options.stretch[1]}: expected low < high")
+    if options.stretch and not -np.inf < options.stretch[0] < options.stretch[1] < np.inf:
+        raise OptionError(f"stretch {options.stretch[0]} to {options.stretch[1]}: expected low < high, both finite")
     told = Stretch(*options.stretch) if options.stretch else None
     are_bytes = all(dataset.dtypes[band - 1] == "uint8" for band in bands)
     if not options.subtract_haze and (told or are_bytes):

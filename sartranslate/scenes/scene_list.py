@@ -17,6 +17,7 @@ from sartranslate.errors import OptionError
 COMMENT = "#"
 COLLECTIONS = ("FeatureCollection", "ItemCollection")
 PART = re.compile(r'[A-Za-z]\w+:["/]|GTIFF_DIR:')  # such as NETCDF:"x.nc":VV; a single letter is a drive
+MANIFEST = "manifest.safe"  # of a product, which has the name
 DATA = "data"  # the role of an asset that is no preview and no metadata
 
 
@@ -46,8 +47,12 @@ def entry(source: str) -> Entry:
     >>> entry("scenes/S1A_IW_GRDH.SAFE/").name, entry("https://example.com/a/b.tif?key=1").name
     ('S1A_IW_GRDH', 'b')
     """
-    path = urlsplit(source).path if _is_address(source) else source
-    return Entry(source, PurePosixPath(Path(path).as_posix()).stem, source)
+    path = PurePosixPath(urlsplit(source).path if _is_address(source) else Path(source).as_posix())
+    if path.name.lower() == MANIFEST:
+        path = path.parent
+    if path.name in ("", ".."):  # the folder one is in, or one that it lies in
+        path = PurePosixPath(Path(path).resolve().as_posix())
+    return Entry(source, path.stem, source)
 
 
 def listed(file: Path) -> list[Entry]:
@@ -117,11 +122,14 @@ def _polarisation(key: str, asset: Mapping[str, Any]) -> str | None:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise OptionError(f"{file}: can not be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise OptionError(f"{file}: is no text in UTF-8") from error
+    if "\0" in text:  # as in UTF-16
+        raise OptionError(f"{file}: is no text in UTF-8")
+    return text
 
 
 def _beside(file: Path, path: str) -> str:

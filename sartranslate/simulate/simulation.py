@@ -25,6 +25,7 @@ CRS = "EPSG:32632"
 EASTING, NORTHING = 500_000.0, 5_300_000.0  # metres, where the plane's pixel (0, 0) begins
 REACH = 12_000  # pixels around (0, 0) in which places are drawn; keeps them within the UTM zone
 AMPLITUDE_GAIN = 1000.0  # digital numbers; land at VH -20..-10 dB becomes 100..316
+LONGEST = 10**6  # pixels of a scene's side
 BLOCK = 2 * TILE  # pixels, the side of the squares a scene is made in
 TRIALS = 60
 FREE_TRIALS = 1000
@@ -52,8 +53,11 @@ class SimulationOptions:
 
     def __post_init__(self) -> None:
         _require(self.pairs >= 0, f"pairs {self.pairs}: expected 0 or more")
-        _require(self.tile_size >= 16, f"tile size {self.tile_size}: expected 16 pixels or more")
-        _require(min(self.scene or (1, 1)) > 0, f"scene {self.scene}: expected a height and a width above 0")
+        sizes = f"expected 16 to {REACH} pixels"
+        _require(16 <= self.tile_size <= REACH, f"tile size {self.tile_size}: {sizes}")
+        height, width = self.scene or (1, 1)
+        _require(min(height, width) > 0, f"scene {self.scene}: expected a height and a width above 0")
+        _require(max(height, width) <= LONGEST, f"scene {self.scene}: expected sides of at most {LONGEST} pixels")
         _require(self.nodata_rim >= 0, f"nodata rim {self.nodata_rim}: expected 0 or more")
         _require(self.unit in UNITS, f"unit {self.unit}: expected one of {', '.join(UNITS)}")
         once = 0 < len(self.polarisations) == len(set(self.polarisations))

@@ -12,6 +12,7 @@ from sartranslate.storage.digest import differences
 
 LOOKED_AT = ".aux.xml"  # what GDAL writes beside a raster, such as its statistics once QGIS has shown it
 VIRTUAL = re.compile(r"^(/vsi\w+/)+")  # how GDAL's names of what lies in archives and elsewhere begin
+WITHIN = re.compile(r"^\d+(_\d+)?,")  # then, of /vsisubfile/, where a part begins and how long it is
 
 
 def file_states(files: Iterable[str]) -> dict[str, str]:
@@ -32,13 +33,13 @@ def changed_after(out: Path, files: Iterable[str]) -> str | None:
     """The first of the files of this machine that has changed since `out` was written; None: none has."""
     written = out.stat().st_mtime_ns
     for file in files:
-        if any(place.is_file() and place.stat().st_mtime_ns > written for place in _places(file)):
+        if any(place.is_file() and place.stat().st_mtime_ns > written for place in places(file)):
             return file
     return None
 
 
 def _state(file: str) -> str:
-    for path in _places(file):
+    for path in places(file):
         with suppress(OSError):
             if path.is_file():
                 found = path.stat()
@@ -46,7 +47,8 @@ def _state(file: str) -> str:
     return ""
 
 
-def _places(file: str) -> list[Path]:
-    """The file, and the folders it is in: of /vsizip//data/a.zip/b.tif one is the archive."""
-    path = Path(VIRTUAL.sub("", file))
-    return [path, *path.parents]
+def places(file: str) -> list[Path]:
+    """The file, and the folders it is in: of /vsizip//data/a.zip/b.tif or /vsizip/{a.zip}/b.tif one is the archive."""
+    bare = VIRTUAL.sub("", file)
+    paths = [Path(WITHIN.sub("", bare)), Path(re.sub("[{}]", "", bare))]
+    return [place for path in dict.fromkeys(paths) for place in (path, *path.parents)]
