@@ -56,6 +56,7 @@ ANY = _Named()  # a file, a folder or an address
 FILE = _Named(path_type=Path, dir_okay=False)
 FOLDER = _Folder(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = _Named(path_type=Path)
+PLACE = _Folder(path_type=Path)  # of a folder, which the library looks at
 MODEL = _Model(path_type=Path, dir_okay=False)
 
 
@@ -197,7 +198,10 @@ _SCENE_OPTIONS: list[Decorator] = [
 ]
 _AREA_OPTIONS: list[Decorator] = [
     click.option(
-        "--aoi", type=ANY, metavar="FILE|WKT", help="Polygon that the output is cut to: any vector file, or text."
+        "--aoi",
+        type=click.Path(),
+        metavar="FILE|WKT",
+        help="Polygon that the output is cut to: any vector file, or text.",
     ),
     click.option("--aoi-crs", help="CRS of the area.  [default: as its file says; of a box: longitude, latitude]"),
     click.option("--bbox", type=(float, float, float, float), metavar="W S E N", help="The same for a box."),

@@ -415,7 +415,7 @@ def test_the_area_of_interest_is_never_the_output(
     text = json.dumps({"type": "Polygon", "coordinates": [ring]})
     area.write_text(text)
     arguments = ("infer", path, area, "--aoi", area, "--aoi-crs", "EPSG:32632", "--model", tiny_model, "--overwrite")
-    assert_refused(sartranslate(*arguments), "area.geojson: is read too, as a model, an area")
+    assert_refused(sartranslate(*arguments), "area.geojson: is the model or the area of interest")
     assert area.read_text() == text
 
 

@@ -255,3 +255,5 @@ def test_what_goes_wrong_is_one_line_and_leaves_no_page(
     assert not page.exists()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
     assert sartranslate("compare", scene, out, page, "--size", 10).exit_code == 2
+    useless = sartranslate("compare", scene, out, page, "--subtract-haze")
+    assert (useless.exit_code, "are for --truth" in useless.output) == (2, True)

@@ -23,6 +23,7 @@ from sartranslate.exchange.export import ExportOptions
 from sartranslate.networks import backend, bundle
 from sartranslate.networks.bundle import Bundle, Description
 from sartranslate.recipes.architecture import GeneratorConfig
+from sartranslate.runtimes import onnx_runtime
 from sartranslate.runtimes.value_ranges import ValueRanges
 from tests.conftest import user_environment
 
@@ -194,6 +195,43 @@ def test_on_pytorch_too(model: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = onnxruntime.InferenceSession(tmp_path / "g.onnx").run(None, {"source": batch(2)})[0]
     assert np.abs(found - keras_of(model, batch(2))).max() < 1e-4
+
+
+@pytest.mark.parametrize("span", [(0, 1e39), (1e300, 1e308), (0, 1e-39)])
+def test_a_range_that_float32_can_not_compute_with_is_refused(
+    model: Path, tmp_path: Path, span: tuple[float, float]
+) -> None:
+    done = run(model, tmp_path / "g.onnx", "--window", SIDE, "--target-range", *span)
+    assert done.exit_code == 2
+    assert "expected a span and limits that float32 computes with" in done.output
+
+
+def test_values_that_are_no_numbers_are_refused(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = onnx_runtime.generator
+    monkeypatch.setattr(onnx_runtime, "generator", lambda *told: lambda batch: generator(*told)(batch) * np.nan)
+    done = run(model, tmp_path / "g.onnx", "--window", SIDE)
+    assert "nan from Keras, expected at most 0.0001" in done.output
+    assert not (tmp_path / "g.onnx").exists()
+
+
+@pytest.mark.parametrize("kind", ["the model", "notes", "a link"])
+def test_a_folder_that_holds_more_than_a_savedmodel_is_kept(model: Path, tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "saved"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"")
+    source, out = model, folder
+    if kind == "the model":
+        source = folder / "model.safetensors"
+        source.write_bytes(model.read_bytes())
+    elif kind == "notes":
+        (folder / "notes.txt").write_text("precious")
+    else:
+        out = tmp_path / "link"
+        out.symlink_to(folder)
+    before = sorted(folder.rglob("*"))
+    done = run(source, out, "--format", "savedmodel", "--overwrite", "--window", SIDE)
+    assert "beside a SavedModel" in done.output or "no SavedModel to replace" in done.output
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_an_unknown_format_is_refused() -> None:

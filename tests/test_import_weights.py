@@ -94,7 +94,7 @@ def test_what_is_no_generator_is_refused_in_a_line_and_nothing_of_it_runs(weight
     }.items():
         done = run("import-weights", tmp_path / name, tmp_path / "model.safetensors")
         assert (done.exit_code, message in done.output, done.output.count("\n")) == (1, True, 1), done.output
-        assert str(tmp_path / name) in done.output
+        assert done.output.count(str(tmp_path / name)) == 1
     assert not (tmp_path / "made").exists()
     assert not (tmp_path / "model.safetensors").exists()
 

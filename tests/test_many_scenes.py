@@ -159,6 +159,36 @@ def test_a_list_and_items_name_scenes_too(scenes: list[Path], infer: Run, tmp_pa
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["scene0.tif", "x.tif"]
 
 
+def test_no_output_takes_the_place_of_another_scene_or_of_a_list(
+    scenes: list[Path], infer: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    source = scenes[1].rename(out / "x.tif")
+    item = {"id": "scene0", "assets": {"vh": {"href": "x.tif", "roles": ["data"]}}}
+    (out / "list.json").write_text(json.dumps({"type": "FeatureCollection", "features": [item, {"id": "list"}]}))
+    items = "--items", out / "list.json", "--overwrite"
+    other = scenes[0].rename(tmp_path / "x.tif")
+    for told in ((other, *items), (*items, "--stac")):
+        before = source.read_bytes(), (out / "list.json").read_bytes()
+        refused = infer(*told)
+        assert "is read for another scene, or lists some" in refused.stderr
+        assert (source.read_bytes(), (out / "list.json").read_bytes()) == before
+
+
+@pytest.mark.parametrize("name", ["out/scene0.json", "spreads/scene0.tif"])
+def test_a_mosaic_takes_the_place_of_no_other_output(
+    scenes: list[Path], infer: Run, tmp_path: Path, tiny_model: Path, name: str
+) -> None:
+    more = ("--stac",) if name.endswith("json") else ("--uncertainty", tmp_path / "spreads", "--runtime", "keras")
+    refused = infer(scenes[0], "--mosaic", tmp_path / name, *more)
+    assert f"{tmp_path / name}: is an output itself" in refused.stderr
+
+
+def test_a_name_that_is_too_long_stops_no_other_scene(scenes: list[Path], infer: Run, tmp_path: Path) -> None:
+    assert states(infer(scenes[0], tmp_path / f"{'x' * 252}.tif", "--json")) == ["done", "failed"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

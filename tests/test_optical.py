@@ -308,7 +308,7 @@ def test_bands_that_are_not_there_are_refused(write_scene: WriteScene, rgb: tupl
         open_optical(path, OpticalOptions(rgb))
 
 
-@pytest.mark.parametrize("stretch", [(5.0, 5.0), (9.0, 1.0), (np.nan, 1.0)])
+@pytest.mark.parametrize("stretch", [(5.0, 5.0), (9.0, 1.0), (np.nan, 1.0), (0.0, np.inf), (-np.inf, np.inf)])
 def test_a_stretch_without_a_range_is_refused(write_scene: WriteScene, stretch: tuple[float, float]) -> None:
     path = write_scene("rgb.tif", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(OptionError, match="expected low < high"):

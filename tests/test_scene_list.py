@@ -34,7 +34,7 @@ def test_a_list_has_a_scene_a_line_relative_to_it_without_comments(tmp_path: Pat
     assert [each.name for each in entries] == ["a", "b", "c", "d", "e", "S1:f"]
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None])
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", "a.tif\n".encode("utf-16-le"), None])
 def test_a_list_that_is_no_text_is_refused(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "list.txt"
     if content:
@@ -79,6 +79,15 @@ def test_what_is_no_collection_is_refused(tmp_path: Path, content: str) -> None:
     file.write_text(content)
     with pytest.raises(OptionError, match="expected a STAC ItemCollection"):
         collected(file)
+
+
+@pytest.mark.parametrize("source", [".", "../S1A.SAFE", "manifest.safe", "../S1A.SAFE/manifest.safe"])
+def test_an_output_is_named_after_the_product_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    (tmp_path / "S1A.SAFE").mkdir()
+    monkeypatch.chdir(tmp_path / "S1A.SAFE")
+    assert entry(source).name == "S1A"
 
 
 def test_two_outputs_of_one_name_are_refused_whatever_their_case() -> None:

@@ -99,6 +99,33 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "compiled", lambda function: function)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--resume", "r", "--show-recipe"), "--show-recipe is for a new run"),
+        (
+            ("--filters", 8, "--set", "generator.filters=4", "--show-recipe"),
+            "--filters and --set generator.filters",
+        ),
+        (("--recipe", "", "--show-recipe"), "is an empty text"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(arguments: tuple[object, ...], line: str) -> None:
+    refused = train(*arguments)
+    assert refused.exit_code == 2
+    assert line in refused.output
+
+
+def test_default_is_the_embedded_model_whatever_lies_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "default").mkdir()
+    monkeypatch.chdir(tmp_path)
+    shown = train("--start-from", "default", "--show-recipe")
+    assert shown.exit_code == 0, shown.output
+    assert 'architecture = "unet_128"' in shown.output
+
+
 @contextmanager
 def ctrl_c_once_there_is(path: Path) -> Iterator[None]:
     ended = threading.Event()

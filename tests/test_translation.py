@@ -153,7 +153,7 @@ def test_errors_are_those_of_the_library_and_of_python(write_scene: WriteScene, 
     out.write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
         package.translate(scene, out)
-    with pytest.raises(OutputError, match="is read too, as a model"):
+    with pytest.raises(OutputError, match="is the model or the area"):
         package.translate(scene, out, aoi=write_area(out), overwrite=True)
 
 

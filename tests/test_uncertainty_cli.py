@@ -119,7 +119,7 @@ def test_every_kind_of_model_has_a_spread_that_says_what_it_is_over(
         (["--uncertainty", "."], 1, ".: is a folder or a device"),
         (["--uncertainty", "out.tif"], 1, "out.tif: is the output itself, expected another file name"),
         (["--uncertainty", "scene.tif", "--overwrite"], 1, "scene.tif: is (part of) the scene itself"),
-        (["--uncertainty", "model.safetensors", "--overwrite"], 1, "model.safetensors: is read too, as a model"),
+        (["--uncertainty", "model.safetensors", "--overwrite"], 1, "model.safetensors: is the model or the area"),
         (["--uncertainty", "kept.tif"], 1, "kept.tif: exists already; --overwrite replaces it"),
         (["--uncertainty", "absent/u.tif"], 1, "u.tif: the folder absent does not exist"),
     ],

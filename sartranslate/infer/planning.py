@@ -137,11 +137,13 @@ def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
     outputs = [path for path in (out, options.uncertainty) if path]
     for path in outputs:
         check_free(path)
-        for file in (path, *side_files(path)):  # which go as the output comes
+        check_output(path, scene, keep=keep, overwrite=options.overwrite)
+        for file in side_files(path):  # which go as the output comes
             check_output(file, scene, keep=keep, overwrite=options.overwrite)
             for other in outputs:
-                if other != file:
-                    check_distinct(file, other)
+                check_distinct(other, file)
+    if options.uncertainty:
+        check_distinct(out, options.uncertainty)
     check_can_hold(out, scene.crs, scene.transform)
     if options.stac:
         item = item_path(out)

@@ -18,7 +18,7 @@ def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrit
     if any(_same_file(out, place) for file in (scene.path, *scene.files) for place in places(file)):
         raise OutputError(f"{out}: is (part of) the scene itself, expected another file name")
     if any(_same_file(out, file) for file in keep):
-        raise OutputError(f"{out}: is read too, as a model, an area or a list, expected another file name")
+        raise OutputError(f"{out}: is the model or the area of interest, expected another file name")
     _check_replaceable(out, overwrite)
 
 
