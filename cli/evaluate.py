@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT = Path("-")
 WIDTH = 13  # characters of a column
+SCENE = ("band", "bidx", "nodata", "crs", "resolution", "gcps", "allow_ungeoreferenced")  # options of one
 
 
 @click.command()
@@ -39,7 +40,7 @@ WIDTH = 13  # characters of a column
 @options.direction
 @options.skip_bad
 @options.unit
-@options.local_only
+@options.scene_in("--sar")
 @options.precision("float32", "bfloat16", "float16")
 @options.backend
 @click.option("--json", "json_file", type=options.FILE, metavar="FILE", help="Write all scores as JSON; - prints them.")
@@ -62,7 +63,9 @@ def evaluate(
     beside baselines on the same images: the mean colour, the SAR as grey, and a mean colour for each SAR level.
     """
     _check_usage(folders, prediction, truth, settings)
-    _check_reports(json_file, report, [prediction, truth, settings["sar"], settings["model"]], folders, overwrite)
+    parts = map(Path, settings["scene"].files.values())
+    rasters = [prediction, truth, settings["sar"], settings["model"], *parts]
+    _check_reports(json_file, report, rasters, folders, overwrite)
     with progress_bar("images", quiet=quiet) as bar:
 
         def watch(done: int, planned: int) -> None:
@@ -93,8 +96,14 @@ def _check_usage(
         _refuse(("rgb", "stretch", "subtract_haze"), "--prediction", vars(settings["optical"]))
     if prediction and settings["precision"] != "auto":
         raise click.UsageError("--precision is for --pairs")
-    if prediction and not settings["sar"]:
-        _refuse(("model", "unit"), "--pairs, or --sar", settings)
+    scene = settings["scene"]
+    if settings["sar"] and scene.files:
+        raise click.UsageError("--sar and --band are both given, expected one of them")
+    if not (settings["sar"] or (prediction and scene.files)):
+        told = {"bidx": scene.bands, "band": scene.files, "nodata": scene.nodata is not None}
+        _refuse(SCENE, "--sar", {**vars(scene), **told})
+        if prediction:
+            _refuse(("model", "unit"), "--pairs, or --sar", settings)
 
 
 def _check_reports(
@@ -152,7 +161,8 @@ def _rasters(prediction: Path, truth: Path, settings: dict[str, Any], watch: Any
     from sartranslate.networks import bundle
 
     told = settings["window"], settings["overlap"]
-    chosen = RasterOptions(settings["warp"], settings["optical"], settings["unit"], None if told[0] is None else told)
+    windows = None if told[0] is None else told
+    chosen = RasterOptions(settings["warp"], settings["optical"], settings["unit"], windows, settings["scene"])
     radiometry = bundle.describe(settings["model"] or bundle.DEFAULT_MODEL).radiometry
     images = open_raster_images(prediction, truth, settings["sar"], radiometry, chosen)
     return evaluate_rasters(images, watch), images

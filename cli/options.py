@@ -169,15 +169,19 @@ def _files(ctx: click.Context, param: click.Parameter, entries: tuple[str, ...])
     return files
 
 
-_SCENE_OPTIONS: list[Decorator] = [
-    click.option(
+def _band(place: str) -> Decorator:
+    """`--band`, in place of the argument or option that is the scene elsewhere."""
+    return click.option(
         "--band",
         "files",
         metavar="POL=FILE",
         multiple=True,
         callback=_files,
-        help="A single-band file of the scene, in place of the first argument; repeat for VV and VH.",
-    ),
+        help=f"A single-band file of the scene, in place of {place}; repeat for VV and VH.",
+    )
+
+
+_SCENE_OPTIONS: list[Decorator] = [
     click.option(
         "--bidx",
         "bands",
@@ -208,17 +212,23 @@ _AREA_OPTIONS: list[Decorator] = [
 ]
 
 
-def scene(command: Command) -> Command:
-    """What a user says of a scene, gathered into one argument `scene`."""
+def scene_in(place: str) -> Decorator:
+    """What a user says of the scene that an argument or option names, gathered into one argument `scene`."""
 
-    @wraps(command)
-    def gathered(**settings: Any) -> Any:
-        from sartranslate.scenes.source import SceneOptions
+    def with_scene(command: Command) -> Command:
+        @wraps(command)
+        def gathered(**settings: Any) -> Any:
+            from sartranslate.scenes.source import SceneOptions
 
-        names = ("files", "bands", "nodata", "crs", "resolution", "gcps", "allow_ungeoreferenced")
-        return command(scene=SceneOptions(**{name: settings.pop(name) for name in names}), **settings)
+            names = ("files", "bands", "nodata", "crs", "resolution", "gcps", "allow_ungeoreferenced")
+            return command(scene=SceneOptions(**{name: settings.pop(name) for name in names}), **settings)
 
-    return with_options(gathered, _SCENE_OPTIONS)
+        return with_options(gathered, [_band(place), *_SCENE_OPTIONS])
+
+    return with_scene
+
+
+scene = scene_in("the first argument")
 
 
 def optical(image: str) -> Decorator:

@@ -74,6 +74,19 @@ def test_rasters_give_json_alone_on_standard_output(sartranslate: Run, rasters: 
     assert content["methods"][0]["scores"]["psnr"]["low"] is None
 
 
+def test_the_scene_may_be_told_of_as_it_was_for_its_translation(
+    sartranslate: Run, rasters: tuple[Path, ...], write_scene: WriteScene
+) -> None:
+    out, truth, sar = rasters
+    values = np.concatenate([np.full((280, 280, 1), 7, np.uint8), textures(1, 280)[0][..., :1]], axis=-1)
+    two = write_scene("two.tif", values)
+    line = ("evaluate", "--prediction", out, "--truth", truth, "--json", "-")
+    expected = sartranslate(*line, "--sar", sar).output
+    assert "choose with --bidx" in sartranslate(*line, "--sar", two).output
+    for told in (("--sar", two, "--bidx", 2), ("--band", f"VH={sar}")):
+        assert json.loads(sartranslate(*line, *told).output)["methods"] == json.loads(expected)["methods"]
+
+
 def test_rasters_have_a_seam_score_once_their_windows_are_told(sartranslate: Run, rasters: tuple[Path, ...]) -> None:
     arguments = ("evaluate", "--prediction", rasters[0], "--truth", rasters[1], "--json", "-")
     done = sartranslate(*arguments, "--window", 128, "--overlap", 32)
@@ -184,6 +197,13 @@ def test_scores_and_page_never_become_one_file(sartranslate: Run, rasters: tuple
         (("--prediction", "b", "--truth", "c", "--precision", "float32"), "--precision is for --pairs"),
         (("--prediction", "b", "--truth", "c", "--model", "m"), "--model is for --pairs, or --sar"),
         (("--prediction", "b", "--truth", "c", "--unit", "db"), "--unit is for --pairs, or --sar"),
+        (("--prediction", "b", "--truth", "c", "--bidx", 1), "--bidx is for --sar"),
+        (("--pairs", "a", "--nodata", 0), "--nodata is for --sar"),
+        (("--pairs", "a", "--band", "VV=v.tif"), "--band is for --sar"),
+        (
+            ("--prediction", "b", "--truth", "c", "--sar", "s.tif", "--band", "VV=v.tif"),
+            "--sar and --band are both given",
+        ),
         (("--pairs", "a", "--overlap", 256), "overlap 256: expected 0 to 255"),
     ],
 )

@@ -34,6 +34,7 @@ class RasterOptions:
     optical: OpticalOptions = field(default_factory=OpticalOptions)  # of the truth
     unit: str | None = None  # of the SAR values; None: guessed
     windows: tuple[int, int] | None = None  # size and overlap of those from the corner on; None: as a tag says
+    scene: SceneOptions = field(default_factory=SceneOptions)  # of the SAR scene, whose files may stand for its name
 
 
 class Sar(NamedTuple):
@@ -115,7 +116,8 @@ def open_raster_images(
         if not grid.is_that_of(PixelGrid.of(scene)):
             raise other_grid(optical.path, grid, scene, "; --warp puts it there")
     windows = _windows(scene, options.windows)
-    return RasterImages(scene, optical, _sar(sar, scene, radiometry, options.unit) if sar else None, windows)
+    known = _sar(sar, scene, radiometry, options) if sar or options.scene.files else None
+    return RasterImages(scene, optical, known, windows)
 
 
 def _prediction(path: str | os.PathLike[str]) -> Scene:
@@ -151,7 +153,7 @@ def _windows(prediction: Scene, told: tuple[int, int] | None) -> TranslatedRegio
     return found
 
 
-def _sar(path: str | os.PathLike[str], prediction: Scene, radiometry: Radiometry, unit: str | None) -> Sar:
-    scene = open_scene(path, radiometry.bands)
+def _sar(path: str | os.PathLike[str] | None, prediction: Scene, radiometry: Radiometry, options: RasterOptions) -> Sar:
+    scene = open_scene(path, radiometry.bands, options.scene)
     corner = corner_within(scene, prediction, "; of --sar a prediction may be a part")
-    return Sar(scene, scene_scaling(scene, radiometry, unit), corner)
+    return Sar(scene, scene_scaling(scene, radiometry, options.unit), corner)
