@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+_received: list[int] = []  # signals that end a command
+
+
 class _WrongUsage(click.ClickException):
     exit_code = 2
 
@@ -54,6 +57,10 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from error
         except MemoryError as error:
             raise click.ClickException(self._out_of_memory(ctx)) from error
+        except Exception:
+            if _received:  # within an import, which makes another error of it
+                raise SystemExit(128 + _received[0]) from None
+            raise
 
     def _out_of_memory(self, ctx: click.Context) -> str:
         command = self.commands[str(ctx.invoked_subcommand)]
@@ -95,6 +102,7 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
 
 
 def _terminate(number: int, frame: object) -> None:
+    _received.append(number)
     raise SystemExit(128 + number)
 
 

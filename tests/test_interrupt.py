@@ -151,3 +151,19 @@ def test_a_signal_that_was_ignored_stays_so_inside_and_afterwards(ignored: str, 
     """)
     assert outcome.stdout.splitlines() == ["False 0", f"True {code}", "True"]
     assert (outcome.returncode, outcome.stderr) == (0, "")
+
+
+def test_a_signal_of_which_an_import_makes_another_error_ends_the_command_all_the_same() -> None:
+    outcome = run("""
+        from cli import main
+
+        @main.command("load")
+        def load():
+            try:
+                raise_signal(SIGTERM)
+            except BaseException:
+                raise ImportError("initialization failed")
+
+        main(["load"])
+    """)
+    assert (outcome.returncode, outcome.stderr) == (143, "")
