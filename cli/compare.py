@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options
+from . import options, path_types
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.paths("SCENE", "OUT", "PAGE")
-@click.option("--truth", type=options.FILE, help="An optical image of the same ground.")
-@click.option("--uncertainty", type=options.FILE, help="What `infer --uncertainty` wrote beside OUT.")
+@click.option("--truth", type=path_types.FILE, help="An optical image of the same ground.")
+@click.option("--uncertainty", type=path_types.FILE, help="What `infer --uncertainty` wrote beside OUT.")
 @click.option("--size", default=2000, show_default=True, help="Pixels that the longer side of a picture may have.")
 @options.warp("OUT")
 @options.optical("--truth")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options
+from . import options, path_types
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ SCENE = ("band", "bidx", "nodata", "crs", "resolution", "gcps", "allow_ungeorefe
 
 
 @click.command()
-@click.option("--pairs", "folders", type=options.FOLDER, multiple=True, help="Folder of pairs; may be repeated.")
-@click.option("--prediction", type=options.FILE, help="A translated scene, in place of --pairs.")
-@click.option("--truth", type=options.FILE, help="An optical image of the same ground, for --prediction.")
-@click.option("--sar", type=options.FILE_OR_FOLDER, help="The scene that was translated, for baselines made of it.")
+@click.option("--pairs", "folders", type=path_types.FOLDER, multiple=True, help="Folder of pairs; may be repeated.")
+@click.option("--prediction", type=path_types.FILE, help="A translated scene, in place of --pairs.")
+@click.option("--truth", type=path_types.FILE, help="An optical image of the same ground, for --prediction.")
+@click.option("--sar", type=path_types.FILE_OR_FOLDER, help="The scene that was translated, for baselines made of it.")
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test"]),
@@ -43,8 +43,10 @@ SCENE = ("band", "bidx", "nodata", "crs", "resolution", "gcps", "allow_ungeorefe
 @options.scene_in("--sar")
 @options.precision("float32", "bfloat16", "float16")
 @options.backend
-@click.option("--json", "json_file", type=options.FILE, metavar="FILE", help="Write all scores as JSON; - prints them.")
-@click.option("--report", type=options.FILE, metavar="FILE", help="Write an HTML page with examples, in one file.")
+@click.option(
+    "--json", "json_file", type=path_types.FILE, metavar="FILE", help="Write all scores as JSON; - prints them."
+)
+@click.option("--report", type=path_types.FILE, metavar="FILE", help="Write an HTML page with examples, in one file.")
 @options.overwrite
 @options.quiet
 def evaluate(

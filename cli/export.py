@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from . import options
+from . import options, path_types
 
 
 @click.command("export")
-@click.argument("model", metavar="MODEL", type=options.MODEL)
-@click.argument("out", metavar="FILE", type=options.FILE_OR_FOLDER)
+@click.argument("model", metavar="MODEL", type=path_types.MODEL)
+@click.argument("out", metavar="FILE", type=path_types.FILE_OR_FOLDER)
 @click.option(
     "--format",
     "form",

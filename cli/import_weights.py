@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from . import options
+from . import options, path_types
 
 RANGES = {"image": (0.0, 255.0), "scene": (1.0, 99.0), "fixed": (-25.0, 0.0)}
 
 
 @click.command("import-weights")
-@click.argument("weights", metavar="GENERATOR.pth", type=options.FILE)
-@click.argument("out", metavar="MODEL", type=options.FILE)
+@click.argument("weights", metavar="GENERATOR.pth", type=path_types.FILE)
+@click.argument("out", metavar="MODEL", type=path_types.FILE)
 @click.option(
     "--scaling",
     type=click.Choice(list(RANGES)),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import options, scenes
+from . import options, path_types, scenes
 from .interrupt import Interrupt
 from .progress import progress_bar, tell
 from .scenes import Many
@@ -90,7 +90,7 @@ def _runtime(runtime: str, backend: str | None, samples: int | None) -> str:
 )
 @click.option(
     "--uncertainty",
-    type=options.FILE_OR_FOLDER,
+    type=path_types.FILE_OR_FOLDER,
     metavar="FILE|DIR",
     help="Also write how far samples of the picture lie apart, in grey levels, to this GeoTIFF, without loss; with"
     " --out-dir the folder of those of all scenes.",

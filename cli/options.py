@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .path_types import ANY, FILE
 from .progress import LINES
 
 if TYPE_CHECKING:
@@ -19,45 +19,6 @@ Decorator = Callable[[Command], Command]
 Box = tuple[float, float, float, float]
 
 WINDOW, OVERLAP = 256, 64  # pixels, of a translation where nobody says
-
-EMBEDDED = "default"  # the model that needs no file
-
-
-class _Named(click.Path):
-    """A path that is no empty text, such as a variable that is not set, which would be the current folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            self.fail("is an empty text, expected a name", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-class _Folder(_Named):
-    """One of this machine: addresses are paths too, of folders such as s3:/bucket."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if "://" in str(value) or str(value).startswith("/vsi"):
-            self.fail(f"{value}: expected a folder of this machine", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-class _Model(_Named):
-    """A model's file, or the embedded one by its name."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value != EMBEDDED:
-            return super().convert(value, param, ctx)
-        from sartranslate.networks.bundle import DEFAULT_MODEL
-
-        return DEFAULT_MODEL
-
-
-ANY = _Named()  # a file, a folder or an address
-FILE = _Named(path_type=Path, dir_okay=False)
-FOLDER = _Folder(path_type=Path, file_okay=False)
-FILE_OR_FOLDER = _Named(path_type=Path)
-PLACE = _Folder(path_type=Path)  # of a folder, which the library looks at
-MODEL = _Model(path_type=Path, dir_okay=False)
 
 
 def precision(*choices: str) -> Decorator:

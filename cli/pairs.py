@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options
+from . import options, path_types
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def pairs(
     from sartranslate.datasets.split import PlaceSplit
 
     sar, image, named = options.split_paths(paths, bool(scene.files), "SAR", "OPTICAL", "DIR")
-    folder = options.PLACE.convert(named, None, None)
+    folder = path_types.PLACE.convert(named, None, None)
     split = PlaceSplit(seed, block, guard, shares)
     cutting = {field.name: settings.pop(field.name) for field in fields(CuttingOptions) if field.name in settings}
     chosen = pairing.PairingOptions(cutting=CuttingOptions(split=split, **cutting), scene=scene, **settings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options
+from . import path_types
 
 if TYPE_CHECKING:
     from sartranslate.recipes.architecture import GeneratorConfig
@@ -34,7 +34,7 @@ _OPTIONS = [
     click.option(
         "--recipe",
         "name",
-        type=options.ANY,
+        type=path_types.ANY,
         metavar="NAME|FILE",
         help="sar, sar-finetune, paper, junyanz, tf-tutorial, mlm, or a TOML file.  [default: sar]",
     ),
@@ -44,7 +44,7 @@ _OPTIONS = [
     click.option(
         "--start-from",
         "start",
-        type=options.MODEL,
+        type=path_types.MODEL,
         metavar="default|FILE",
         help="Train the generator of this model on: the embedded one, or one from an earlier run.  [default: random "
         "weights]",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options
+from . import options, path_types
 from .interrupt import Interrupt
 from .progress import progress_bar, tell
 
@@ -74,22 +74,22 @@ def many(command: options.Command) -> options.Command:
     return options.with_options(
         gathered,
         [
-            click.option("--out-dir", type=options.FOLDER, help="Folder of the outputs of any number of scenes."),
+            click.option("--out-dir", type=path_types.FOLDER, help="Folder of the outputs of any number of scenes."),
             click.option(
                 "--list",
                 "lists",
-                type=options.FILE,
+                type=path_types.FILE,
                 multiple=True,
                 help="Text file of more scenes for --out-dir, one a line, relative to its folder; a line that begins "
                 "with # is left out.",
             ),
             click.option(
                 "--items",
-                type=options.FILE,
+                type=path_types.FILE,
                 multiple=True,
                 help="STAC ItemCollection of more scenes for --out-dir, by their assets with the role data.",
             ),
-            click.option("--mosaic", type=options.FILE, help="Also join the outputs in --out-dir in this GDAL VRT."),
+            click.option("--mosaic", type=path_types.FILE, help="Also join the outputs in --out-dir in this GDAL VRT."),
         ],
     )
 

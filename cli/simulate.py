@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from . import options
+from . import path_types
 
 
 @click.command("simulate")
-@click.argument("folder", metavar="DIR", type=options.FOLDER)
+@click.argument("folder", metavar="DIR", type=path_types.FOLDER)
 @click.option("--pairs", default=12, show_default=True, help="Number of SAR and optical tile pairs.")
 @click.option("--tile-size", default=256, show_default=True, help="Side of a tile in pixels.")
 @click.option("--scene", type=(int, int), metavar="WIDTH HEIGHT", help="Also write a SAR scene of this size.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from . import options, recipe
+from . import options, path_types, recipe
 from .interrupt import Interrupt
 from .progress import progress_bar
 
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 @click.option(
     "--pairs",
     "folders",
-    type=options.FOLDER,
+    type=path_types.FOLDER,
     multiple=True,
     help="Folder from `sartranslate pairs`, with sar/ and optical/ of the same file stems, or of side-by-side images; "
     "may be repeated.",
 )
-@click.option("--out", type=options.FOLDER, help="Folder of the run: models, checkpoints, history, summary.")
-@click.option("--resume", type=options.FOLDER, metavar="RUN", help="Go on with a run where its checkpoint is.")
+@click.option("--out", type=path_types.FOLDER, help="Folder of the run: models, checkpoints, history, summary.")
+@click.option("--resume", type=path_types.FOLDER, metavar="RUN", help="Go on with a run where its checkpoint is.")
 @recipe.recipe
-@click.option("--val", "validation", type=options.FOLDER, multiple=True, help="Validation pairs.  [default: DIR/val]")
+@click.option(
+    "--val", "validation", type=path_types.FOLDER, multiple=True, help="Validation pairs.  [default: DIR/val]"
+)
 @click.option(
     "--bands",
     help="Polarisations of the model's channels: comma between channels, | between alternatives.  "

@@ -42,13 +42,13 @@ def write_recipe(tmp_path: Path) -> WriteRecipe:
 
 
 @pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_comes_back_from_its_text(write_recipe: WriteRecipe, name: str) -> None:
+    assert read_recipe(write_recipe(to_toml(preset(name)))) == preset(name)
+
+
 def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('name = "paper"', encoding="utf-8-sig")
     assert find_recipe(str(tmp_path / "mine.toml")) == find_recipe("paper")
-
-
-def test_every_preset_comes_back_from_its_text(write_recipe: WriteRecipe, name: str) -> None:
-    assert read_recipe(write_recipe(to_toml(preset(name)))) == preset(name)
 
 
 @settings(max_examples=30, deadline=None)

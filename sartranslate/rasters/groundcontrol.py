@@ -106,19 +106,7 @@ def map_grid(
     border = points.to_ground(_border(height, width), method)
     (left, bottom), (right_end, top) = np.floor(border.min(axis=0) / size), np.ceil(border.max(axis=0) / size)
     rows, cols = float(top - bottom), float(right_end - left)
-    grown = rows * cols / (max(height, BORDER_STEPS) * max(width, BORDER_STEPS))
-    if resolution is None and not grown <= MOST_GROWN:
-        raise SceneError(
-            f"ground control points spread {height} x {width} pixels over {rows:.3g} x {cols:.3g}, "
-            f"expected at most {MOST_GROWN} times as many"
-        )
-    if not (max(rows, cols) > 1 and rows <= LONGEST and cols <= LONGEST):
-        raise OptionError(f"resolution {size}: makes a grid of {rows:.0f} x {cols:.0f} pixels, expected 2 to {LONGEST}")
-    if grown > MOST_FINER:
-        raise OptionError(
-            f"resolution {size}: makes {height} x {width} pixels a grid of {rows:.0f} x {cols:.0f}, "
-            f"expected at most {MOST_FINER} times as many"
-        )
+    _check_size((height, width), (rows, cols), resolution, size)
     return MapGrid(
         points,
         method,
@@ -128,6 +116,25 @@ def map_grid(
         averaged=size > AVERAGED * spacing,
         slant=int(abs(np.linalg.inv(jacobian)[1, 0]) * size * cols),
     )
+
+
+def _check_size(size: tuple[int, int], grid: tuple[float, float], resolution: float | None, spacing: float) -> None:
+    """Whether a raster of this size (rows, columns) can have a grid of that size."""
+    (height, width), (rows, cols) = size, grid
+    grown = rows * cols / (max(height, BORDER_STEPS) * max(width, BORDER_STEPS))
+    if resolution is None and not grown <= MOST_GROWN:
+        raise SceneError(
+            f"ground control points spread {height} x {width} pixels over {rows:.3g} x {cols:.3g}, "
+            f"expected at most {MOST_GROWN} times as many"
+        )
+    told = f"resolution {spacing}"
+    if not (max(rows, cols) > 1 and rows <= LONGEST and cols <= LONGEST):
+        raise OptionError(f"{told}: makes a grid of {rows:.0f} x {cols:.0f} pixels, expected 2 to {LONGEST}")
+    if grown > MOST_FINER:
+        raise OptionError(
+            f"{told}: makes {height} x {width} pixels a grid of {rows:.0f} x {cols:.0f}, "
+            f"expected at most {MOST_FINER} times as many"
+        )
 
 
 def control_points(pixels: Points, places: Points, places_crs: CRS | None, crs: str | None = None) -> ControlPoints:
