@@ -26,13 +26,16 @@ def result(arguments: argparse.Namespace, variant: str, seed: int, train: Train,
     file, told = place / "result.json", place / "arguments.json"
     asked = json.dumps({name: str(value) for name, value in vars(arguments).items() if name not in WHICH})
     place.mkdir(parents=True, exist_ok=True)
+    finished = file.exists() or (place / "summary.html").exists()
+    if finished and not told.exists():
+        raise SystemExit(f"{place}: does not tell how it was made; choose another --out")
     if not told.exists():
         told.write_text(asked, encoding="utf-8")
     elif told.read_text(encoding="utf-8") != asked:
         raise SystemExit(f"{place}: made with {told.read_text(encoding='utf-8')}, not {asked}; choose another --out")
     if file.exists():
         return
-    if not (place / "summary.html").exists():
+    if not finished:
         train(place)
     scores = {**score(place / "model.safetensors"), "seed": seed, "variant": variant}
     file.write_text(json.dumps(scores), encoding="utf-8")

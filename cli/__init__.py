@@ -44,6 +44,14 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            return self._told(ctx)
+        except Exception:
+            if _received:  # within an import, which makes another error of it
+                raise SystemExit(128 + _received[0]) from None
+            raise
+
+    def _told(self, ctx: click.Context) -> Any:
+        try:
             return super().invoke(ctx)
         except OptionError as error:
             raise _WrongUsage(str(error)) from error
@@ -57,10 +65,6 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from error
         except MemoryError as error:
             raise click.ClickException(self._out_of_memory(ctx)) from error
-        except Exception:
-            if _received:  # within an import, which makes another error of it
-                raise SystemExit(128 + _received[0]) from None
-            raise
 
     def _out_of_memory(self, ctx: click.Context) -> str:
         command = self.commands[str(ctx.invoked_subcommand)]

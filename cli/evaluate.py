@@ -16,6 +16,7 @@ from .progress import progress_bar
 if TYPE_CHECKING:
     from sartranslate.evaluate.contact_sheets import Images
     from sartranslate.quality.scores import Evaluation, MethodScores, Metric
+    from sartranslate.scenes.source import SceneOptions
 
 STANDARD_OUTPUT = Path("-")
 WIDTH = 13  # characters of a column
@@ -67,7 +68,7 @@ def evaluate(
     _check_usage(folders, prediction, truth, settings)
     parts = map(Path, settings["scene"].files.values())
     rasters = [prediction, truth, settings["sar"], settings["model"], *parts]
-    _check_reports(json_file, report, rasters, folders, overwrite)
+    _check_reports(None if json_file == STANDARD_OUTPUT else json_file, report, rasters, folders, overwrite)
     with progress_bar("images", quiet=quiet) as bar:
 
         def watch(done: int, planned: int) -> None:
@@ -96,16 +97,20 @@ def _check_usage(
     else:
         _refuse(("sar", "warp"), "--prediction", settings)
         _refuse(("rgb", "stretch", "subtract_haze"), "--prediction", vars(settings["optical"]))
+        _refuse(SCENE, "--prediction", _told(settings["scene"]))
     if prediction and settings["precision"] != "auto":
         raise click.UsageError("--precision is for --pairs")
     scene = settings["scene"]
     if settings["sar"] and scene.files:
         raise click.UsageError("--sar and --band are both given, expected one of them")
-    if not (settings["sar"] or (prediction and scene.files)):
-        told = {"bidx": scene.bands, "band": scene.files, "nodata": scene.nodata is not None}
-        _refuse(SCENE, "--sar", {**vars(scene), **told})
-        if prediction:
-            _refuse(("model", "unit"), "--pairs, or --sar", settings)
+    if prediction and not (settings["sar"] or scene.files):
+        _refuse(SCENE, "--sar", _told(scene))
+        _refuse(("model", "unit"), "--pairs, or --sar", settings)
+
+
+def _told(scene: SceneOptions) -> dict[str, Any]:
+    """By the options' names."""
+    return {**vars(scene), "band": scene.files, "bidx": scene.bands, "nodata": scene.nodata is not None}
 
 
 def _check_reports(
@@ -120,9 +125,8 @@ def _check_reports(
     from sartranslate.outputs.output import check_distinct, check_report
 
     for out in filter(None, (json_file, report)):
-        if out is report or out != STANDARD_OUTPUT:
-            read = chain(filter(None, rasters), [DEFAULT_MODEL], *map(images_below, folders))
-            check_report(out, read, overwrite=overwrite)
+        read = chain(filter(None, rasters), [DEFAULT_MODEL], *map(images_below, folders))
+        check_report(out, read, overwrite=overwrite)
     if json_file and report:
         check_distinct(json_file, report)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .path_types import ANY, FILE
+from .path_types import ANY, MODEL
 from .progress import LINES
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ progress: Decorator = click.option(
 )
 overwrite: Decorator = click.option("--overwrite", is_flag=True, help="Replace what exists.")
 model: Decorator = click.option(
-    "--model", type=FILE, help="A model from `sartranslate train`.  [default: the embedded one]"
+    "--model",
+    type=MODEL,
+    metavar="default|FILE",
+    help="A model from `sartranslate train`.  [default: the embedded one]",
 )
 window: Decorator = click.option(
     "--window", default=WINDOW, show_default=True, help="Height and width of a window in pixels."

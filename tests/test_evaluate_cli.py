@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,23 @@ def test_a_tile_that_is_evaluated_is_never_replaced(sartranslate: Run, pairs: Pa
     assert tile.read_bytes() == before
 
 
+def test_an_archive_or_a_product_that_a_scene_lies_in_is_never_replaced(
+    sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, truth, sar = rasters
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(sar, "sar.tif")
+    (tmp_path / "S1A.SAFE").mkdir()
+    (tmp_path / "S1A.SAFE" / "notes").write_text("precious")
+    monkeypatch.chdir(tmp_path)
+    line = ("evaluate", "--prediction", out, "--truth", truth, "--overwrite")
+    for scene, report in (("/vsizip/a.zip/sar.tif", "a.zip"), ("S1A.SAFE", "S1A.SAFE/notes")):
+        before = Path(report).read_bytes()
+        refused = sartranslate(*line, "--sar", scene, "--json", report)
+        assert refused.output == f"Error: {report}: is what is evaluated, expected another file name\n"
+        assert Path(report).read_bytes() == before
+
+
 def test_a_page_goes_to_no_standard_output(
     sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,8 +216,8 @@ def test_scores_and_page_never_become_one_file(sartranslate: Run, rasters: tuple
         (("--prediction", "b", "--truth", "c", "--model", "m"), "--model is for --pairs, or --sar"),
         (("--prediction", "b", "--truth", "c", "--unit", "db"), "--unit is for --pairs, or --sar"),
         (("--prediction", "b", "--truth", "c", "--bidx", 1), "--bidx is for --sar"),
-        (("--pairs", "a", "--nodata", 0), "--nodata is for --sar"),
-        (("--pairs", "a", "--band", "VV=v.tif"), "--band is for --sar"),
+        (("--pairs", "a", "--nodata", 0), "--nodata is for --prediction"),
+        (("--pairs", "a", "--band", "VV=v.tif"), "--band is for --prediction"),
         (
             ("--prediction", "b", "--truth", "c", "--sar", "s.tif", "--band", "VV=v.tif"),
             "--sar and --band are both given",

@@ -239,6 +239,16 @@ def test_windows_that_the_model_can_not_take_are_refused(
         inspect_scene(path, SceneOptions(), Radiometry(), GeneratorConfig(), name="model", window=300)
 
 
+def test_bands_in_different_units_are_told_and_do_not_fit_a_model_of_both(write_scene: WriteScene) -> None:
+    power = np.random.default_rng(0).gamma(4, 0.02, (200, 200, 1)).astype(np.float32)
+    path = write_scene("s.tif", np.concatenate([power, 10 * np.log10(power)], axis=-1), ("VV", "VH"))
+    report = inspect(path, TWO_BANDS)
+    assert report.model.problem is not None
+    assert report.model.problem.startswith("bands in power and db, expected one unit")
+    assert report.unit == "power"
+    assert report.bands[1].decibels == pytest.approx(report.bands[0].decibels, abs=0.1)
+
+
 def test_the_footprint_of_a_turned_scene_leaves_out_the_corners_of_its_grid(write_gcp_scene: WriteScene) -> None:
     report = inspect(
         write_gcp_scene("s.tif", np.ones((200, 200, 1), np.uint16) + np.arange(200, dtype=np.uint16)[:, None])

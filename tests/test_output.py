@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from sartranslate.storage.file_state import places
 from tests.conftest import WriteScene
 
 Run = Callable[..., Result]
@@ -46,7 +47,7 @@ def test_a_file_is_never_the_output_of_a_part_of_it(scene: Path, infer: Run) -> 
     assert f"{scene}: is (part of) the scene itself" in refused.output
 
 
-@pytest.mark.parametrize("suffix", [".ovr", ".msk", ".aux.xml"])
+@pytest.mark.parametrize("suffix", [".ovr", ".msk"])
 def test_what_lies_beside_an_output_is_kept_unless_it_is_to_be_replaced(
     sartranslate: Run, scene: Path, tiny_model: Path, tmp_path: Path, suffix: str
 ) -> None:
@@ -58,6 +59,36 @@ def test_what_lies_beside_an_output_is_kept_unless_it_is_to_be_replaced(
     assert beside.read_text() == "precious"
     assert sartranslate(*line, "--overwrite").exit_code == 0
     assert not beside.exists()
+
+
+def test_what_gdal_has_noted_of_an_earlier_output_goes(scene: Path, sartranslate: Run, tiny_model: Path) -> None:
+    beside = scene.with_name("out.tif.aux.xml")
+    beside.write_text("<PAMDataset/>")
+    line = ["infer", scene, scene.with_name("out.tif"), "--model", tiny_model, "--runtime", "onnxruntime"]
+    assert sartranslate(*line).exit_code == 0
+    assert not beside.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("infer", "a.tif", "b.tif", "--window", 2**40),
+        ("infer", "a.tif", "b.tif", "--batch-size", 10**22),
+        ("evaluate", "--pairs", "p", "--window", 2**20, "--overlap", 0),
+        ("simulate", "d", "--tile-size", 20_000_000),
+        ("simulate", "d", "--pairs", 0, "--scene", 10**19, 5),
+    ],
+)
+def test_sizes_beyond_any_memory_are_refused(sartranslate: Run, tmp_path: Path, arguments: tuple[object, ...]) -> None:
+    refused = sartranslate(*(tmp_path / "d" if argument == "d" else argument for argument in arguments))
+    assert (refused.exit_code, "expected " in refused.output) == (2, True)
+    assert not list(tmp_path.glob("d*"))
+
+
+def test_a_name_like_a_part_of_a_file_is_that_of_a_file() -> None:
+    assert places("2020,vv.tif")[0] == Path("2020,vv.tif")
+    assert places("{a}.tif")[0] == Path("{a}.tif")
+    assert places("/vsisubfile/10_20,/data/a.bin")[0] == Path("/data/a.bin")
 
 
 def test_a_scene_or_an_uncertainty_is_never_what_goes_with_an_output(scene: Path, infer: Run, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from sartranslate.rasters.block_store import BlockStore
 from sartranslate.rasters.raster import quiet_georeference
 from sartranslate.scenes import sampling
 from sartranslate.scenes.reader import SceneReader
-from sartranslate.scenes.sampling import sample_scene, survey
+from sartranslate.scenes.sampling import sample_bands, sample_scene, survey
 from sartranslate.scenes.scene import open_scene
 from sartranslate.scenes.source import SceneOptions
 from sartranslate.streaming.threads import VARIABLE
@@ -152,10 +152,25 @@ def test_parts_that_are_being_read_are_given_up_with_the_first_one(
         if window.row_off == 0:
             raise SceneError("broken")
 
-    monkeypatch.setattr(SceneReader, "read", slow)
+    monkeypatch.setattr(SceneReader, "read_bands", slow)
     with pytest.raises(SceneError, match="broken"):
         survey(scene)
     assert len(read) < 40  # of 1,024
+
+
+def test_bands_are_sampled_each_where_it_is_valid_in_one_go(
+    write_scene: WriteScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).gamma(4, 1, (300, 300, 2)).astype(np.float32)
+    values[:100, :, 1] = np.nan
+    scene, windows = open_scene(write_scene("s.tif", values, ("VV", "VH")), None), []
+    read = SceneReader.read_bands
+    monkeypatch.setattr(SceneReader, "read_bands", lambda self, window: windows.append(window) or read(self, window))
+    vv, vh = sample_bands(scene)
+    assert len(windows) == len(set(windows))
+    assert np.array_equal(vv, sample_scene(scene.only([0]))[:, 0])
+    assert np.array_equal(vh, sample_scene(scene.only([1]))[:, 0])
+    assert len(vh) < len(vv)
 
 
 def test_a_padded_scene_of_bytes_with_control_points_is_measured_without_its_padding(

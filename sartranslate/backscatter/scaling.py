@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sartranslate.backscatter.fill import fill_mirrored
 from sartranslate.backscatter.radiometry import DECIBELS_PER_DECADE, UNITS, WIDEST, Float, Mask, Radiometry, to_decibels
-from sartranslate.backscatter.units import DIGITAL_NUMBERS, check_fill, check_unit, guess_unit
+from sartranslate.backscatter.units import DIGITAL_NUMBERS, check_fill, check_unit, falls_below_zero, guess_unit
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.printable import printable
 
@@ -215,10 +215,12 @@ def _unit(samples: Sequence[NDArray[Any]], told: str | None) -> tuple[str, str]:
 
 
 def _guessed(samples: Sequence[NDArray[Any]]) -> tuple[str, str]:
-    guesses = dict(map(guess_unit, samples))
-    if len(guesses) > 1:
-        raise SceneError(f"bands in {' and '.join(guesses)}, expected one unit; choose with --bidx or --unit")
-    return next(iter(guesses.items()))
+    """By the values of all together, whose contrast tells more; raises `SceneError` where only some can be linear."""
+    if len(samples) > 1 and len({falls_below_zero(sample) for sample in samples}) > 1:
+        units = list(dict.fromkeys(guess_unit(sample)[0] for sample in samples))
+        if len(units) > 1:
+            raise SceneError(f"bands in {' and '.join(units)}, expected one unit; choose with --bidx or --unit")
+    return guess_unit(np.concatenate(samples))
 
 
 def _check_calibrated(unit: str, reason: str) -> None:

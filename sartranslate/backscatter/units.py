@@ -28,7 +28,7 @@ def guess_unit(sample: NDArray[Any]) -> tuple[str, str]:
     if dtype.kind == "u" and dtype.itemsize > 1:
         return digital
     low, high = np.percentile(sample.astype(np.float64), [2, 98])
-    if low < -BELOW_NOISE * abs(high):
+    if _falls_below_zero(low, high):
         return "db", f"{dtype}, values below 0"
     if dtype.kind == "i" and dtype.itemsize > 1:
         return digital
@@ -39,6 +39,15 @@ def guess_unit(sample: NDArray[Any]) -> tuple[str, str]:
     return "byte" if dtype == np.uint8 else "db", f"{dtype}, speckle alike in dark and bright parts"
 
 
+def falls_below_zero(sample: NDArray[Any]) -> bool:
+    """Whether (N,) valid values of a band do so by more than subtracted noise: no linear ones do."""
+    return _falls_below_zero(*np.percentile(sample.astype(np.float64), [2, 98]))
+
+
+def _falls_below_zero(low: float, high: float) -> bool:
+    return bool(low < -BELOW_NOISE * abs(high))
+
+
 def check_unit(unit: str, sample: NDArray[Any]) -> None:
     """Raise `SceneError` where (N,) valid values of a band can not be in `unit`."""
     low, high = np.percentile(sample.astype(np.float64), [2, 98])
@@ -47,7 +56,7 @@ def check_unit(unit: str, sample: NDArray[Any]) -> None:
         raise SceneError(f"told to be decibels, found {found} of {sample.dtype}, expected negative ones or fractions")
     if unit == "db" and sample.dtype != np.uint8 and low >= 0 and high - low > WIDEST:
         raise SceneError(f"told to be decibels, found {found}, expected a range of less than {WIDEST:.0f}")
-    if unit in DECIBELS_PER_DECADE and low < -BELOW_NOISE * abs(high):
+    if unit in DECIBELS_PER_DECADE and _falls_below_zero(low, high):
         raise SceneError(f"told to be {UNITS[unit]}, found {found}, expected none below 0")
     if unit == "byte" and (sample.min() < 0 or sample.max() > 255):
         raise SceneError(f"told to be bytes, found values {sample.min():.4g} to {sample.max():.4g}, expected 0 to 255")

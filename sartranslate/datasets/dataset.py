@@ -167,7 +167,7 @@ def _check_alike(samples: Sequence[NDArray[Any]]) -> None:
     if len(types) == 1:
         return
     alike = [np.concatenate([sample for sample in samples if sample.dtype.name == name]) for name in types]
-    if len({guess_unit(band)[0] for values in alike for band in values.T}) > 1:
+    if len({guess_unit(values.T.ravel())[0] for values in alike}) > 1:
         raise SceneError(f"tiles of {' and '.join(types)} in different units, expected one in a folder or a told unit")
 
 

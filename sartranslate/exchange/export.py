@@ -78,7 +78,9 @@ def _check_free(out: Path, model: Path, options: ExportOptions) -> None:
         return check_report(out, [model], "exported", overwrite=options.overwrite)
     if not options.overwrite:
         raise OutputError(f"{out}: exists already; --overwrite replaces it")
-    if out.is_symlink() or not (options.format == "savedmodel" and (out / MARK).is_file()):
+    if out.is_symlink():
+        raise OutputError(f"{out}: is a link to a folder, expected the folder itself")
+    if not (options.format == "savedmodel" and (out / MARK).is_file()):
         raise OutputError(f"{out}: is a folder, and no SavedModel to replace")
     if others := sorted({file.name for file in out.iterdir()} - SAVED):
         raise OutputError(f"{out}: holds {others[0]} beside a SavedModel, expected another folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -111,13 +112,14 @@ def inspect_scene(
         ]
         chosen = [channel for channel in chosen if surveys[channel][0].size] or chosen
         _, share = surveys[chosen[0]] if len(chosen) == 1 else survey(scene.only(chosen))
-    measured = chosen[:1] if problem else chosen  # bands that are for no model need not have one unit
+    samples = [surveys[channel][0] for channel in chosen]
     with named_errors(scene.path):
-        statistics = measure([surveys[channel][0] for channel in measured], unit)
+        measured, statistics, contradiction = _measured(samples, unit, apart=bool(problem))
         ground = _ground(scene)
+    problem = problem or contradiction
     problem = problem or _misfit(radiometry, statistics, len(chosen))
     units = [
-        statistics.unit if channel in measured or not seen.size else unit or guess_unit(seen)[0]
+        statistics.unit if channel in chosen[:measured] or not seen.size else unit or guess_unit(seen)[0]
         for channel, (seen, _) in enumerate(surveys)
     ]
     stored = (scene.unwarped or scene).bands
@@ -153,6 +155,20 @@ def _chosen(scene: Scene, radiometry: Radiometry, options: SceneOptions) -> tupl
     if not scene.placed and not options.allow_ungeoreferenced:
         return chosen, "no georeference; --allow-ungeoreferenced goes ahead in pixel coordinates"
     return chosen, None
+
+
+def _measured(
+    samples: Sequence[NDArray[Any]], unit: str | None, *, apart: bool
+) -> tuple[int, SceneStatistics, str | None]:
+    """How many bands, the first ones, have the statistics that follow, and why not all of them."""
+    if not apart:
+        try:
+            return len(samples), measure(samples, unit), None
+        except SceneError as error:
+            if len(samples) == 1:
+                raise
+            return 1, measure(samples[:1], unit), str(error)
+    return 1, measure(samples[:1], unit), None  # bands that are for no model need not have one unit
 
 
 def _misfit(radiometry: Radiometry, statistics: SceneStatistics, bands: int) -> str | None:

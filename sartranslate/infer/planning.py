@@ -22,13 +22,12 @@ from sartranslate.scenes.reader import block_cache
 from sartranslate.scenes.sampling import scene_scaling
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
-from sartranslate.storage.file_state import file_states
+from sartranslate.storage.file_state import LOOKED_AT, file_states
 from sartranslate.storage.working_folder import check_free
 from sartranslate.streaming.blend import STRIP_HEIGHT
 from sartranslate.streaming.windows import Window, WindowGrid, check_multiple
 
 MOST_WINDOWS = 2**16  # in a batch, far beyond what any device holds
-LARGEST_WINDOW = 2**15  # pixels: two of float32 with three channels are all of a large machine's memory
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,6 @@ class InferenceOptions:
     def __post_init__(self) -> None:
         if self.batch_size is not None and not 1 <= self.batch_size <= MOST_WINDOWS:
             raise OptionError(f"batch size {self.batch_size}: expected 1 to {MOST_WINDOWS}")
-        if self.window > LARGEST_WINDOW:
-            raise OptionError(f"window {self.window}: expected at most {LARGEST_WINDOW} pixels")
         if self.prefetch < 1 or self.strip_height < 1:
             raise OptionError(f"prefetch {self.prefetch}, strip height {self.strip_height}: expected at least 1")
         WindowGrid(1, 1, self.window, self.overlap)
@@ -139,7 +136,8 @@ def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
         check_free(path)
         check_output(path, scene, keep=keep, overwrite=options.overwrite)
         for file in side_files(path):  # which go as the output comes
-            check_output(file, scene, keep=keep, overwrite=options.overwrite)
+            kept = not options.overwrite and not file.name.endswith(LOOKED_AT)
+            check_output(file, scene, keep=keep, overwrite=not kept)
             for other in outputs:
                 check_distinct(other, file)
     if options.uncertainty:

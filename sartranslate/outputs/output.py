@@ -29,8 +29,9 @@ def check_report(out: Path, inputs: Iterable[Path], done: str = "evaluated", *, 
     """
     if not _file_at(out):
         return
-    if any(_same_file(out, file) for file in inputs):
-        raise OutputError(f"{out}: is what is {done}, expected another file name")
+    for file in map(os.fspath, inputs):
+        if any(_same_file(out, place) for place in places(file)) or _lies_in(out, file):
+            raise OutputError(f"{out}: is what is {done}, expected another file name")
     _check_replaceable(out, overwrite)
 
 
@@ -60,6 +61,10 @@ def _file_at(out: Path) -> bool:
 def _check_replaceable(out: Path, overwrite: bool) -> None:
     if not overwrite:
         raise OutputError(f"{out}: exists already; --overwrite replaces it")
+
+
+def _lies_in(out: Path, folder: str) -> bool:
+    return Path(folder).is_dir() and out.resolve().is_relative_to(os.path.realpath(folder))
 
 
 def _same_file(out: Path, file: str | Path) -> bool:

@@ -41,25 +41,38 @@ class SceneReader:
         The dtype is that of the file, or float32 where the file stores a scale or an offset. A pixel
         of any window is the same as in a read of the whole scene.
         """
-        parts = {name: self._read_part(name, window) for name in self._scene.datasets}
-        mask = np.logical_and.reduce([mask for _, mask in parts.values()])
-        channels = [parts[band.dataset][0][band.index] for band in self._scene.bands]
-        return np.stack(channels, axis=-1), mask
+        values, masks = self.read_bands(window)
+        return values, np.logical_and.reduce(masks)
 
-    def _read_part(self, name: str, window: Window) -> tuple[dict[int, NDArray[Any]], Mask]:
-        """The bands of one dataset by index, and their common validity."""
+    def read_bands(self, window: Window) -> tuple[NDArray[Any], list[Mask]]:
+        """The same values, and the validity (height, width) of each band by itself."""
+        parts = {name: self._read_part(name, window) for name in self._scene.datasets}
+        bands = [parts[band.dataset][band.index] for band in self._scene.bands]
+        return np.stack([values for values, _ in bands], axis=-1), [mask for _, mask in bands]
+
+    def _read_part(self, name: str, window: Window) -> dict[int, tuple[NDArray[Any], Mask]]:
+        """The bands of one dataset by index, each with its validity."""
         dataset, bands = self._datasets[name], self._scene.of(name)
         indexes = [band.index for band in bands]
         read = read_blocks if self._scene.grid else read_window
         values = read(dataset, window, indexes)
-        mask = valid_mask(values, [band.nodata for band in bands])
+        masks = [valid_mask(values[..., [channel]], [band.nodata]) for channel, band in enumerate(bands)]
         if any(band.has_mask for band in bands):
-            mask &= (read_masks(dataset, window, indexes) != 0).all(axis=-1)
+            kept = read_masks(dataset, window, indexes) != 0
+            masks = [mask & kept[..., channel] for channel, mask in enumerate(masks)]
         if bands[0].alpha:
-            mask &= (read_window(dataset, window, bands[0].alpha) != 0).all(axis=-1)
-        if (padded := [band.index for band in bands if band.zero_fill]) and (values == 0).any():
-            mask &= ~_zero_blocks(dataset, window, padded)
-        return {band.index: _in_unit(values[..., channel], band) for channel, band in enumerate(bands)}, mask
+            shown = (read_window(dataset, window, bands[0].alpha) != 0).all(axis=-1)
+            masks = [mask & shown for mask in masks]
+        if any(band.zero_fill for band in bands) and (values == 0).any():
+            fill = _zero_blocks(dataset, window, indexes)
+            masks = [
+                mask & ~fill[..., channel] if band.zero_fill else mask
+                for channel, (band, mask) in enumerate(zip(bands, masks, strict=True))
+            ]
+        return {
+            band.index: (_in_unit(values[..., channel], band), mask)
+            for channel, (band, mask) in enumerate(zip(bands, masks, strict=True))
+        }
 
 
 @contextmanager
@@ -103,7 +116,7 @@ def row_bytes(scene: Scene, window_size: int) -> int:
 
 
 def _zero_blocks(dataset: Any, window: Window, indexes: Sequence[int]) -> Mask:
-    """(height, width) True in blocks of zeros of any band, those cut by the raster's edge included."""
+    """(height, width, bands) True in blocks of zeros, those cut by the raster's edge included."""
     from scipy.ndimage import binary_opening  # takes a quarter of a second to load, and few scenes need it
 
     inner = window.grown(FILL_MARGIN, dataset.height, dataset.width)
@@ -113,7 +126,7 @@ def _zero_blocks(dataset: Any, window: Window, indexes: Sequence[int]) -> Mask:
     missing = [(FILL_MARGIN - above, FILL_MARGIN - below), (FILL_MARGIN - left, FILL_MARGIN - right), (0, 0)]
     padded = np.pad(zeros, missing, constant_values=True)
     blocks = binary_opening(padded, np.ones((FILL_BLOCK, FILL_BLOCK, 1), bool))
-    return np.asarray(blocks.any(axis=-1)[FILL_MARGIN:-FILL_MARGIN, FILL_MARGIN:-FILL_MARGIN])
+    return np.asarray(blocks[FILL_MARGIN:-FILL_MARGIN, FILL_MARGIN:-FILL_MARGIN])
 
 
 def _in_unit(values: NDArray[Any], band: Band) -> NDArray[Any]:

@@ -29,7 +29,8 @@ SAMPLED_SIZE = 64  # pixels, both sides of a sampled window
 LEAST_ROWS = 4  # of blocks, for each thread that reads a sample
 HELD_BYTES = 256 * 2**20  # of blocks, by all such threads
 
-Patches = Generator[tuple[NDArray[Any], Mask], None, None]
+Patches = Generator[tuple[NDArray[Any], list[Mask]], None, None]
+Survey = tuple[NDArray[Any], float]  # (N, channels) valid values, and the share of the pixels looked at that are valid
 
 
 def sample_scene(scene: Scene) -> NDArray[Any]:
@@ -43,7 +44,7 @@ def sample_scene(scene: Scene) -> NDArray[Any]:
 
 def sample_bands(scene: Scene) -> list[NDArray[Any]]:
     """The same (N,) of each band by itself, whatever the others have there, as a model sees it that takes it alone."""
-    return [sample_scene(scene.only([channel]))[:, 0] for channel in range(len(scene.bands))]
+    return [values[:, 0] for values, _ in _surveys(scene, apart=True)]
 
 
 def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None) -> SceneScaling:
@@ -53,15 +54,21 @@ def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None)
         return resolve_scaling(radiometry, samples, unit)
 
 
-def survey(scene: Scene) -> tuple[NDArray[Any], float]:
+def survey(scene: Scene) -> Survey:
     """The values of `sample_scene`, and the share of the pixels looked at that are valid."""
+    (found,) = _surveys(scene, apart=False)
+    return found
+
+
+def _surveys(scene: Scene, *, apart: bool) -> list[Survey]:
+    """Of all bands together, or of each one by itself, in one go through the scene."""
     scene = scene.unwarped or scene
-    values, share = _valid_values(_sampled(scene))
-    if len(values) < FEWEST_VALUES or (values == values[0]).all():
-        values, share = _valid_values(prefetch(_patches(scene, _all_windows(scene)), AHEAD))
-    if not values.size:
+    found = _valid_values(_sampled(scene), apart=apart)
+    if any(len(values) < FEWEST_VALUES or (values == values[0]).all() for values, _ in found):
+        found = _valid_values(prefetch(_patches(scene, _all_windows(scene)), AHEAD), apart=apart)
+    if not all(values.size for values, _ in found):
         raise EmptySceneError(f"{scene.path}: no valid pixels")
-    return values, share
+    return found
 
 
 def _spread_windows(scene: Scene) -> Iterator[Window]:
@@ -113,23 +120,43 @@ def _read_at_once(scene: Scene, windows: Sequence[Window], readers: int) -> Patc
 def _patches(scene: Scene, windows: Iterable[Window]) -> Patches:
     with scene_reader(scene) as reader:
         for window in windows:
-            yield reader.read(window)
+            yield reader.read_bands(window)
 
 
-def _valid_values(patches: Patches) -> tuple[NDArray[Any], float]:
-    """Valid values, thinned evenly where they are too many, and the share of valid pixels."""
-    kept: list[NDArray[Any]] = []
-    pixels, valid, held, halvings = 0, 0, 0, 0
+def _valid_values(patches: Patches, *, apart: bool) -> list[Survey]:
+    """Of all bands together, where all are valid, or of each one where it is."""
+    gathered: list[_Gathered] = []
     with closing(patches):
-        for values, mask in patches:
-            found = values.reshape(mask.size, -1) if mask.all() else values[mask]
-            pixels, valid = pixels + mask.size, valid + len(found)
-            kept.append(_thinned(found, halvings))
-            held += len(kept[-1])
-            if held > MOST_VALUES:
-                kept, halvings = [_thinned(np.concatenate(kept), 1)], halvings + 1
-                held = len(kept[0])
-    return np.concatenate(kept), valid / pixels
+        for values, masks in patches:
+            if apart:
+                parts = [(values[..., [channel]], mask) for channel, mask in enumerate(masks)]
+            else:
+                parts = [(values, np.logical_and.reduce(masks))]
+            gathered = gathered or [_Gathered() for _ in parts]
+            for each, part in zip(gathered, parts, strict=True):
+                each.add(*part)
+    return [each.survey() for each in gathered]
+
+
+class _Gathered:
+    """Valid values, thinned evenly where they are too many."""
+
+    def __init__(self) -> None:
+        self._kept: list[NDArray[Any]] = []
+        self._pixels = self._valid = self._held = self._halvings = 0
+
+    def add(self, values: NDArray[Any], mask: Mask) -> None:
+        """(H, W, channels), and where they are valid (H, W)."""
+        found = values.reshape(mask.size, -1) if mask.all() else values[mask]
+        self._pixels, self._valid = self._pixels + mask.size, self._valid + len(found)
+        self._kept.append(_thinned(found, self._halvings))
+        self._held += len(self._kept[-1])
+        if self._held > MOST_VALUES:
+            self._kept, self._halvings = [_thinned(np.concatenate(self._kept), 1)], self._halvings + 1
+            self._held = len(self._kept[0])
+
+    def survey(self) -> Survey:
+        return np.concatenate(self._kept), self._valid / self._pixels
 
 
 def _thinned(values: NDArray[Any], halvings: int) -> NDArray[Any]:

@@ -99,12 +99,21 @@ def _item(file: Path, number: int, item: Mapping[str, Any]) -> Entry:
     paths = {key: _beside(file, str(asset["href"])) for key, asset in found.items()}
     if not paths:
         return Entry(title, name, problem=f"{title}: no asset with the role {DATA!r} and an address")
+    if not all(map(_can_be_opened, paths.values())):
+        return Entry(title, name, problem=f"{title}: an address that no file can have")
     if len(paths) == 1:
         return Entry(title, name, source=next(iter(paths.values())))
     told = {key: _polarisation(key, asset) for key, asset in found.items()}
     if None in told.values() or len(set(told.values())) < len(told):
         return Entry(title, name, problem=f"{title}: {len(paths)} data assets, expected one for each polarisation")
     return Entry(title, name, files={str(told[key]): path for key, path in paths.items()})
+
+
+def _can_be_opened(path: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def _data_assets(assets: Mapping[str, Any]) -> dict[str, Any]:

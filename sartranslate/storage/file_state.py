@@ -12,7 +12,8 @@ from sartranslate.storage.digest import differences
 
 LOOKED_AT = ".aux.xml"  # what GDAL writes beside a raster, such as its statistics once QGIS has shown it
 VIRTUAL = re.compile(r"^(/vsi\w+/)+")  # how GDAL's names of what lies in archives and elsewhere begin
-WITHIN = re.compile(r"^\d+(_\d+)?,")  # then, of /vsisubfile/, where a part begins and how long it is
+SUBFILE = "/vsisubfile/"
+WITHIN = re.compile(r"^\d+(_\d+)?,")  # after it, where a part begins and how long it is
 
 
 def file_states(files: Iterable[str]) -> dict[str, str]:
@@ -50,5 +51,7 @@ def _state(file: str) -> str:
 def places(file: str) -> list[Path]:
     """The file, and the folders it is in: of /vsizip//data/a.zip/b.tif or /vsizip/{a.zip}/b.tif one is the archive."""
     bare = VIRTUAL.sub("", file)
-    paths = [Path(WITHIN.sub("", bare)), Path(re.sub("[{}]", "", bare))]
-    return [place for path in dict.fromkeys(paths) for place in (path, *path.parents)]
+    if bare != file:
+        bare = re.sub("[{}]", "", WITHIN.sub("", bare) if SUBFILE in file else bare)
+    path = Path(bare)
+    return [path, *path.parents]

@@ -74,6 +74,9 @@ def check_multiple(window: int, multiple: int) -> None:
         raise OptionError(f"window {window}: the model needs a multiple of {multiple}")
 
 
+LARGEST = 2**15  # pixels of a window's sides, beyond what any machine translates at once
+
+
 @dataclass(frozen=True)
 class WindowGrid:
     """All windows of a scene, in row-major order; every pixel lies in at least one of them.
@@ -91,6 +94,8 @@ class WindowGrid:
             raise OptionError(f"a scene of {self.height} x {self.width} pixels has no windows")
         if self.size < 1:
             raise OptionError(f"window {self.size}: expected at least 1 pixel")
+        if self.size > LARGEST:
+            raise OptionError(f"window {self.size}: expected at most {LARGEST} pixels")
         if not 0 <= self.overlap < self.size:
             raise OptionError(
                 f"overlap {self.overlap}: expected 0 to {self.size - 1}, less than the window ({self.size})"
