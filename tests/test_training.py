@@ -286,8 +286,9 @@ def lines_of(path: Path) -> int:
 def test_two_epochs_a_kill_and_two_epochs_give_the_weights_of_four(framework: str, pairs: Path, tmp_path: Path) -> None:
     if framework == "torch":
         pytest.importorskip("torch")
-    changes = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
-    options = ["--pairs", pairs, "--backend", framework, *changes, "--epochs", 4, "--seed", 4]
+    fields = {**TINY, "optimisation.epochs": 4}
+    changes = [word for name, value in fields.items() for word in ("--set", f"{name}={value}")]
+    options = ["--pairs", pairs, "--backend", framework, *changes, "--seed", 4]
     run_command(*options, "--out", tmp_path / "whole")
     killed = tmp_path / "killed"
     killed_when(lambda: lines_of(killed / "history.csv") == 3, *options, "--out", killed)
