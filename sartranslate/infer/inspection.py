@@ -112,14 +112,12 @@ def inspect_scene(
         ]
         chosen = [channel for channel in chosen if surveys[channel][0].size] or chosen
         _, share = surveys[chosen[0]] if len(chosen) == 1 else survey(scene.only(chosen))
-    samples = [surveys[channel][0] for channel in chosen]
     with named_errors(scene.path):
-        measured, statistics, contradiction = _measured(samples, unit, apart=bool(problem))
+        statistics, problem = _measured([surveys[channel][0] for channel in chosen], unit, problem)
         ground = _ground(scene)
-    problem = problem or contradiction
     problem = problem or _misfit(radiometry, statistics, len(chosen))
     units = [
-        statistics.unit if channel in chosen[:measured] or not seen.size else unit or guess_unit(seen)[0]
+        statistics.unit if channel in chosen[: len(statistics.values)] or not seen.size else unit or guess_unit(seen)[0]
         for channel, (seen, _) in enumerate(surveys)
     ]
     stored = (scene.unwarped or scene).bands
@@ -158,17 +156,17 @@ def _chosen(scene: Scene, radiometry: Radiometry, options: SceneOptions) -> tupl
 
 
 def _measured(
-    samples: Sequence[NDArray[Any]], unit: str | None, *, apart: bool
-) -> tuple[int, SceneStatistics, str | None]:
-    """How many bands, the first ones, have the statistics that follow, and why not all of them."""
-    if not apart:
+    samples: Sequence[NDArray[Any]], unit: str | None, problem: str | None
+) -> tuple[SceneStatistics, str | None]:
+    """Of all bands or, where they are not for one model, of the first one; and why they are not."""
+    if problem is None:
         try:
-            return len(samples), measure(samples, unit), None
+            return measure(samples, unit), None
         except SceneError as error:
             if len(samples) == 1:
                 raise
-            return 1, measure(samples[:1], unit), str(error)
-    return 1, measure(samples[:1], unit), None  # bands that are for no model need not have one unit
+            problem = str(error)
+    return measure(samples[:1], unit), problem
 
 
 def _misfit(radiometry: Radiometry, statistics: SceneStatistics, bands: int) -> str | None:

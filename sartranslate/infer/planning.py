@@ -22,7 +22,7 @@ from sartranslate.scenes.reader import block_cache
 from sartranslate.scenes.sampling import scene_scaling
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
-from sartranslate.storage.file_state import LOOKED_AT, file_states
+from sartranslate.storage.file_state import comes_of_looking, file_states
 from sartranslate.storage.working_folder import check_free
 from sartranslate.streaming.blend import STRIP_HEIGHT
 from sartranslate.streaming.windows import Window, WindowGrid, check_multiple
@@ -136,8 +136,7 @@ def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
         check_free(path)
         check_output(path, scene, keep=keep, overwrite=options.overwrite)
         for file in side_files(path):  # which go as the output comes
-            kept = not options.overwrite and not file.name.endswith(LOOKED_AT)
-            check_output(file, scene, keep=keep, overwrite=not kept)
+            check_output(file, scene, keep=keep, overwrite=options.overwrite or comes_of_looking(file.name))
             for other in outputs:
                 check_distinct(other, file)
     if options.uncertainty:

@@ -21,7 +21,7 @@ from sartranslate.outputs.cog_profile import COMPRESSIONS, CogProfile
 from sartranslate.outputs.strips import StripWriter, described, rows_in
 from sartranslate.rasters.geotiff import check_place, write_errors
 from sartranslate.rasters.raster import quiet_georeference
-from sartranslate.storage.file_state import LOOKED_AT
+from sartranslate.storage.file_state import comes_of_looking
 from sartranslate.storage.journal import Journal, Resumption
 from sartranslate.storage.working_folder import WorkingFolder, working_folder
 from sartranslate.streaming.overviews import Bytes
@@ -157,7 +157,7 @@ def _check_places_are_free(paths: Iterable[Path], overwrite: bool) -> None:
     """What keeps one of several files from taking its place must show before another one has."""
     for path in paths:
         for file in (path, *side_files(path)):
-            replaced = overwrite or file.name.endswith(LOOKED_AT)
+            replaced = overwrite or comes_of_looking(file.name)
             if file.exists() and not (replaced and file.is_file()):
                 raise OutputError(f"{file}: was made by someone else meanwhile; --overwrite replaces a file")
 

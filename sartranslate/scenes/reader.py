@@ -56,22 +56,20 @@ class SceneReader:
         indexes = [band.index for band in bands]
         read = read_blocks if self._scene.grid else read_window
         values = read(dataset, window, indexes)
-        masks = [valid_mask(values[..., [channel]], [band.nodata]) for channel, band in enumerate(bands)]
+        masks = {
+            band.index: valid_mask(values[..., channel : channel + 1], [band.nodata])
+            for channel, band in enumerate(bands)
+        }
         if any(band.has_mask for band in bands):
-            kept = read_masks(dataset, window, indexes) != 0
-            masks = [mask & kept[..., channel] for channel, mask in enumerate(masks)]
+            _restrict(masks, indexes, read_masks(dataset, window, indexes) != 0)
         if bands[0].alpha:
             shown = (read_window(dataset, window, bands[0].alpha) != 0).all(axis=-1)
-            masks = [mask & shown for mask in masks]
-        if any(band.zero_fill for band in bands) and (values == 0).any():
-            fill = _zero_blocks(dataset, window, indexes)
-            masks = [
-                mask & ~fill[..., channel] if band.zero_fill else mask
-                for channel, (band, mask) in enumerate(zip(bands, masks, strict=True))
-            ]
+            for mask in masks.values():
+                mask &= shown
+        if (padded := [band.index for band in bands if band.zero_fill]) and (values == 0).any():
+            _restrict(masks, padded, ~_zero_blocks(dataset, window, padded))
         return {
-            band.index: (_in_unit(values[..., channel], band), mask)
-            for channel, (band, mask) in enumerate(zip(bands, masks, strict=True))
+            band.index: (_in_unit(values[..., channel], band), masks[band.index]) for channel, band in enumerate(bands)
         }
 
 
@@ -113,6 +111,12 @@ def row_bytes(scene: Scene, window_size: int) -> int:
         source_rows = min(window_size + scene.grid.slant, scene.unwarped.height)
         return rows * scene.width * pixel_bytes + row_bytes(scene.unwarped, source_rows)
     return min(rows, scene.height) * scene.width * pixel_bytes
+
+
+def _restrict(masks: dict[int, Mask], indexes: Sequence[int], valid: Mask) -> None:
+    """Leave out of the masks of these bands what is not valid (height, width, bands)."""
+    for index, band in zip(indexes, np.moveaxis(valid, -1, 0), strict=True):
+        masks[index] &= band
 
 
 def _zero_blocks(dataset: Any, window: Window, indexes: Sequence[int]) -> Mask:

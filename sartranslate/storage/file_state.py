@@ -10,7 +10,7 @@ from pathlib import Path
 from sartranslate.errors import SceneError
 from sartranslate.storage.digest import differences
 
-LOOKED_AT = ".aux.xml"  # what GDAL writes beside a raster, such as its statistics once QGIS has shown it
+LOOKED_AT = ".aux.xml"
 VIRTUAL = re.compile(r"^(/vsi\w+/)+")  # how GDAL's names of what lies in archives and elsewhere begin
 SUBFILE = "/vsisubfile/"
 WITHIN = re.compile(r"^\d+(_\d+)?,")  # after it, where a part begins and how long it is
@@ -21,7 +21,12 @@ def file_states(files: Iterable[str]) -> dict[str, str]:
 
     They are empty for what is not on this machine. What others write as they merely look at a raster is left out.
     """
-    return {file: _state(file) for file in files if not file.endswith(LOOKED_AT)}
+    return {file: _state(file) for file in files if not comes_of_looking(file)}
+
+
+def comes_of_looking(file: str) -> bool:
+    """Whether it is what GDAL writes beside a raster, such as its statistics once QGIS has shown it."""
+    return file.endswith(LOOKED_AT)
 
 
 def check_unchanged(name: str, before: Mapping[str, str]) -> None:
