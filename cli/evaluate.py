@@ -45,7 +45,11 @@ SCENE = ("band", "bidx", "nodata", "crs", "resolution", "gcps", "allow_ungeorefe
 @options.precision("float32", "bfloat16", "float16")
 @options.backend
 @click.option(
-    "--json", "json_file", type=path_types.FILE, metavar="FILE", help="Write all scores as JSON; - prints them."
+    "--json",
+    "json_file",
+    type=path_types.FILE_OR_STREAM,
+    metavar="FILE",
+    help="Write all scores as JSON; - prints them.",
 )
 @click.option("--report", type=path_types.FILE, metavar="FILE", help="Write an HTML page with examples, in one file.")
 @options.overwrite

@@ -32,9 +32,14 @@ from . import options, path_types
     metavar="LOW HIGH",
     help="Include the scaling of colours: what -1 and 1 become, such as 0 255.  [default: -1 1]",
 )
-@click.option("--window", default=options.WINDOW, show_default=True, help="Of tflite and deepness, in pixels.")
 @click.option(
-    "--resolution", default=10.0, show_default=True, help="Of the scenes that deepness cuts, in metres for a pixel."
+    "--window",
+    default=options.WINDOW,
+    show_default=True,
+    help="Of tflite and deepness, in pixels; the others take any, and are compared on this one.",
+)
+@click.option(
+    "--resolution", type=float, help="Of the scenes that deepness cuts, in metres for a pixel.  [default: 10]"
 )
 @options.overwrite
 @options.quiet
@@ -45,7 +50,7 @@ def export(
     source_range: tuple[float, float] | None,
     target_range: tuple[float, float] | None,
     window: int,
-    resolution: float,
+    resolution: float | None,
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -58,7 +63,7 @@ def export(
     from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
 
     ranges = ValueRanges(source_range or UNIT, target_range or UNIT)
-    chosen = ExportOptions(form, ranges, window, 100 * resolution, overwrite)
+    chosen = ExportOptions(form, ranges, window, resolution, overwrite)
     difference = export(model, out, chosen)
     if not quiet:
         click.echo(f"{out}: {form}, at most {difference:.1e} from Keras")

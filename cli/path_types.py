@@ -11,11 +11,16 @@ EMBEDDED = "default"  # the model that needs no file
 
 
 class _Named(click.Path):
-    """A path that is no empty text, such as a variable that is not set, which would be the current folder."""
+    """A path that is no empty text, such as a variable that is not set, which would be the current folder.
+
+    Nor is it a dash but where that is said to be standard output: many mean it so, and would find a file of that name.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("is an empty text, expected a name", param, ctx)
+        if value == "-" and not self.allow_dash:
+            self.fail("- is no file here, and ./- is one: nothing is read or written as a stream", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -41,6 +46,7 @@ class _Model(_Named):
 
 ANY = _Named()  # a file, a folder or an address
 FILE = _Named(path_type=Path, dir_okay=False)
+FILE_OR_STREAM = _Named(path_type=Path, dir_okay=False, allow_dash=True)
 FOLDER = _Folder(path_type=Path, file_okay=False)
 FILE_OR_FOLDER = _Named(path_type=Path)
 PLACE = _Folder(path_type=Path)  # of a folder, which the library looks at

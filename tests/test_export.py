@@ -144,7 +144,8 @@ def test_a_format_that_computes_otherwise_is_refused_and_leaves_nothing(
         (("--window", 66), "window 66: the model needs a multiple of 4"),
         (("--source-range", 0, -25), "range 0 to -25: expected low < high"),
         (("--format", "deepness", "--target-range", 0, 255), "has its own: 0 to 1"),
-        (("--format", "deepness", "--resolution", 0), "expected more than 0 centimetres"),
+        (("--format", "deepness", "--resolution", 0), "expected more than 0 metres"),
+        (("--format", "tflite", "--resolution", 20), "resolution for tflite, expected it for deepness alone"),
     ],
 )
 def test_options_that_do_not_fit_are_wrong_usage(

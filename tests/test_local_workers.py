@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import psutil
 import pytest
 from click.testing import Result
 
+from sartranslate.workers.local_workers import local_workers
 from tests.conftest import WriteScene, user_environment
 
 pytestmark = pytest.mark.long
@@ -67,6 +71,18 @@ def test_scenes_at_once_have_the_same_bytes_as_one_by_one(
         assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "5 done, 0 skipped, 1 failed")
     for out in (tmp_path / "one").iterdir():
         assert out.read_bytes() == (tmp_path / "two" / out.name).read_bytes()
+
+
+def test_schedulers_of_two_commands_at_once_take_a_free_port_each_and_serve_nothing_without_a_key() -> None:
+    with local_workers(0, lambda: None) as first, local_workers(0, lambda: None) as second:
+        ports = {
+            client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.http_server.port)
+            for client in (first, second)
+        }
+        assert len(ports - {8787}) == 2
+        for port, path in itertools.product(ports, ("info/main/workers.html", "json/counts.json", "metrics")):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])

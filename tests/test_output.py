@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -117,13 +118,18 @@ def test_an_output_is_no_folder_and_has_a_name_of_text(scene: Path, infer: Run, 
         ("train", "--pairs", "p", "--out", "/vsis3/bucket/run"),
         ("infer", "a.tif", ""),
         ("infer", "a.tif", "--out-dir", ""),
+        ("infer", "a.tif", "-"),
+        ("infer", "-", "a.tif"),
+        ("infer", "a.tif", "b.tif", "--uncertainty", "-"),
+        ("export", "default", "-"),
+        ("pairs", "a.tif", "b.tif", "-"),
     ],
 )
-def test_an_empty_name_and_an_address_are_no_folder_to_write_to(
+def test_an_empty_name_an_address_and_a_dash_are_nothing_to_write_to(
     sartranslate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     refused = sartranslate(*arguments)
     assert refused.exit_code == 2
-    assert "is an empty text" in refused.output or "expected a folder of this machine" in refused.output
+    assert re.search("is an empty text|expected a folder of this machine|- is no file here", refused.output)
     assert not list(tmp_path.iterdir())

@@ -32,8 +32,9 @@ PATIENCE = Patience(silence=10, first=60)
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    options = {"processes": False, "dashboard_address": None, "protocol": "tcp://", "silence_logs": 50}
-    with LocalCluster(n_workers=2, threads_per_worker=1, **options) as found:
+    options = {"processes": False, "protocol": "tcp://", "silence_logs": 50}
+    no_page = {"dashboard_address": ":0", "scheduler_kwargs": {"dashboard": False}}
+    with LocalCluster(n_workers=2, threads_per_worker=1, **options, **no_page) as found:
         yield found.scheduler_address
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from sartranslate.streaming.windows import check_multiple
 
 FORMATS = ("onnx", "savedmodel", "tflite", "deepness")
 OF_TENSORFLOW = ("savedmodel", "tflite")
+RESOLUTION = 10.0  # metres for a pixel, those of Sentinel-1
 TOLERANCE = 1e-4  # of values in [-1, 1]
 BATCHES = (1, 3)  # compared, where any is taken
 MARK = "saved_model.pb"  # in a folder that is a SavedModel
@@ -38,7 +40,7 @@ class ExportOptions:
     format: str = "onnx"  # one of FORMATS
     ranges: ValueRanges = ValueRanges()  # noqa: RUF009 immutable; those of deepness are its own
     window: int = 256  # pixels, both sides: all that "tflite" and "deepness" take
-    resolution: float = 1000.0  # centimetres for a pixel of the scenes, which "deepness" asks for
+    resolution: float | None = None  # metres for a pixel of the scenes that "deepness" cuts; None: RESOLUTION
     overwrite: bool = False
 
     def __post_init__(self) -> None:
@@ -46,8 +48,10 @@ class ExportOptions:
             raise OptionError(f"format {self.format!r}: expected one of {', '.join(FORMATS)}")
         if self.format == "deepness" and self.ranges != ValueRanges():
             raise OptionError("ranges for deepness, which has its own: 0 to 1")
-        if not self.resolution > 0:
-            raise OptionError(f"resolution {self.resolution:g}: expected more than 0 centimetres")
+        if self.resolution is not None and self.format != "deepness":
+            raise OptionError(f"resolution for {self.format}, expected it for deepness alone")
+        if self.resolution is not None and not 0 < self.resolution < math.inf:
+            raise OptionError(f"resolution {self.resolution:g}: expected more than 0 metres")
         self.ranges.check()
 
 
@@ -116,7 +120,7 @@ def _onnx(model: Path, out: Path, options: ExportOptions) -> Callable[[Float], F
         content = onnx_graph.onnx_model(folded, options.ranges)
         call: Any = onnx_runtime.generator(content, "float32")
     else:
-        content = onnx_graph.deepness_model(folded, options.window, options.resolution)
+        content = onnx_graph.deepness_model(folded, options.window, 100 * (options.resolution or RESOLUTION))
         call = _as_deepness(onnx_runtime.generator(content, "float32"))
     out.write_bytes(content)
     return call  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster
 from distributed.security import Security
 
@@ -37,7 +38,7 @@ def local_workers(count: int, idle: Callable[[], None]) -> Iterator[Client]:
     security = Security.temporary()
     with (
         tempfile.TemporaryDirectory(prefix="sartranslate-workers-", ignore_cleanup_errors=True) as folder,
-        LocalCluster(n_workers=0, dashboard_address=None, security=security, host="127.0.0.1") as cluster,
+        _scheduler(security) as cluster,
     ):
         command = _command(cluster.scheduler_address, security, Path(folder))
         started: list[subprocess.Popen[bytes]] = []
@@ -47,6 +48,18 @@ def local_workers(count: int, idle: Callable[[], None]) -> Iterator[Client]:
             with Client(cluster, direct_to_workers=True, set_as_default=False) as client:
                 _await(client, started, Path(folder), idle)
                 yield client
+
+
+def _scheduler(security: Security) -> LocalCluster:
+    """Without workers. Its HTTP server, which asks for no key, has nothing to tell and takes any port that is free."""
+    with dask.config.set({"distributed.scheduler.http.routes": []}):
+        return LocalCluster(
+            n_workers=0,
+            host="127.0.0.1",
+            security=security,
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+        )
 
 
 def _command(address: str, security: Any, folder: Path) -> list[str]:
