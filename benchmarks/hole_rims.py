@@ -25,7 +25,7 @@ from sartranslate.backscatter.radiometry import Float, Mask, to_rgb
 from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.infer.planning import plan
 from sartranslate.networks import backend, bundle
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.runtimes.translator import load_translator
 from sartranslate.scenes.reader import scene_reader
 from sartranslate.scenes.scene import Scene
@@ -202,7 +202,7 @@ def _write(path: Path, picture: Picture) -> None:
     height, width, bands = picture.shape
     driver = "PNG" if path.suffix.lower() == ".png" else "JPEG"
     size = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
-    with quiet_georeference(), rasterio.open(path, "w", driver=driver, **size) as dataset:
+    with quiet(), rasterio.open(path, "w", driver=driver, **size) as dataset:
         dataset.write(np.moveaxis(picture, -1, 0))
 
 

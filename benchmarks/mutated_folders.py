@@ -22,7 +22,7 @@ from numpy.random import Generator
 from sartranslate.backscatter.scaling import PERCENTILES
 from sartranslate.datasets.split import PlaceSplit
 from sartranslate.datasets.tile_index import COLUMNS, TileRecord, write_index
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.scenes.source import STATISTICS_TAG
 
 SIDE = 32  # pixels of a tile
@@ -85,7 +85,7 @@ def _write(path: Path, values: Any, column: int, tags: dict[str, str] | None = N
     place = {} if png else {**PLACE, "transform": PLACE["transform"] * Affine.translation(column, 0)}
     size = dict(zip(("count", "height", "width"), values.shape, strict=True), dtype=values.dtype)
     driver, alone = "PNG" if png else "GTiff", rasterio.Env(GDAL_PAM_ENABLED=False)
-    with quiet_georeference(), alone, rasterio.open(path, "w", driver=driver, **size, **place) as file:
+    with quiet(), alone, rasterio.open(path, "w", driver=driver, **size, **place) as file:
         file.write(values)
         file.update_tags(**(tags or {}))
 

@@ -15,7 +15,7 @@ from numpy.random import Generator
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 
 HEIGHT, WIDTH = 40, 48
 PLACE = {"crs": CRS.from_epsg(32632), "transform": Affine(10, 0, 500_000, 0, -10, 5_300_000)}
@@ -80,7 +80,7 @@ def write_layout(path: Path, name: str, rng: Generator) -> Path:
     place: dict[str, Any] = PLACE if not extras["gcps"] else {"crs": CRS.from_epsg(4326), "gcps": _points()}
     size = {"driver": "GTiff", "height": HEIGHT, "width": WIDTH}
     inside = rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True)
-    with quiet_georeference(), inside, rasterio.open(path, "w", **size, **place, **profile) as file:
+    with quiet(), inside, rasterio.open(path, "w", **size, **place, **profile) as file:
         file.write(values.astype(dtype))
         _finish(file, extras)
     return path

@@ -18,7 +18,7 @@ from sartranslate.infer.inference import translate
 from sartranslate.infer.planning import plan
 from sartranslate.networks import backend
 from sartranslate.networks.bundle import DEFAULT_MODEL, describe
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.runtimes.translator import load_translator
 from sartranslate.simulate.simulation import SimulationOptions, simulate
 
@@ -65,7 +65,7 @@ def _side_by_side(panels: list[Picture]) -> Picture:
 def _write(path: Path, picture: Picture) -> None:
     height, width, bands = picture.shape
     size = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
-    with quiet_georeference(), rasterio.open(path, "w", driver="JPEG", quality=88, **size) as dataset:
+    with quiet(), rasterio.open(path, "w", driver="JPEG", quality=88, **size) as dataset:
         dataset.write(np.moveaxis(picture, -1, 0))
 
 

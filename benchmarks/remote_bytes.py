@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 from sartranslate.backscatter.radiometry import Radiometry  # noqa: E402
 from sartranslate.infer.generation import _patches  # noqa: E402
 from sartranslate.infer.planning import InferenceOptions, plan_pixels  # noqa: E402
-from sartranslate.rasters.raster import quiet_georeference  # noqa: E402
+from sartranslate.rasters.process_wide import quiet  # noqa: E402
 from sartranslate.scenes.area_file import bbox_area  # noqa: E402
 from sartranslate.scenes.reader import block_cache  # noqa: E402
 from sartranslate.scenes.sampling import _spread_windows  # noqa: E402
@@ -69,7 +69,7 @@ def made(path: Path, profile: Mapping[str, Any], side: int = SIDE, *, points: bo
     cog = profile["driver"] == "COG"
     with tempfile.TemporaryDirectory() as folder:
         first = Path(folder) / "plain.tif" if cog else path
-        with quiet_georeference(), rasterio.open(first, "w", **{**plain, **({} if cog else profile)}) as dataset:
+        with quiet(), rasterio.open(first, "w", **{**plain, **({} if cog else profile)}) as dataset:
             dataset.write(values)
             if points:
                 dataset.gcps = _points(side), rasterio.CRS.from_user_input(CRS_CODE)

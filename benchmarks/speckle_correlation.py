@@ -17,7 +17,7 @@ import rasterio
 from scipy.ndimage import uniform_filter
 
 from sartranslate.backscatter.radiometry import UNITS, Float, to_decibels
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.simulate.speckle import RESPONSE, SPECKLES
 from sartranslate.streaming.windows import Window
 
@@ -55,7 +55,7 @@ def correlations(decibels: Float) -> list[float]:
 
 def _decibels(scene: Path, unit: str) -> Float:
     """The first band; what is not valid is the median of the rest."""
-    with quiet_georeference(), rasterio.open(scene) as dataset:
+    with quiet(), rasterio.open(scene) as dataset:
         values, mask = dataset.read(1), dataset.read_masks(1) > 0
     decibels = to_decibels(values, unit)
     valid = mask & np.isfinite(decibels)

@@ -14,14 +14,15 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.io import MemoryFile
 
-from sartranslate.backscatter.polarisation import POLARISATIONS
+from sartranslate.backscatter.polarisation import MOST_LISTED, POLARISATIONS, choose_bands
 from sartranslate.backscatter.radiometry import Mask, to_rgb
 from sartranslate.counts import counted
 from sartranslate.errors import OptionError, SartranslateError, SceneError
 from sartranslate.infer.inference import translated_strips, valid_in_area
 from sartranslate.infer.planning import InferenceOptions, PixelPlan, plan_pixels
 from sartranslate.networks import bundle
-from sartranslate.rasters.raster import first_line, quiet_georeference
+from sartranslate.rasters.process_wide import quiet
+from sartranslate.rasters.raster import first_line, named_errors
 from sartranslate.runtimes.runtime import AUTO
 from sartranslate.runtimes.translator import Translator
 from sartranslate.scenes.area_file import chosen_area
@@ -53,7 +54,7 @@ def translate_array(
     polarisations: Sequence[str] = (),
     bands: Sequence[int] = (),
     unit: str | None = None,
-    aoi: str | None = None,
+    aoi: PathLike | None = None,
     bbox: Box | None = None,
     aoi_crs: str | None = None,
     window: int = 256,
@@ -78,11 +79,16 @@ def translate_array(
     wanted = bundle.describe(model)
     check_multiple(window, wanted.generator.size_multiple)
     area = chosen_area(aoi, bbox, aoi_crs)
-    told = SceneOptions(bands=tuple(bands), bands_option="bands", nodata=nodata, allow_ungeoreferenced=True)
+    if area is not None and transform is None:
+        raise OptionError("an area without a transform, expected that of the array, which places it")
+    told = SceneOptions(bands=bands, bands_option="bands", nodata=nodata, allow_ungeoreferenced=True)
     options = InferenceOptions(window, overlap, batch_size, unit=unit, scene=told, area=area)
     layers = _layers(values)
-    _check_names(polarisations, len(layers))
-    with _in_memory(layers, polarisations, transform=_transform(transform), crs=_crs(crs)) as path:
+    names = _names(polarisations, len(layers))
+    with named_errors(NAME):
+        used = choose_bands(names, wanted.radiometry.bands, told.bands, told.bands_option)
+    masked = np.asarray(np.ma.getmaskarray(layers[[band - 1 for band in used]]).any(axis=0))
+    with _in_memory(layers, names, masked, transform=_transform(transform), crs=_crs(crs)) as path:
         scene = open_scene(path, wanted.radiometry.bands, told)
         planned = plan_pixels(scene, wanted.radiometry, options)
         return picture(planned, translator_for(planned, model, runtime, precision))
@@ -105,22 +111,35 @@ def picture(planned: PixelPlan, translator: Translator) -> Picture:
 
 def _layers(values: ArrayLike) -> NDArray[Any]:
     """(bands, H, W) of a type that GeoTIFF has, masked where the values are."""
-    array = np.asanyarray(values)
-    layers = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
-    if layers.ndim != 3 or not layers.size:
+    try:
+        array = np.asanyarray(values)
+    except ValueError as error:
+        raise SceneError(f"{NAME}: {first_line(error)}") from error
+    if array.ndim not in (2, 3) or not array.size:
         raise SceneError(f"{NAME}: shape {array.shape}, expected (height, width) or (height, width, bands)")
-    if array.dtype.name not in (*TYPES, *WIDENED) and array.dtype.kind != "c":  # which a scene is refused for
+    if array.dtype.kind == "c":
+        raise SceneError(f"{NAME}: complex values ({array.dtype}), expected detected amplitude, power or dB")
+    if array.dtype.name not in (*TYPES, *WIDENED):
         raise SceneError(f"{NAME}: values of {array.dtype}, expected one of {', '.join(TYPES)}")
+    if array.ndim == 3 and len(array) <= MOST_LISTED < array.shape[-1]:
+        raise SceneError(
+            f"{NAME}: shape {array.shape}, expected (height, width, bands); "
+            "np.moveaxis(values, 0, -1) where bands are first"
+        )
+    layers = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
     return np.asanyarray(layers, WIDENED.get(array.dtype.name))
 
 
 def _transform(transform: Affine | Sequence[float] | None) -> Affine | None:
     if transform is None:
         return None
-    numbers = tuple(transform)
-    if len(numbers) not in (6, 9):  # an affine.Affine has its last row too
-        raise OptionError(f"transform {numbers}: expected six numbers, a to f")
-    return Affine(*numbers[:6])
+    try:
+        numbers = tuple(map(float, transform))
+        if len(numbers) in (6, 9):  # an affine.Affine has its last row too
+            return Affine(*numbers[:6])
+    except (TypeError, ValueError):
+        pass
+    raise OptionError(f"transform {transform!r}: expected six numbers, a to f")
 
 
 def _crs(crs: Any) -> CRS | None:
@@ -131,27 +150,34 @@ def _crs(crs: Any) -> CRS | None:
 
 
 @contextmanager
-def _in_memory(layers: NDArray[Any], names: Sequence[str], **place: Any) -> Iterator[str]:
-    """The path of a raster of these bands that GDAL keeps in memory; errors inside call it by another name."""
+def _in_memory(layers: NDArray[Any], names: Sequence[str | None], masked: Mask, **place: Any) -> Iterator[str]:
+    """The path of a raster of these bands that GDAL keeps in memory; errors inside call it by another name.
+
+    None of the bands is an alpha band, as a fourth one of bytes would be by default.
+    """
     count, height, width = layers.shape
-    profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": layers.dtype, **place}
-    masked = np.ma.getmaskarray(layers).any(axis=0)
+    size = {"count": count, "height": height, "width": width, "dtype": layers.dtype}
+    profile = {"driver": "GTiff", "photometric": "MINISBLACK", **size, **place}
     with MemoryFile(filename=f"{NAME}.tif") as memory:
-        with quiet_georeference(), memory.open(**profile) as dataset:
+        with quiet(), memory.open(**profile) as dataset:
             dataset.write(np.ma.getdata(layers))
             if masked.any():
                 dataset.write_mask(~masked)
             for number, name in enumerate(names, 1):
-                dataset.set_band_description(number, name)
+                if name is not None:
+                    dataset.set_band_description(number, name)
         try:
             yield memory.name
         except SartranslateError as error:
             raise type(error)(str(error).replace(memory.name, NAME)) from error
 
 
-def _check_names(names: Sequence[str], bands: int) -> None:
+def _names(polarisations: Sequence[str], bands: int) -> Sequence[str | None]:
+    """Of the bands, None where they are not told."""
+    names = tuple(polarisations)
     if names and len(names) != bands:
         raise OptionError(f"polarisations {', '.join(names)} of {counted(bands, 'band')}, expected one for each")
     for name in names:
         if name not in POLARISATIONS:
             raise OptionError(f"polarisation {name!r}: expected one of {', '.join(POLARISATIONS)}")
+    return names or (None,) * bands

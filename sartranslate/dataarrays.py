@@ -5,6 +5,7 @@ Names and attributes are those of rioxarray and CF, which need not be installed;
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ROWS, COLUMNS = ("y", "latitude", "lat"), ("x", "longitude", "lon")  # dimensions go by
 SPATIAL_REF = "spatial_ref"  # as rioxarray calls a grid mapping where nothing else does
 COLOURS = ("red", "green", "blue")
+OURS = ("rgb", "mask", "band")  # names in what is returned
 
 
 def translate_dataarray(
@@ -41,12 +43,17 @@ def translate_dataarray(
 
     `backscatter` has rows and columns named y and x, or latitude and longitude, and at most one dimension more, of
     bands, in any order. Scalar coordinates, such as `spatial_ref` with the CRS, are kept. Its polarisations are those
-    of its band coordinate or its attribute `long_name`, its nodata value the attribute or encoding `_FillValue`, or
-    the attribute `nodata`. Pixels and options are those of `translate_array`; what is computed lazily is loaded.
+    of its band coordinate, of a scalar one, or its attribute `long_name`, its nodata value the attribute or encoding
+    `_FillValue`, or the attribute `nodata`. Pixels and options are those of `translate_array`; what is computed lazily
+    is loaded.
 
     Raises `SceneError` for other dimensions, or values with a scale or an offset that are not decoded, and errors as
     `translate_array`.
     """
+    import xarray
+
+    if not isinstance(backscatter, xarray.DataArray):
+        raise SceneError(f"a {type(backscatter).__name__}, expected an xarray.DataArray")
     rows, columns, others = _dimensions(backscatter.dims)
     _check_decoded(backscatter.attrs)
     rgb, mask = translate_array(
@@ -68,9 +75,10 @@ def translate_dataarray(
 def _dataset(source: xarray.DataArray, rgb: Any, mask: Any, dimensions: tuple[Hashable, Hashable]) -> xarray.Dataset:
     import xarray
 
-    kept = {name: place for name, place in source.coords.items() if set(place.dims) <= set(dimensions)}
+    on_grid = {name: place.variable for name, place in source.coords.items() if set(place.dims) <= set(dimensions)}
+    kept = {name: place for name, place in on_grid.items() if name not in OURS}
     told = source.encoding.get("grid_mapping", source.attrs.get("grid_mapping"))
-    mapping = told if told in kept else SPATIAL_REF
+    mapping = told if isinstance(told, str) and told in kept else SPATIAL_REF
     placed = {"grid_mapping": mapping} if mapping in kept else {}
     return xarray.Dataset(
         {
@@ -92,18 +100,35 @@ def _dimensions(names: Sequence[Hashable]) -> tuple[Hashable, Hashable, list[Has
 
 
 def _check_decoded(attributes: Mapping[Hashable, Any]) -> None:
-    scale = float(attributes.get("scale_factor", 1)), float(attributes.get("add_offset", 0))
+    scale = _number(attributes, "scale_factor", 1), _number(attributes, "add_offset", 0)
     if scale != (1, 0):
         raise SceneError(f"scale_factor {scale[0]:g}, add_offset {scale[1]:g}: expected decoded values")
 
 
 def _nodata(backscatter: xarray.DataArray) -> float | None:
-    """As declared; of decoded values, which have NaN in its place, it is in the encoding and does no harm."""
-    for place in (backscatter.attrs, backscatter.encoding):
-        for name in ("_FillValue", "nodata"):
-            if place.get(name) is not None:
-                return float(place[name])
-    return None
+    """As declared: by an attribute, or by the encoding of decoded values, which have NaN in its place.
+
+    There it is of stored values, which none with a scale or an offset can be compared with. NaN alone is what xarray
+    writes for any array of floats, and says nothing.
+    """
+    names = ("_FillValue", "nodata")
+    for name in names:
+        if backscatter.attrs.get(name) is not None:
+            return _number(backscatter.attrs, name)
+    stored = backscatter.encoding
+    declared = [_number(stored, name) for name in names if stored.get(name) is not None]
+    if not declared or math.isnan(declared[0]):
+        return None
+    return math.nan if {"scale_factor", "add_offset"} & set(stored) else declared[0]
+
+
+def _number(told: Mapping[Any, Any], name: str, default: float = math.nan) -> float:
+    """That of an attribute, which NetCDF may give as an array of one. Raises `SceneError`."""
+    try:
+        (value,) = np.ravel(told.get(name, default))
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise SceneError(f"{name} {told[name]!r}, expected a number") from error
 
 
 def _polarisations(backscatter: xarray.DataArray, others: Sequence[Hashable]) -> tuple[str, ...]:
@@ -113,8 +138,13 @@ def _polarisations(backscatter: xarray.DataArray, others: Sequence[Hashable]) ->
     """
     bands = 1 if not others else backscatter.sizes[others[0]]
     described = backscatter.attrs.get("long_name", ())
-    coordinate = [place.values.tolist() for name, place in backscatter.coords.items() if name in others]
-    for told in (*coordinate, [described] if isinstance(described, str) else described):
+    coordinates = [
+        np.ravel(place.values).tolist()
+        for name, place in backscatter.coords.items()
+        if name in others or (bands == 1 and not place.dims)
+    ]
+    descriptions = np.ravel(described).tolist() if isinstance(described, (str, list, tuple, np.ndarray)) else []
+    for told in (*coordinates, descriptions):
         names = tuple(polarisation(str(name)) for name in told)
         if len(names) == bands and all(name in POLARISATIONS for name in names):
             return tuple(str(name) for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 from sartranslate.errors import OptionError
@@ -21,6 +22,18 @@ def check_whole(config: object, **ranges: tuple[int, int]) -> None:
         value = getattr(config, name)
         if type(value) is not int or not least <= value <= most:
             raise OptionError(f"{name} {value!r}: expected a whole number from {least} to {most}")
+
+
+def whole(value: object, name: str) -> int:
+    """An integer of any kind, NumPy's too, as Python's. Raises `OptionError` for anything else.
+
+    >>> whole(64, "overlap")
+    64
+    """
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise OptionError(f"{name} {value!r}: expected a whole number") from error
 
 
 def check_numbers(config: object, **ranges: tuple[float, float]) -> None:

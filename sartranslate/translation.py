@@ -9,9 +9,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from sartranslate.errors import OptionError
 from sartranslate.infer import generation
 from sartranslate.infer.inference_summary import InferenceSummary
 from sartranslate.infer.planning import InferenceOptions, PixelPlan, Plan, plan
+from sartranslate.limits import whole
 from sartranslate.networks import bundle
 from sartranslate.outputs.delivery import check_beside, delivered
 from sartranslate.quality.uncertainty import SAMPLES
@@ -23,17 +25,17 @@ from sartranslate.scenes.scene_list import Entry
 from sartranslate.scenes.source import SceneOptions
 from sartranslate.workers.computing import computing
 
-Box = tuple[float, float, float, float]
+Box = Sequence[float]  # west, south, east, north
 PathLike = str | os.PathLike[str]
 logger = logging.getLogger(__name__)
 
 
 def translate(
-    scene: PathLike | Mapping[str, str],
+    scene: PathLike | Mapping[str, PathLike],
     out: PathLike,
     *,
     model: PathLike | None = None,
-    aoi: str | None = None,
+    aoi: PathLike | None = None,
     bbox: Box | None = None,
     aoi_crs: str | None = None,
     window: int = 256,
@@ -83,22 +85,32 @@ def translate(
         stac=stac,
         keep=(model,),
         unit=unit,
-        scene=SceneOptions(seen.files, tuple(bands), "bands", nodata, crs, resolution, gcps, allow_ungeoreferenced),
+        scene=SceneOptions(seen.files, bands, "bands", nodata, crs, resolution, gcps, allow_ungeoreferenced),
         area=chosen_area(aoi, bbox, aoi_crs),
         resume=resume,
     )
-    choice = Choice(runtime, precision, samples=None if uncertainty is None else uncertainty_samples)
+    choice = Choice(
+        runtime, precision, samples=None if uncertainty is None else whole(uncertainty_samples, "uncertainty_samples")
+    )
+    processes = None if workers is None else whole(workers, "workers")
     check_beside(out, uncertainty, stac=stac)
     with delivered(out, overwrite=overwrite) as delivery:
         planned = _planned(seen.source, delivery.place, model, options)
-        with computing(model, choice, workers, scheduler, logger.info) as computer:
+        with computing(model, choice, processes, scheduler, logger.info) as computer:
             summary = computer.translate(planned, lambda tally, windows: None, logger.info)
         return replace(summary, out=delivery.name)
 
 
-def _seen(scene: PathLike | Mapping[str, str], *, elsewhere: bool) -> Entry:
+def _seen(scene: PathLike | Mapping[str, PathLike], *, elsewhere: bool) -> Entry:
     """A scene as workers find it, which may be in another folder."""
-    source, files = (None, dict(scene)) if isinstance(scene, Mapping) else (os.fspath(scene), None)
+    source, files = None, None
+    try:
+        if isinstance(scene, Mapping):
+            files = {name: os.fsdecode(path) for name, path in scene.items()}
+        else:
+            source = os.fsdecode(scene)
+    except TypeError as error:
+        raise OptionError(f"scene {scene!r}: expected a path, or a path for each polarisation") from error
     seen = Entry("", "", source, files)
     return seen.absolute() if elsewhere else seen
 

@@ -24,7 +24,7 @@ os.environ["GDAL_HTTP_RETRY_DELAY"] = "0.01"  # seconds, of servers that fail on
 
 from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.networks import backend, bundle
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.recipes.architecture import GeneratorConfig
 
 # Tests send these signals, to processes that inherit it if they are ignored, as in the background of a shell.
@@ -60,7 +60,7 @@ def save_scene(path: Path, values: NDArray[Any], names: tuple[str, ...] = (), **
         "transform": TRANSFORM,
         **profile,
     }
-    with quiet_georeference(), rasterio.open(path, "w", **settings) as dataset:
+    with quiet(), rasterio.open(path, "w", **settings) as dataset:
         dataset.write(np.moveaxis(values, -1, 0))
         for band, description in enumerate(names, 1):
             dataset.set_band_description(band, description)

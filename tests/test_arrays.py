@@ -157,6 +157,44 @@ def test_what_a_masked_array_masks_is_invalid_and_says_nothing_about_the_range()
 
 
 @pytest.mark.usefixtures("quick")
+def test_what_is_masked_in_a_band_that_is_not_used_is_not_looked_at() -> None:
+    """As in a file with a nodata value; the model wants VH or VV, and takes VH."""
+    values = decibels()[..., 0]
+    both = np.ma.MaskedArray(np.stack([values, values], axis=-1), False)
+    both[:100, :, 0] = np.ma.masked
+    assert_same(
+        sartranslate.translate_array(both, polarisations=("VV", "VH")), sartranslate.translate_array(values, nodata=99)
+    )
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_fourth_band_of_bytes_is_no_alpha_band() -> None:
+    values = np.repeat((amplitudes() // 4).astype(np.uint8), 4, axis=-1)
+    values[:100, :, 3] = 0
+    expected = sartranslate.translate_array(values[..., 0])
+    assert expected.mask.all()
+    assert_same(sartranslate.translate_array(values, bands=(1,)), expected)
+    assert sartranslate.translate_array(values, bands=(4,)).mask.all()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("kind", [float, np.float32, np.float64, np.array])
+def test_nodata_may_be_a_number_of_any_type(kind: Any) -> None:
+    values = with_hole(decibels(), np.float32(-32.7))
+    told = kind(-32.7) if kind is not np.float32 else np.float32(-32.7)
+    assert not sartranslate.translate_array(values, nodata=told).mask[100:140, 30:200].any()
+
+
+@pytest.mark.usefixtures("quick")
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    values = amplitudes(2)
+    found = sartranslate.translate_array(
+        values, bands=np.array([2]), window=np.int64(256), overlap=np.uint8(32), batch_size=np.int32(2)
+    )
+    assert_same(found, sartranslate.translate_array(values[..., 1], overlap=32))
+
+
+@pytest.mark.usefixtures("quick")
 def test_half_floats_are_taken_as_floats() -> None:
     values = decibels()[..., 0].astype(np.float16)
     assert_same(sartranslate.translate_array(values), sartranslate.translate_array(values.astype(np.float32)))
@@ -178,6 +216,15 @@ def test_arrays_are_translated_where_only_local_files_are_opened(monkeypatch: py
         (np.zeros(5), {}, SceneError, r"array: shape \(5,\), expected \(height, width\)"),
         (np.zeros((0, 5)), {}, SceneError, r"array: shape \(0, 5\), expected"),
         (np.ones((9, 9), complex), {}, SceneError, "array: complex values"),
+        (np.ones((9, 9), np.clongdouble), {}, SceneError, "array: complex values"),
+        (None, {}, SceneError, r"array: shape \(\), expected"),
+        ([[1, 2], [3]], {}, SceneError, "array: setting an array element"),
+        (
+            amplitudes()[None, ..., 0],
+            {},
+            SceneError,
+            r"shape \(1, 270, 290\), expected .*; np.moveaxis\(values, 0, -1\)",
+        ),
         (np.ones((9, 9), bool), {}, SceneError, "array: values of bool, expected one of uint8"),
         (np.full((9, 9), np.nan), {}, SceneError, "array: no valid pixels"),
         (np.ones((9, 9)), {}, SceneError, "array: all valid pixels have about the same value"),
@@ -188,7 +235,18 @@ def test_arrays_are_translated_where_only_local_files_are_opened(monkeypatch: py
         (amplitudes(), {"crs": "EPSG:nothing"}, OptionError, "CRS 'EPSG:nothing'"),
         (amplitudes(), {"bbox": BOX, "aoi": "POINT (1 1)"}, OptionError, "aoi and bbox are both given"),
         (amplitudes(), {"aoi_crs": "EPSG:4326"}, OptionError, "of an area without an area"),
-        (amplitudes(), {"bbox": (0, 0, 1, 1)}, AreaError, "array: "),
+        (amplitudes(), {"bbox": (0, 0, 1, 1), "transform": (10, 0, 0, 0, -10, 0)}, AreaError, "array: "),
+        (amplitudes(), {"crs": 32632, "bbox": (9, 47, 10, 48)}, OptionError, "an area without a transform, expected"),
+        (amplitudes(), {"transform": "abcdef"}, OptionError, "transform 'abcdef': expected six numbers"),
+        (amplitudes(), {"bbox": (1, 2, 3)}, OptionError, r"bbox \(1, 2, 3\): expected four numbers"),
+        (amplitudes(), {"bbox": "8 46 9 47"}, OptionError, "bbox '8 46 9 47': expected four numbers"),
+        (amplitudes(), {"aoi": 5}, OptionError, "aoi of type int, expected a file of polygons"),
+        (amplitudes(), {"bands": 1}, OptionError, "bands 1: expected whole numbers"),
+        (amplitudes(), {"bands": (1.5,)}, OptionError, "band 1.5: expected a whole number"),
+        (amplitudes(), {"nodata": "0"}, OptionError, "nodata '0': expected a number"),
+        (amplitudes(), {"window": "256"}, OptionError, "window '256': expected a whole number"),
+        (amplitudes(), {"overlap": 64.0}, OptionError, "overlap 64.0: expected a whole number"),
+        (amplitudes(), {"batch_size": 2.0}, OptionError, "batch_size 2.0: expected a whole number"),
         (amplitudes(), {"window": 100}, OptionError, "window 100: the model needs a multiple of"),
         (amplitudes(), {"unit": "volts"}, OptionError, "unit 'volts'"),
     ],

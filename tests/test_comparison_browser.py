@@ -19,7 +19,7 @@ from rasterio.io import MemoryFile
 from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.compare.comparing import compare
 from sartranslate.compare.comparison import ComparisonOptions
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from tests.conftest import TRANSFORM, save_scene
 
 CHROMIUM = shutil.which("chromium")
@@ -76,7 +76,7 @@ class Opened:
     def image(self) -> NDArray[np.uint8]:
         """(H, W, 3) of the window, in its pixels."""
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        with quiet_georeference(), MemoryFile(self.page.screenshot()) as file, file.open() as picture:
+        with quiet(), MemoryFile(self.page.screenshot()) as file, file.open() as picture:
             return np.moveaxis(picture.read([1, 2, 3]), 0, -1)
 
     def colour(self, row: float, col: float) -> tuple[int, ...]:

@@ -28,7 +28,8 @@ from sartranslate.compare.comparison_pictures import draw
 from sartranslate.errors import OutputError
 from sartranslate.networks.bundle import DEFAULT_MODEL
 from sartranslate.pages.page import SYNTHETIC
-from sartranslate.rasters.raster import moved, quiet_georeference
+from sartranslate.rasters.process_wide import quiet
+from sartranslate.rasters.raster import moved
 from sartranslate.scenes.source import SceneOptions
 from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, WriteScene
@@ -96,7 +97,7 @@ def test_pictures_are_those_of_the_layers(write_scene: WriteScene, amplitudes: N
 def decoded(source: str) -> NDArray[np.uint8]:
     header, content = source.split(",")
     assert header == "data:image/webp;base64"
-    with quiet_georeference(), MemoryFile(b64decode(content)) as file, file.open() as picture:
+    with quiet(), MemoryFile(b64decode(content)) as file, file.open() as picture:
         return np.moveaxis(picture.read(), 0, -1)
 
 

@@ -14,7 +14,7 @@ from sartranslate.pages.page import SheetFigure
 from sartranslate.pages.sheet import GAP
 from sartranslate.quality.scores import ImageScores
 from sartranslate.quality.scoring import Picture, Place, Sample
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.streaming.windows import Window
 from tests.textures import TRUTH
 
@@ -45,7 +45,7 @@ class Shelf:
 
 def pictures(figure: SheetFigure) -> np.ndarray:
     """(rows, 3, SIZE, SIZE, 3) the pictures of a sheet."""
-    with quiet_georeference(), MemoryFile(figure.png) as file, file.open() as dataset:
+    with quiet(), MemoryFile(figure.png) as file, file.open() as dataset:
         image = np.moveaxis(dataset.read(), 0, -1)
     step = SIZE + GAP
     rows = range(0, len(image), step)

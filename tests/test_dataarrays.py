@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,11 +118,60 @@ def test_a_declared_value_that_was_decoded_says_where_there_is_none() -> None:
     assert not sartranslate.translate_dataarray(source.drop_attrs()).mask.all()
 
 
+def test_a_file_changes_no_pixel_of_an_array_that_declares_nothing(tmp_path: Path) -> None:
+    """NaN is what xarray writes of itself."""
+    values = decibels() + 100
+    values[:, :10, :10] = 0
+    source = raster(values).rename("sigma0").drop_attrs()
+    source.to_netcdf(tmp_path / "a.nc", engine="scipy")
+    with xarray.open_dataset(tmp_path / "a.nc", engine="scipy") as file:
+        found = sartranslate.translate_dataarray(file.sigma0.load())
+    expected = sartranslate.translate_dataarray(source)
+    assert not expected.mask.all()
+    assert np.array_equal(found.mask, expected.mask)
+    assert np.array_equal(found.rgb, expected.rgb)
+
+
+def test_a_fill_value_of_stored_numbers_is_not_looked_for_in_decoded_ones() -> None:
+    values = decibels()
+    values[:, 10:20, 30:40] = 0
+    source = raster(values).drop_attrs()
+    source.encoding = {"_FillValue": 0, "scale_factor": 0.25, "add_offset": -40.0}
+    assert sartranslate.translate_dataarray(source).mask.all()
+
+
+def test_one_band_chosen_by_its_name_keeps_it() -> None:
+    both = raster(decibels(2), _FillValue=-99.0).assign_coords(band=["HH", "HV"])
+    with pytest.raises(SceneError, match=r"1 band \(HH\), the model expects 1 \(VH or VV\)"):
+        sartranslate.translate_dataarray(both.sel(band="HH"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda source: source.assign_coords(mask=(("y", "x"), source.values[0] > 0)),
+        lambda source: source.assign_coords(rgb=1),
+        lambda source: source.drop_attrs().assign_attrs(_FillValue=np.array([-99.0]), scale_factor=np.array([1.0])),
+        lambda source: source.assign_attrs(long_name=None, grid_mapping=["spatial_ref"]),
+        lambda source: source.assign_attrs(long_name=5),
+    ],
+)
+def test_names_and_attributes_as_files_have_them_change_no_pixel(change: Any) -> None:
+    source = raster(decibels(), _FillValue=-99.0)
+    found, expected = sartranslate.translate_dataarray(change(source)), sartranslate.translate_dataarray(source)
+    assert np.array_equal(found.rgb, expected.rgb)
+    assert np.array_equal(found.mask, expected.mask)
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
         (raster(decibels())[0, 0], "dimensions x, expected y and x"),
         (raster(decibels()).expand_dims("time"), "dimensions time, band, y, x, expected y and x, and bands at most"),
+        (raster(decibels(), scale_factor="x"), "scale_factor 'x', expected a number"),
+        (raster(decibels(), nodata=(0, 1)), r"nodata \(0, 1\), expected a number"),
+        (decibels(), "a ndarray, expected an xarray.DataArray"),
+        (raster(decibels()).to_dataset(name="a"), "a Dataset, expected an xarray.DataArray"),
         (raster(decibels(), scale_factor=0.01), "scale_factor 0.01, add_offset 0: expected decoded values"),
     ],
 )

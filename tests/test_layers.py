@@ -59,7 +59,7 @@ EXTRA_LIBRARIES = {
     "comparison_facts": {"rasterio"},
     "dataarrays": {"numpy", "xarray"},
     "delivery": {"platformdirs"},
-    "local_workers": {"distributed"},
+    "local_workers": {"dask", "distributed"},
     "lock": {"filelock"},
     "onnx_graph": {"onnx"},
     "onnx_runtime": {"onnxruntime"},

@@ -214,6 +214,9 @@ def test_images_that_do_not_pair_up_are_refused_with_the_first_that_is_alone(col
         (TRUTH[:2], TRUTH[:2], np.arange(2)[:, None, None] * np.ones((64, 64)), "mask: no valid pixel in an image"),
         (TRUTH[0] / 127.5 - 1, TRUTH[0], None, "values -.* to .* where valid, expected 0 to 255"),
         (TRUTH[0], TRUTH[0] * 256.0, None, "values .* to .* where valid, expected 0 to 255"),
+        (np.ma.masked_less(TRUTH[0], 100), TRUTH[0], None, "masked images, expected plain ones, and what is valid"),
+        (TRUTH[0] * 1j, TRUTH[0], None, "images of complex128 and .*, expected real numbers"),
+        (TRUTH[0].astype(str), TRUTH[0], None, "images of <U.*, expected real numbers"),
         (TRUTH[0] * np.nan, TRUTH[0], None, "values nan to nan where valid, expected 0 to 255"),
     ],
 )

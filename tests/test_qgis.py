@@ -22,7 +22,7 @@ from sartranslate.datasets.pairing import PairingOptions, make_pairs
 from sartranslate.datasets.split import PlaceSplit
 from sartranslate.infer.inference import translate
 from sartranslate.infer.planning import InferenceOptions, plan
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.runtimes.translator import Translator
 from sartranslate.simulate.simulation import SimulationOptions, simulate
 
@@ -104,7 +104,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     options = InferenceOptions(window=128, overlap=32)
     translate(plan(folder / "scene.tif", folder / "out.tif", Radiometry(), options), Translator(tinted))
     report = show(folder / "out.tif", shown / "map.png")
-    with rasterio.open(folder / "out.tif") as out, quiet_georeference(), rasterio.open(shown / "map.png") as drawn:
+    with rasterio.open(folder / "out.tif") as out, quiet(), rasterio.open(shown / "map.png") as drawn:
         return Seen(out.bounds, np.moveaxis(out.read(), 0, -1), report, np.moveaxis(drawn.read(), 0, -1))
 
 

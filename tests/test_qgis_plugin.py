@@ -31,7 +31,7 @@ from sartranslate_qgis.program import MAIN, ProgramError, clean_environment, pro
 
 from cli import main
 from sartranslate import __version__
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.simulate.simulation import SimulationOptions, simulate
 from tests.conftest import WriteScene
 from tests.test_qgis import SYSTEM_PYTHON, environment
@@ -372,7 +372,7 @@ def test_results_are_loaded_with_name_and_style_and_progress_is_shown(
     assert (rgb["name"], spread["name"]) == ("scene, synthetic RGB", "scene, uncertainty")
     assert (rgb["renderer"], spread["renderer"]) == ("multibandcolor", "singlebandpseudocolor")
     assert spread["legend"][-1] == "0 grey levels .. 64 grey levels or more"
-    with quiet_georeference(), rasterio.open(rgb["image"]) as shown, rasterio.open(out) as file:
+    with quiet(), rasterio.open(rgb["image"]) as shown, rasterio.open(out) as file:
         np.testing.assert_array_equal(shown.read([1, 2, 3]), file.read())
     assert "windows" in report["log"]
 

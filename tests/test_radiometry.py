@@ -403,15 +403,35 @@ def test_a_fill_value_that_nobody_declared_is_refused_with_the_option_that_does(
         resolve_scaling(Radiometry(), [sample], unit)
 
 
+@pytest.mark.parametrize("fill", [99999.0, 9.96921e36, 1e300])
+@pytest.mark.parametrize("power", [False, True])
+def test_a_fill_value_far_above_all_else_is_refused_too(fill: float, power: bool) -> None:
+    sample = speckled_decibels("float64")
+    if power:
+        sample = 10 ** (sample / 10)
+    sample[::10] = fill
+    with pytest.raises(SceneError, match=r"10\.0 % of the valid pixels are .*, far above the rest .*; --nodata"):
+        resolve_scaling(Radiometry(), [sample])
+
+
 @pytest.mark.parametrize(
     "sample",
     [
         speckled_decibels(),
+        np.minimum(10 ** (speckled_decibels() / 10), 0.3),
+        np.minimum(10 ** (speckled_decibels() / 10) * 1e6, 65535).astype(np.uint16),
         np.maximum(speckled_decibels(), -20),
         speckled_decibels("int16", 100),
         10 ** (speckled_decibels() / 10) - 0.02,
     ],
-    ids=["decibels", "cut at a noise floor", "hundredths", "power with noise taken off"],
+    ids=[
+        "decibels",
+        "clipped power",
+        "saturated numbers",
+        "cut at a noise floor",
+        "hundredths",
+        "power with noise taken off",
+    ],
 )
 def test_honest_values_are_no_fill(sample: np.ndarray) -> None:
     resolve_scaling(Radiometry(), [sample])

@@ -27,7 +27,7 @@ from sartranslate.infer import generation
 from sartranslate.infer.inference import InferenceSummary, translate
 from sartranslate.infer.planning import InferenceOptions, Plan, plan
 from sartranslate.networks.bundle import DEFAULT_MODEL
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.runtimes.translator import Translator, load_translator
 from sartranslate.scenes.sampling import sample_scene
 from sartranslate.scenes.scene import open_scene
@@ -217,7 +217,7 @@ def test_pictures_without_place_are_translated_when_that_is_allowed(scene: Path,
     planned = plan(scene, tmp_path / "out.tif", VH_OR_VV, options)
     translate(planned, Translator(blur))
     assert planned.scaling.unit == "byte"
-    with quiet_georeference(), rasterio.open(tmp_path / "out.tif") as dataset:
+    with quiet(), rasterio.open(tmp_path / "out.tif") as dataset:
         assert (dataset.crs, dataset.shape) == (None, (256, 256))
         assert np.ptp(dataset.read()) > 50
 
@@ -226,7 +226,7 @@ def test_pictures_without_place_are_translated_when_that_is_allowed(scene: Path,
 def test_a_scene_with_ground_control_points_only_comes_out_on_the_map_where_they_are(tmp_path: Path, name: str) -> None:
     """Where the points say a pixel is, the picture is as bright as the pixel, and nowhere around more so."""
     scene, out = DATA / "scenes" / "gcp_only_grd" / name, tmp_path / "out.tif"
-    with quiet_georeference(), rasterio.open(scene) as source:
+    with quiet(), rasterio.open(scene) as source:
         points, crs = source.gcps
         values = source.read(1)
     translate(plan(scene, out, VH_OR_VV), Translator(same))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,6 +166,38 @@ def test_eight_bits_that_are_too_far_off_are_refused(
         done.output,
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.long
+def test_calibration_is_silent_and_silences_no_other_thread(
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from sartranslate.runtimes import onnx_graph, quantisation
+    from sartranslate.runtimes.value_ranges import ValueRanges
+
+    def tell() -> None:
+        sys.stdout.write("told\n")
+        logging.warning("logged")
+
+    def patch(reader: quantisation._Patches) -> dict[str, Any] | None:
+        thread = threading.Thread(target=tell)
+        thread.start()
+        thread.join()
+        return following(reader)
+
+    following = quantisation._Patches.get_next
+    monkeypatch.setattr(quantisation._Patches, "get_next", patch)
+    description, tensors = bundle.read(tiny_model)
+    model = onnx_graph.onnx_model(fold(description.generator, tensors), ValueRanges())
+    channels = description.generator.source_bands
+    patches = np.random.default_rng(1).uniform(-1, 1, (5, 64, 64, channels)).astype(np.float32)
+    quantisation.quantised(model, patches)
+    assert set(capsys.readouterr().out.splitlines()) == {"told"}
+    assert {record.message for record in caplog.records} == {"logged"}
+    assert logging.root.filters == []
 
 
 @pytest.mark.long

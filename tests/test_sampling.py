@@ -17,7 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from sartranslate.backscatter.scaling import measure
 from sartranslate.errors import SceneError
 from sartranslate.rasters.block_store import BlockStore
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.scenes import sampling
 from sartranslate.scenes.reader import SceneReader
 from sartranslate.scenes.sampling import sample_bands, sample_scene, survey
@@ -76,7 +76,7 @@ def test_parts_are_read_without_a_warning_of_a_place_that_is_missing(
 ) -> None:
     values = np.random.default_rng(0).integers(1, 999, (1, 512, 64)).astype(np.uint16)
     form = {"driver": "GTiff", "width": 64, "height": 512, "count": 1, "dtype": "uint16"}
-    with quiet_georeference(), rasterio.open(tmp_path / "s.tif", "w", **form, blockysize=16) as dataset:
+    with quiet(), rasterio.open(tmp_path / "s.tif", "w", **form, blockysize=16) as dataset:
         dataset.write(values)
     scene = open_scene(tmp_path / "s.tif", ONE, SceneOptions(allow_ungeoreferenced=True))
     in_parts(8)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sartranslate.errors import SceneError
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.scenes.sentinel1 import file_polarisation, is_product, measurements, product_polarisations
 
 TIMES = "20201107T052605_20201107T052630_035143_0419E4_3A2C"
@@ -37,7 +37,7 @@ VV, VH = measurement("VV"), measurement("VH", number="002")
 def write_tiff(path: Path, value: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     profile = {"driver": "GTiff", "height": 4, "width": 5, "count": 1, "dtype": "uint16"}
-    with quiet_georeference(), rasterio.open(path, "w", **profile) as dataset:
+    with quiet(), rasterio.open(path, "w", **profile) as dataset:
         dataset.write(np.full((1, 4, 5), value, np.uint16))
 
 
@@ -72,7 +72,7 @@ def contents(path: str | Path) -> dict[str, int]:
     """What is read from the rasters found, to be compared with `FILLING`."""
     values = {}
     for name, raster in measurements(path).items():
-        with quiet_georeference(), rasterio.open(raster) as dataset:
+        with quiet(), rasterio.open(raster) as dataset:
             values[name] = int(dataset.read(1).max())
     return values
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sartranslate.errors import OptionError, OutputError
 from sartranslate.pages.sheet import GAP, LIGHT, encoded, sheet, visible, write_png
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 
 HEIGHT, WIDTH = 8, 12
 
@@ -28,7 +28,7 @@ def constant(level: float, count: int = 1, channels: int = 3) -> NDArray[np.floa
 
 
 def read(path: Path) -> NDArray[np.uint8]:
-    with quiet_georeference(), rasterio.open(path) as dataset:
+    with quiet(), rasterio.open(path) as dataset:
         return np.moveaxis(dataset.read(), 0, -1)
 
 

@@ -11,7 +11,7 @@ from rasterio.enums import ColorInterp
 
 from sartranslate.datasets.sides import LEFT, RIGHT, is_coloured, open_image, open_radar
 from sartranslate.errors import PairsError, SceneError
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.streaming.windows import Window
 from tests.conftest import WriteScene
 from tests.tile_files import PLACE, RGB, SAR, cut_off, noise, save_image, save_side_by_side, write
@@ -61,7 +61,7 @@ def test_alpha_is_a_mask_and_no_colour(tmp_path: Path) -> None:
 
 
 def named(path: Path, names: tuple[str, ...]) -> Path:
-    with quiet_georeference(), rasterio.open(path, "r+") as dataset:
+    with quiet(), rasterio.open(path, "r+") as dataset:
         dataset.descriptions = names
     return path
 
@@ -70,7 +70,7 @@ def test_of_many_bands_those_with_colours_or_names_count_else_the_first_three(tm
     bands = np.concatenate([RGB, RGB + 1])
     path = write(tmp_path / "a.tif", bands, photometric="MINISBLACK")
     assert open_image(path).bands == (1, 2, 3)
-    with quiet_georeference(), rasterio.open(path, "r+") as dataset:
+    with quiet(), rasterio.open(path, "r+") as dataset:
         others = [ColorInterp.undefined] * 2
         dataset.colorinterp = [ColorInterp.gray, *others, ColorInterp.red, ColorInterp.green, ColorInterp.blue]
     assert open_image(path).bands == (4, 5, 6)

@@ -21,7 +21,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.scenes.reader import scene_reader
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
@@ -286,7 +286,7 @@ def test_a_raster_without_points_and_transform_is_refused(write_scene: WriteScen
 
 
 def test_points_without_a_crs_are_refused(write_gcp_scene: WriteScene, tmp_path: Path) -> None:
-    with quiet_georeference(), rasterio.open(write_gcp_scene("s.tif", filled("VH"))) as dataset:
+    with quiet(), rasterio.open(write_gcp_scene("s.tif", filled("VH"))) as dataset:
         rasterio.shutil.copy(dataset, tmp_path / "s.vrt", driver="VRT")
     path = tmp_path / "s.vrt"
     path.write_text(re.sub(r"<GCPList [^>]*>", "<GCPList>", path.read_text()))

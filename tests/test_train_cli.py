@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from sartranslate.networks import backend
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.recipes.presets import PRESETS, preset
 from sartranslate.recipes.recipe import flattened
 from sartranslate.recipes.recipe_file import find_recipe
@@ -540,7 +540,7 @@ def test_it_ends_as_without_the_stop(stopped: tuple[Path, Result], facades: Path
 
 
 def change_a_pixel(path: Path) -> None:
-    with quiet_georeference(), rasterio.open(path) as dataset:
+    with quiet(), rasterio.open(path) as dataset:
         values = dataset.read()
     values[1, 9, 9] ^= 1
     write(path, values)

@@ -72,11 +72,11 @@ def without_place(tile: Path) -> None:
     import rasterio
     from affine import Affine
 
-    from sartranslate.rasters.raster import quiet_georeference
+    from sartranslate.rasters.process_wide import quiet
 
-    with quiet_georeference(), rasterio.open(tile) as dataset:
+    with quiet(), rasterio.open(tile) as dataset:
         values, profile = dataset.read(), {**dataset.profile, "crs": None, "transform": Affine.identity()}
-    with quiet_georeference(), rasterio.open(tile, "w", **profile) as dataset:
+    with quiet(), rasterio.open(tile, "w", **profile) as dataset:
         dataset.write(values)
 
 

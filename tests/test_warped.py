@@ -16,7 +16,7 @@ from scipy.ndimage import map_coordinates
 from shapely.geometry import Polygon
 
 from sartranslate.backscatter.radiometry import Mask
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.rasters.warped import BLOCK
 from sartranslate.scenes.reader import scene_reader
 from sartranslate.scenes.sampling import sample_scene
@@ -268,7 +268,7 @@ def test_statistics_are_of_the_source_and_not_of_the_grid(write_gcp_scene: Write
 
 def test_a_stored_scale_is_applied_once(write_gcp_scene: WriteScene) -> None:
     path = write_gcp_scene("s.tif", np.full((*SIZE, 1), 500, np.uint16))
-    with quiet_georeference(), rasterio.open(path, "r+") as dataset:
+    with quiet(), rasterio.open(path, "r+") as dataset:
         dataset.scales, dataset.offsets = (0.1,), (-60,)
     values, mask = read(open_scene(path, None))
     np.testing.assert_allclose(values[mask], -10, rtol=1e-5)

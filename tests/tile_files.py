@@ -11,7 +11,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 
 DRIVERS = {".png": "PNG", ".jpg": "JPEG"}
 SAR = np.arange(12 * 10, dtype=np.uint16).reshape(1, 12, 10)
@@ -32,7 +32,7 @@ def write(path: Path, values: NDArray[Any], **profile: Any) -> Path:
     driver = DRIVERS.get(path.suffix, "GTiff")
     size = {"count": values.shape[0], "height": values.shape[1], "width": values.shape[2]}
     colours = profile.pop("colours", None)
-    with quiet_georeference(), rasterio.open(path, "w", driver=driver, dtype=values.dtype, **size, **profile) as file:
+    with quiet(), rasterio.open(path, "w", driver=driver, dtype=values.dtype, **size, **profile) as file:
         file.write(values)
         if colours:
             file.write_colormap(1, colours)

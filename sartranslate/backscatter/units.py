@@ -14,6 +14,7 @@ DIGITAL_NUMBERS = "digital numbers"
 WIDEST = 150.0  # decibels: no radar has this range between the 2nd and the 98th percentile
 FILL_SHARE = 1e-3  # of the pixels that have the very lowest value, beyond chance
 FILL_FACTOR = 2.0  # the lowest value is farther below the median than that is from zero
+BRIGHTEST = 1e5  # times the middle: no target is, nor what 16 bits clip
 NEIGHBOURS = 16  # values that follow each other in a sample and are compared
 LEAST_RUNS = 64  # of values that follow each other, to tell how they vary
 LINEAR_GROWTH = 0.5  # of speckle with brightness, see `speckle_growth`; halfway between both cases
@@ -63,16 +64,24 @@ def check_unit(unit: str, sample: NDArray[Any]) -> None:
 
 
 def check_fill(sample: NDArray[Any]) -> None:
-    """Raise `SceneError` where (N,) valid values of a band hold a fill value, such as -9999, that nobody declared."""
-    lowest = sample.min()
-    if lowest >= 0:
-        return
-    middle, share = np.median(sample), np.count_nonzero(sample == lowest) / len(sample)
-    if share > FILL_SHARE and middle - lowest > max(WIDEST, FILL_FACTOR * abs(middle)):
-        raise SceneError(
-            f"{100 * share:.1f} % of the valid pixels are {lowest:g}, far below the rest (median {middle:.4g}); "
-            f"--nodata {lowest:g} if that is no data"
-        )
+    """Raise `SceneError` where (N,) valid values of a band hold a fill value that nobody declared: -9999, or 1e20."""
+    for value, far in ((sample.min(), _far_below), (sample.max(), _far_above)):
+        share = np.count_nonzero(sample == value) / len(sample)
+        if share > FILL_SHARE and far(float(value), middle := float(np.median(sample))):
+            side = "below" if value < middle else "above"
+            raise SceneError(
+                f"{100 * share:.1f} % of the valid pixels are {value:g}, far {side} the rest (median {middle:.4g}); "
+                f"--nodata {value:g} if that is no data"
+            )
+
+
+def _far_below(value: float, middle: float) -> bool:
+    return value < 0 and middle - value > max(WIDEST, FILL_FACTOR * abs(middle))
+
+
+def _far_above(value: float, middle: float) -> bool:
+    """Than anything that a radar sees or that is clipped; of decibels where the middle is negative."""
+    return value - middle > (WIDEST if middle < 0 else max(WIDEST, BRIGHTEST * (middle or 1)))
 
 
 def speckle_growth(sample: NDArray[Any]) -> float:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.errors import OptionError
+from sartranslate.limits import whole
 from sartranslate.outputs.cog import side_files
 from sartranslate.outputs.output import check_distinct, check_output
 from sartranslate.outputs.stac import check_placed, item_path
@@ -51,7 +52,7 @@ class InferenceOptions:
     note_seconds: float = 2.0  # between two notes of what is finished, at least; work of less is done again
 
     def __post_init__(self) -> None:
-        if self.batch_size is not None and not 1 <= self.batch_size <= MOST_WINDOWS:
+        if self.batch_size is not None and not 1 <= whole(self.batch_size, "batch_size") <= MOST_WINDOWS:
             raise OptionError(f"batch size {self.batch_size}: expected 1 to {MOST_WINDOWS}")
         if self.prefetch < 1 or self.strip_height < 1:
             raise OptionError(f"prefetch {self.prefetch}, strip height {self.strip_height}: expected at least 1")

@@ -20,7 +20,7 @@ from sartranslate.errors import OutputError
 from sartranslate.outputs.cog_profile import COMPRESSIONS, CogProfile
 from sartranslate.outputs.strips import StripWriter, described, rows_in
 from sartranslate.rasters.geotiff import check_place, write_errors
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import cached, quiet
 from sartranslate.storage.file_state import comes_of_looking
 from sartranslate.storage.journal import Journal, Resumption
 from sartranslate.storage.working_folder import WorkingFolder, working_folder
@@ -165,13 +165,13 @@ def _check_places_are_free(paths: Iterable[Path], overwrite: bool) -> None:
 def _check_place(path: Path, finished: Path, profile: CogProfile) -> None:
     """GeoTIFF has no way to write down some CRS; GDAL puts those into a side file, which is easily lost."""
     finished.with_name(f"{finished.name}.aux.xml").unlink(missing_ok=True)
-    with quiet_georeference(), rasterio.open(finished) as dataset:
+    with quiet(), rasterio.open(finished) as dataset:
         check_place(path, dataset, profile.crs, profile.transform)
 
 
 def _copy_to_cog(source: Path, target: Path, profile: CogProfile) -> None:
     row_of_blocks = BLOCK_SIZE * profile.width * (profile.bands + 1)  # bytes, the mask's too
-    with quiet_georeference(), rasterio.Env(GDAL_CACHEMAX=COPY_CACHE + row_of_blocks):
+    with quiet(), cached(COPY_CACHE + row_of_blocks):
         rasterio.shutil.copy(
             source,
             target,

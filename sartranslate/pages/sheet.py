@@ -12,7 +12,7 @@ from rasterio.io import MemoryFile
 
 from sartranslate.backscatter.radiometry import Float, to_rgb
 from sartranslate.errors import OptionError
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.storage.atomic import write_whole
 
 GAP = 6  # pixels between pictures
@@ -58,7 +58,7 @@ def encoded(image: Picture, driver: str = "PNG", **options: Any) -> bytes:
     height, width, bands = image.shape
     size: dict[str, Any] = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
     with MemoryFile() as file:
-        with quiet_georeference(), file.open(driver=driver, **size, **options) as dataset:
+        with quiet(), file.open(driver=driver, **size, **options) as dataset:
             dataset.write(np.moveaxis(image, -1, 0))
         return bytes(file.read())
 

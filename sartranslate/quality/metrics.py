@@ -21,6 +21,7 @@ from sartranslate.errors import PairsError
 Values = NDArray[np.float64]
 
 PEAK = 255.0  # levels
+NUMBERS = "biuf"  # kinds of types that images have
 WINDOW = 11  # pixels, side of the window of structural similarity
 GAUSSIAN = np.exp(-((np.arange(WINDOW) - WINDOW // 2) ** 2) / (2 * 1.5**2))  # 1.5 pixels deviation
 GAUSSIAN /= GAUSSIAN.sum()
@@ -111,7 +112,11 @@ def image_pairs(
     generated: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None, least: int = 1
 ) -> Iterator[tuple[Values, Values, Mask]]:
     """Image by image, generated and true (H, W, C), 0 where invalid, and the valid pixels (H, W)."""
+    if np.ma.is_masked(generated) or np.ma.is_masked(truth):
+        raise PairsError("masked images, expected plain ones, and what is valid as mask")
     fakes, reals = np.asarray(generated), np.asarray(truth)
+    if not {fakes.dtype.kind, reals.dtype.kind} <= set(NUMBERS):
+        raise PairsError(f"images of {fakes.dtype} and {reals.dtype}, expected real numbers")
     if fakes.ndim not in (3, 4) or fakes.shape != reals.shape or not fakes.size:
         raise PairsError(f"generated {fakes.shape}, truth {reals.shape}: expected the same (H, W, C) or (N, H, W, C)")
     if min(fakes.shape[-3:-1]) < least:

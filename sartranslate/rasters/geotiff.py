@@ -18,7 +18,7 @@ from rasterio.windows import Window as RasterWindow
 
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import OutputError
-from sartranslate.rasters.raster import quiet_georeference
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.storage.atomic import replaced_when_whole
 from sartranslate.streaming.windows import Window
 
@@ -95,7 +95,7 @@ def check_place(out: Path, dataset: Any, crs: CRS | None, transform: Affine) -> 
 def check_can_hold(out: Path, crs: CRS | None, transform: Affine) -> None:
     """The same of a GeoTIFF that is yet to be written, tried with a single pixel in memory."""
     profile = {"driver": "GTiff", "height": 1, "width": 1, "count": 1, "dtype": "uint8"}
-    with quiet_georeference(), rasterio.Env(GDAL_PAM_ENABLED=False), MemoryFile(ext=".tif") as memory:
+    with quiet(), rasterio.Env(GDAL_PAM_ENABLED=False), MemoryFile(ext=".tif") as memory:
         with write_errors(out), memory.open(**profile, crs=crs, transform=transform):
             pass
         with memory.open() as dataset:

@@ -6,10 +6,8 @@ Here the (bands, rows, columns) of files become channels-last.
 from __future__ import annotations
 
 import os
-import threading
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,12 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError  # of GDAL, which rasterio does not always make one of its own
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from sartranslate.errors import AreaError, SceneError
 from sartranslate.rasters.local_only import drivers_for
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.rasters.raster_limits import check_limits
 from sartranslate.rasters.remote import be_patient, gdal_path, mended, opening
 from sartranslate.streaming.windows import Window
@@ -44,7 +43,7 @@ def opened_raster(
     with named_errors(called):
         drivers = drivers_for(mended(path)) if name is None or called == mended(path) else None
         try:
-            with quiet_georeference(), rasterio.Env(**opening(called, blocks=blocks)):
+            with quiet(), rasterio.Env(**opening(called, blocks=blocks)):
                 dataset = _opened(gdal_path(path), drivers)
             with dataset:
                 if name is None:
@@ -114,38 +113,6 @@ def moved(transform: Affine, window: Window) -> Affine:
     return Affine(a, b, c + a * left + b * top, d, e, f + d * left + e * top)
 
 
-class _Silence:
-    """No warnings of a kind while anything is within, in whatever threads and order these enter and leave.
-
-    Filters belong to the process, and `catch_warnings` puts back those that it found: of two threads that used it,
-    the last to leave would bring back what the first to enter had set.
-    """
-
-    def __init__(self, category: type[Warning]) -> None:
-        self._category = category
-        self._lock = threading.Lock()
-        self._within = 0
-        self._filters = ExitStack()
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            self._within += 1
-            if self._within == 1:
-                self._filters.enter_context(warnings.catch_warnings())
-                warnings.simplefilter("ignore", self._category)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._within -= 1
-                if not self._within:
-                    self._filters.close()
-
-
-quiet_georeference = _Silence(NotGeoreferencedWarning)  # of rasters without georeference, which is checked here
-
-
 def stored_tags(path: str | os.PathLike[str]) -> dict[str, str]:
     """The metadata of a raster as a whole. Raises `SceneError`."""
     with opened_raster(path) as dataset:
@@ -165,7 +132,7 @@ def _gather(dataset: Any, found: dict[str, None]) -> None:
         known = file in found
         found[file] = None
         if file.lower().endswith(".vrt") and file != dataset.name and not known:
-            with quiet_georeference(), rasterio.open(file) as nested:
+            with quiet(), rasterio.open(file) as nested:
                 _gather(nested, found)
 
 

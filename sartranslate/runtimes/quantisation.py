@@ -6,17 +6,24 @@ convolutions stay in floating point: what they round is seen in the picture at o
 
 from __future__ import annotations
 
-import io
 import logging
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    calibrate,
+    quantize_static,
+)
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from sartranslate.backscatter.radiometry import Float, to_rgb
@@ -31,7 +38,7 @@ HELD_OUT = 4  # every so manieth patch is not measured, but compared
 
 def quantised(model: bytes, patches: Float) -> bytes:
     """The serialised model in eight bits, calibrated on (N, H, W, bands) patches but for those that are held out."""
-    with tempfile.TemporaryDirectory(prefix="sartranslate.") as name, _quiet():
+    with tempfile.TemporaryDirectory(prefix="sartranslate.") as name, _without_advice():
         folder = Path(name)
         exact, prepared, result = (folder / f"{stage}.onnx" for stage in ("exact", "prepared", "quantised"))
         exact.write_bytes(model)
@@ -75,13 +82,23 @@ class _Patches(CalibrationDataReader):  # type: ignore[misc]
         return None if patch is None else {SOURCE: patch[None]}
 
 
+def _no_progress(*told: object, **options: object) -> None:
+    """In place of `print` in the calibration alone: standard output belongs to the process, other threads' too."""
+
+
+calibrate.print = _no_progress
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """The calibration prints its progress, and logs advice."""
-    level = logging.root.level
-    logging.root.setLevel(logging.ERROR)
+def _without_advice() -> Iterator[None]:
+    """What the quantisation logs as root is left out below errors; what other threads log there is not."""
+    here = threading.get_ident()
+
+    def kept(record: logging.LogRecord) -> bool:
+        return record.thread != here or record.levelno >= logging.ERROR
+
+    logging.root.addFilter(kept)
     try:
-        with redirect_stdout(io.StringIO()):
-            yield
+        yield
     finally:
-        logging.root.setLevel(level)
+        logging.root.removeFilter(kept)

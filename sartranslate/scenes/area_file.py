@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from shapely.errors import ShapelyError
 from sartranslate.errors import AreaError, OptionError, SceneError
 from sartranslate.printable import printable
 from sartranslate.rasters.local_only import check_file
+from sartranslate.rasters.process_wide import quiet
 from sartranslate.rasters.remote import be_patient
 
 LONGITUDE_LATITUDE = CRS.from_authority("OGC", "CRS84")
@@ -88,7 +88,7 @@ def bbox_area(west: float, south: float, east: float, north: float, crs: str | N
     return _area([shapely.box(first, south, last, north) for first, last in spans], known, None, source)
 
 
-def chosen_area(aoi: str | None, bbox: tuple[float, float, float, float] | None, crs: str | None) -> Area | None:
+def chosen_area(aoi: str | os.PathLike[str] | None, bbox: Sequence[float] | None, crs: str | None) -> Area | None:
     """The one of both that is given, as `read_area` and `bbox_area`, or None.
 
     Raises `OptionError` for both, or a CRS without either, and `AreaError` as they do.
@@ -96,12 +96,22 @@ def chosen_area(aoi: str | None, bbox: tuple[float, float, float, float] | None,
     if aoi is not None and bbox is not None:
         raise OptionError("aoi and bbox are both given, expected one of them")
     if aoi is not None:
+        if not isinstance(aoi, (str, os.PathLike)):
+            raise OptionError(f"aoi of type {type(aoi).__name__}, {EXPECTED}")
         return read_area(aoi, crs)
     if bbox is not None:
-        return bbox_area(*bbox, crs=crs)
+        return bbox_area(*_sides(bbox), crs=crs)
     if crs is not None:
         raise OptionError(f"CRS {crs!r} of an area without an area, expected aoi or bbox")
     return None
+
+
+def _sides(bbox: Sequence[float]) -> tuple[float, float, float, float]:
+    try:
+        west, south, east, north = map(float, bbox)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"bbox {bbox!r}: expected four numbers, west south east north") from error
+    return west, south, east, north
 
 
 def _area(geometries: Sequence[Any], found: str | CRS | None, given: str | None, source: str) -> Area:
@@ -219,8 +229,7 @@ def _quietly(what: str, path: str, **options: Any) -> Any:
     be_patient()
     read = {"layers": list_layers, "features": raw.read}[what]
     try:
-        with warnings.catch_warnings(), _no_schema_left(path):
-            warnings.simplefilter("ignore")
+        with quiet(), _no_schema_left(path):
             return read(path, **options)
     except (DataSourceError, DataLayerError, FeatureError, GeometryError, UnicodeError) as error:
         raise _unreadable(path, error) from error

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 
 from sartranslate.backscatter.radiometry import Mask, valid_mask
 from sartranslate.rasters.block_store import StoredDataset
+from sartranslate.rasters.process_wide import cached
 from sartranslate.rasters.raster import opened_raster, read_masks, read_window
 from sartranslate.rasters.warped import read_blocks
 from sartranslate.scenes.scene import Scene
@@ -93,7 +93,7 @@ def block_cache(scene: Scene, window_size: int) -> Iterator[None]:
 
     Its default is a share of the machine's memory, whatever the scene needs.
     """
-    with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene, window_size)):
+    with cached(cache_bytes(scene, window_size)):
         yield
 
 

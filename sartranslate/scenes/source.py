@@ -17,6 +17,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from sartranslate.backscatter.polarisation import POLARISATIONS, polarisation
 from sartranslate.errors import OptionError, SceneError
+from sartranslate.limits import whole
 from sartranslate.rasters.address import last_part
 from sartranslate.rasters.groundcontrol import METHODS
 from sartranslate.rasters.raster import all_files, opened_raster
@@ -32,7 +33,7 @@ class SceneOptions:
     """What a user says of a scene that its files do not say, or say otherwise."""
 
     files: Mapping[str, str] | None = None  # polarisation -> single-band raster, in place of one path
-    bands: tuple[int, ...] = ()  # 1-based; empty: by polarisation name
+    bands: Sequence[int] = ()  # 1-based, kept as a tuple; empty: by polarisation name
     bands_option: str = "--bidx"  # that errors advise where these bands do not fit the model
     nodata: float | None = None  # in place of the declared value
     crs: str | None = None  # of the grid for ground control points; None: the UTM zone
@@ -41,6 +42,8 @@ class SceneOptions:
     allow_ungeoreferenced: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "bands", _whole_numbers(self.bands))
+        object.__setattr__(self, "nodata", _plain_number(self.nodata))
         if self.gcps is not None and self.gcps not in METHODS:
             raise OptionError(f"gcps {self.gcps!r}: expected one of {', '.join(METHODS)}")
         for name in self.files or ():
@@ -51,6 +54,21 @@ class SceneOptions:
     def places(self) -> bool:
         """Whether a grid for ground control points is asked for."""
         return (self.crs, self.resolution, self.gcps) != (None, None, None)
+
+
+def _whole_numbers(bands: Any) -> tuple[int, ...]:
+    try:
+        return tuple(whole(band, "band") for band in bands)
+    except TypeError as error:
+        raise OptionError(f"bands {bands!r}: expected whole numbers") from error
+
+
+def _plain_number(nodata: Any) -> float | None:
+    """Of Python: what it is compared with must not be widened to the type of one of NumPy's. Raises `OptionError`."""
+    value = nodata.item() if isinstance(nodata, (np.generic, np.ndarray)) and nodata.size == 1 else nodata
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise OptionError(f"nodata {nodata!r}: expected a number")
+    return value
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A generator slid over a scene: patches in, blended strips out, batch by batch.
 
-The generator is any callable `(N, H, W, bands) -> (N, H, W, channels)` whose output for one patch
-depends on that patch alone; nothing here depends on the batch size.
+The generator is any callable `(N, H, W, bands) -> (N, H, W, channels)` that returns a new array at each call, and
+whose output for one patch depends on that patch alone; nothing here depends on the batch size.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sartranslate.errors import OptionError
+from sartranslate.limits import whole
 
 
 class Window(NamedTuple):
@@ -70,7 +71,7 @@ def offsets(length: int, size: int, overlap: int) -> list[int]:
 
 def check_multiple(window: int, multiple: int) -> None:
     """Raise `OptionError` for a window whose side a model can not take."""
-    if window % multiple:
+    if whole(window, "window") % multiple:
         raise OptionError(f"window {window}: the model needs a multiple of {multiple}")
 
 
@@ -92,11 +93,11 @@ class WindowGrid:
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
             raise OptionError(f"a scene of {self.height} x {self.width} pixels has no windows")
-        if self.size < 1:
+        if whole(self.size, "window") < 1:
             raise OptionError(f"window {self.size}: expected at least 1 pixel")
         if self.size > LARGEST:
             raise OptionError(f"window {self.size}: expected at most {LARGEST} pixels")
-        if not 0 <= self.overlap < self.size:
+        if not 0 <= whole(self.overlap, "overlap") < self.size:
             raise OptionError(
                 f"overlap {self.overlap}: expected 0 to {self.size - 1}, less than the window ({self.size})"
             )
