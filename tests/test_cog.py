@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,22 @@ def test_where_one_of_two_can_not_be_finished_neither_appears(tmp_path: Path) ->
         assert list(tmp_path.iterdir()) == [first]
     write_both({first: profile, second: profile})
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_of_two_that_are_finished_none_has_its_name_until_both_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first.tif", tmp_path / "second.tif"
+    profile = CogProfile(HEIGHT, WIDTH, UTM, TRANSFORM)
+
+    def full(path: Path) -> None:
+        if path.name == second.name:
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr("sartranslate.storage.working_folder.onto_disk", full)
+    with (
+        pytest.raises(OutputError, match=r"second\.tif: can not be replaced: Disk quota exceeded"),
+        cog_writer({first: profile, second: profile}) as writer,
+    ):
+        writer.write(0, [RGB, RGB], MASK)
+    assert list(tmp_path.iterdir()) == []

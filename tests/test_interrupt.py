@@ -77,7 +77,8 @@ def test_a_process_that_ends_at_once_leaves_no_unfinished_file_and_no_run_withou
 
         folder = RunFolder(Path({str(tmp_path)!r}) / "run")
         whole = folder.path.parent / "whole"
-        with Interrupt(), folder.begun(), replaced_when_whole(whole) as one, replaced_when_whole(folder.model) as other:
+        parts = replaced_when_whole(whole), replaced_when_whole(folder.path / "model.safetensors")
+        with Interrupt(), folder.begun(overwrite=True), parts[0] as one, parts[1] as other:
             folder.recipe.write_text("recipe")
             for unfinished in (one, other):
                 unfinished.write_text("half")

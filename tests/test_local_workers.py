@@ -6,6 +6,7 @@ import itertools
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,7 +16,9 @@ import numpy as np
 import psutil
 import pytest
 from click.testing import Result
+from distributed.security import Security
 
+from sartranslate.workers import local_workers as starting
 from sartranslate.workers.local_workers import local_workers
 from tests.conftest import WriteScene, user_environment
 
@@ -83,6 +86,37 @@ def test_schedulers_of_two_commands_at_once_take_a_free_port_each_and_serve_noth
         for port, path in itertools.product(ports, ("info/main/workers.html", "json/counts.json", "metrics")):
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}")
+
+
+def test_a_worker_listens_on_the_loopback_interface_alone_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with local_workers(1, lambda: None) as client:
+        processes = [psutil.Process(), *psutil.Process().children()]
+        listening = [socket.laddr for process in processes for socket in process.net_connections() if not socket.raddr]
+        assert len(listening) >= 3
+        assert {address.ip for address in listening} == {"127.0.0.1"}
+        (port,) = client.run(lambda dask_worker: dask_worker.http_server.port).values()
+        for path in ("health", "metrics"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}")
+        assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_module_in_the_current_folder_is_not_run_by_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "click.py").write_text("raise RuntimeError('a module of strangers')")
+    monkeypatch.chdir(tmp_path)
+    with local_workers(1, lambda: None) as client:
+        assert len(client.nthreads()) == 1
+
+
+def test_a_worker_whose_scheduler_is_gone_before_it_comes_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "STARTED_WITHIN", 2)
+    command = starting._command("tls://127.0.0.1:9", Security.temporary(), tmp_path)
+    with starting._start(command, tmp_path, 0, 1) as process:
+        assert process.wait(ENDED_WITHIN) != 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
+from distributed.protocol.pickle import dumps as error_pickle_dumps
+from distributed.protocol.pickle import loads as error_pickle_loads
 
 from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import BackendError, ClusterError, SceneError
@@ -19,6 +23,7 @@ from sartranslate.infer.planning import InferenceOptions, Plan, plan
 from sartranslate.runtimes.translator import Choice
 from sartranslate.streaming import threads
 from sartranslate.streaming.sliding import Tally
+from sartranslate.streaming.windows import Window
 from sartranslate.workers import cluster, pool, worker
 from sartranslate.workers.census import Patience
 from sartranslate.workers.cluster import worker_pool
@@ -155,6 +160,73 @@ def test_stopping_cancels_what_waits(planned: Plan, tiny_model: Path, address: s
     with pytest.raises(SystemExit):
         translated(planned, tiny_model, address, stop)
     assert not planned.out.exists()
+
+
+def test_a_scene_that_is_given_up_leaves_no_task_to_the_cluster(planned: Plan, tiny_model: Path, address: str) -> None:
+    with worker_pool(tiny_model, CHOICE, scheduler=address, patience=PATIENCE) as workers:
+        batches = workers.generate(planned)
+        next(batches)
+        assert left(workers._client)
+        batches.close()
+        until = time.monotonic() + 30
+        while left(workers._client) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert left(workers._client) == 0
+
+
+def left(client: Client) -> int:
+    """Tasks that the scheduler knows."""
+    return int(client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)))
+
+
+def test_only_tasks_that_a_worker_holds_are_late(tiny_model: Path) -> None:
+    """Others wait for their turn, such as those of a second scene."""
+    submitted: list[Any] = []
+    holders = {"a": frozenset({"held"})}
+    census: Any = SimpleNamespace(
+        patience=PATIENCE, workers=frozenset("ab"), holders=lambda keys: holders, check=lambda: None
+    )
+    client: Any = SimpleNamespace(submit=lambda *task, **how: submitted.append(how["workers"]))
+    here: Any = None
+    workers = pool.Pool(client, "name", CHOICE, here, census)
+    held, waiting = (pool.Task((Window(0, 0, 8, 8),), b"", 0, [SimpleNamespace(key=key)]) for key in ("held", "later"))
+    workers._give_again([held, waiting])
+    assert submitted == [["b"]]
+    assert workers.repeated == 1
+    assert waiting.given > 0
+    workers.close()
+
+
+def test_a_model_that_no_worker_can_load_is_told_in_one_line(
+    planned: Plan, tiny_model: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: worker.ModelPlugin, choice: Choice) -> Any:
+        raise ImportError("libcuda.so.1: no such file")
+
+    monkeypatch.setattr(worker.ModelPlugin, "decided", broken)
+    with pytest.raises(
+        ClusterError, match=r"^no worker can load the model: ImportError: libcuda\.so\.1: no such file$"
+    ):
+        translated(planned, tiny_model, address)
+
+
+def test_what_a_worker_raises_of_gdal_can_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unsendable(Exception):
+        def __init__(self, number: int, text: str) -> None:
+            super().__init__(text)
+
+    def failing(packed: bytes) -> Any:
+        try:
+            raise Unsendable(4, "no such file")
+        except Unsendable as error:
+            raise SceneError("can not be read") from error
+
+    plugin = SimpleNamespace(batches=failing, named=lambda error: type(error)(f"worker a: {error}"))
+    monkeypatch.setattr(worker, "_plugin", lambda name: plugin)
+    with pytest.raises(SceneError) as raised:
+        worker.generate("name", b"")
+    sent = error_pickle_loads(error_pickle_dumps(raised.value))
+    assert (type(sent), str(sent)) == (SceneError, "worker a: can not be read")
 
 
 def test_what_is_no_scheduler_is_told_in_time(tiny_model: Path) -> None:

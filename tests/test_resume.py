@@ -370,3 +370,12 @@ def test_a_disk_that_gets_full_costs_nothing_that_was_written(
     summary = run(scene, tmp_path / "out.tif")
     assert rows - 16 <= summary.resumed_rows <= rows
     assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+def test_the_lock_is_the_last_that_goes(tmp_path: Path) -> None:
+    """Without it, another process could be inside before this one has left."""
+    with working_folder(tmp_path / "out.tif") as folder:
+        (folder.path / JOURNAL).write_text("{}")
+        folder.leave()
+        assert list(folder.path.iterdir()) == [folder.lock]
+    assert list(tmp_path.iterdir()) == []

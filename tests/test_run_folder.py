@@ -88,7 +88,7 @@ def test_a_folder_that_is_absent_or_of_others_is_free(folder: RunFolder) -> None
 
 def test_the_folder_is_there_inside_with_all_above_it(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "runs" / "today" / "first")
-    with folder.begun():
+    with folder.begun(overwrite=True):
         assert contents(tmp_path) == {}
         folder.model.write_text("model")
         folder.make_sheets()
@@ -103,7 +103,7 @@ def test_the_folder_is_there_inside_with_all_above_it(tmp_path: Path) -> None:
 
 def test_what_fails_before_its_first_checkpoint_leaves_nothing(folder: RunFolder) -> None:
     def fail() -> None:
-        with folder.begun():
+        with folder.begun(overwrite=True):
             folder.recipe.write_text("recipe")
             folder.make_sheets()
             raise ZeroDivisionError
@@ -115,7 +115,7 @@ def test_what_fails_before_its_first_checkpoint_leaves_nothing(folder: RunFolder
 
 def test_nothing_of_an_earlier_run_is_left(folder: RunFolder) -> None:
     leave_run(folder)
-    with folder.begun():
+    with folder.begun(overwrite=True):
         assert contents(folder.path) == {}
 
 
@@ -123,7 +123,7 @@ def test_files_of_others_stay_and_so_they_do_in_the_subfolders(folder: RunFolder
     leave_run(folder)
     for place in FOREIGN:
         leave(folder.path / place, "foreign")
-    with folder.begun():
+    with folder.begun(overwrite=True):
         assert contents(folder.path) == dict.fromkeys(FOREIGN, "foreign")
     assert contents(folder.path) == dict.fromkeys(FOREIGN, "foreign")
 
@@ -149,21 +149,21 @@ def test_a_folder_for_sheets_that_can_not_be_made_is_an_error(folder: RunFolder)
 def test_folders_that_stay_empty_go_again(folder: RunFolder, earlier: bool) -> None:
     if earlier:
         leave_run(folder)
-    with folder.begun():
+    with folder.begun(overwrite=True):
         folder.make_sheets()
         folder.board.mkdir(exist_ok=True)
     assert not folder.path.exists()
 
 
 def test_a_failure_before_the_first_file_leaves_no_folder(folder: RunFolder) -> None:
-    with pytest.raises(ZeroDivisionError), folder.begun():
+    with pytest.raises(ZeroDivisionError), folder.begun(overwrite=True):
         raise ZeroDivisionError
     assert not folder.path.exists()
 
 
 def test_a_failure_after_the_first_file_leaves_that_and_no_empty_folder(folder: RunFolder) -> None:
     def fail_late() -> None:
-        with folder.begun():
+        with folder.begun(overwrite=True):
             folder.make_sheets()
             folder.board.mkdir()
             folder.checkpoint.write_text("checkpoint")
@@ -177,7 +177,7 @@ def test_a_failure_after_the_first_file_leaves_that_and_no_empty_folder(folder: 
 def test_a_failure_leaves_the_files_of_others(folder: RunFolder) -> None:
     folder.path.mkdir()
     (folder.path / "notes.txt").write_text("foreign")
-    with pytest.raises(ZeroDivisionError), folder.begun():
+    with pytest.raises(ZeroDivisionError), folder.begun(overwrite=True):
         raise ZeroDivisionError
     assert contents(folder.path) == {"notes.txt": "foreign"}
 
@@ -186,7 +186,7 @@ def test_a_failure_leaves_the_files_of_others(folder: RunFolder) -> None:
 def test_a_folder_that_can_not_be_made_is_an_error(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("foreign")
     folder = RunFolder(tmp_path / "file" / below)
-    with pytest.raises(OutputError, match=f"^{folder.path}: can not make the folder: "), folder.begun():
+    with pytest.raises(OutputError, match=f"^{folder.path}: can not make the folder: "), folder.begun(overwrite=True):
         pytest.fail("entered")
     assert contents(tmp_path) == {"file": "foreign"}
 
@@ -194,12 +194,20 @@ def test_a_folder_that_can_not_be_made_is_an_error(tmp_path: Path, below: str) -
 def test_two_runs_never_share_a_folder(folder: RunFolder) -> None:
     leave_run(folder)
     with folder.held():
-        for second in (folder.begun(), RunFolder(folder.path).held()):
+        for second in (folder.begun(overwrite=True), RunFolder(folder.path).held()):
             with pytest.raises(OutputError, match=r"run: is being written by another process"), second:
                 pass
         assert {place for place in contents(folder.path) if place in PLACES} == set(PLACES)
-    with folder.begun():
+    with folder.begun(overwrite=True):
         pass
+
+
+def test_a_run_that_has_come_meanwhile_is_not_replaced_unasked(folder: RunFolder) -> None:
+    folder.check(overwrite=False)
+    leave_run(folder)
+    with pytest.raises(OutputError, match=r"exists already; --overwrite replaces it"), folder.begun(overwrite=False):
+        pytest.fail("entered")
+    assert {place for place in contents(folder.path) if place in PLACES} == set(PLACES)
 
 
 def test_what_a_killed_run_was_writing_goes_when_another_one_begins(folder: RunFolder) -> None:

@@ -192,8 +192,8 @@ def test_calibration_is_silent_and_silences_no_other_thread(
     monkeypatch.setattr(quantisation._Patches, "get_next", patch)
     description, tensors = bundle.read(tiny_model)
     model = onnx_graph.onnx_model(fold(description.generator, tensors), ValueRanges())
-    channels = description.generator.source_bands
-    patches = np.random.default_rng(1).uniform(-1, 1, (5, 64, 64, channels)).astype(np.float32)
+    side, channels = description.generator.size_multiple, description.generator.source_bands
+    patches = np.random.default_rng(1).uniform(-1, 1, (5, side, side, channels)).astype(np.float32)
     quantisation.quantised(model, patches)
     assert set(capsys.readouterr().out.splitlines()) == {"told"}
     assert {record.message for record in caplog.records} == {"logged"}

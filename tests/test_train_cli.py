@@ -29,6 +29,7 @@ from sartranslate.rasters.process_wide import quiet
 from sartranslate.recipes.presets import PRESETS, preset
 from sartranslate.recipes.recipe import flattened
 from sartranslate.recipes.recipe_file import find_recipe
+from sartranslate.train import training
 from sartranslate.train.checkpoint import load_checkpoint, load_position, save_checkpoint
 from sartranslate.train.history import read_history
 from tests.conftest import save_scene, user_environment
@@ -528,6 +529,28 @@ def test_a_stopped_run_is_resumed_to_its_end(stopped: tuple[Path, Result], tmp_p
     assert (result.exit_code, result.stderr) == (0, "")
     assert f"{run}: 3 pairs, {3 * EPOCHS} updates" in result.stdout
     assert [row["updates"] for row in read_history(run / "history.csv")] == [3 * n for n in range(1, EPOCHS + 1)]
+
+
+@pytest.mark.long
+def test_a_run_that_another_process_has_gone_on_with_meanwhile_is_left_to_it(
+    stopped: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(stopped[0], run)
+
+    def load_data_as_others_train(*arguments: Any) -> Any:
+        loaded = load_data(*arguments)
+        arrays, position = load_checkpoint(run / "checkpoint.safetensors")
+        position["course"]["updates"] += 1
+        save_checkpoint(run / "checkpoint.safetensors", arrays, position)
+        return loaded
+
+    load_data = training.load_data
+    monkeypatch.setattr(training, "load_data", load_data_as_others_train)
+    result = train("--resume", run)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "another process has trained on meanwhile; try again" in result.stderr
+    assert load_position(run / "checkpoint.safetensors")["course"]["updates"] == 2
 
 
 @pytest.mark.long

@@ -85,6 +85,8 @@ def cog_writer(
                 _finish(path, folder, profiles[path])
             _check_places_are_free(profiles, overwrite)
         for folder in folders.values():
+            folder.settle()
+        for folder in folders.values():
             folder.publish()
     for path in profiles:
         for file in side_files(path):

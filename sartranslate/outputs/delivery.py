@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from sartranslate.rasters.local_only import check_file
 from sartranslate.rasters.raster import first_line, opened_raster
 from sartranslate.rasters.remote import FORGETFUL, gdal_path, is_remote, mended
 from sartranslate.storage.digest import digest
+from sartranslate.storage.lock import locked
 
 OBJECT = re.compile(r"/vsis3/[^/]+/.*[^/]")
 ABSENT = (  # as GDAL says it of an object, not of a bucket; the last one when it is asked again
@@ -54,15 +55,11 @@ def delivered(out: str | os.PathLike[str], *, overwrite: bool = False) -> Iterat
     if not OBJECT.fullmatch(gdal_path(name)):
         raise OutputError(f"{name}: expected a file of this machine, or s3://bucket/name")
     _check_free(name, overwrite)
-    place = _place(name)
-    try:
+    with _place(name) as place:
         yield Delivery(place, name)
         _check_free(name, overwrite, kept=place)
         _send(place, name)
         place.unlink()
-    finally:
-        with suppress(OSError):  # something is kept there
-            place.parent.rmdir()
 
 
 def check_beside(out: str | os.PathLike[str], uncertainty: str | os.PathLike[str] | None, *, stac: bool) -> None:
@@ -89,15 +86,26 @@ def _check_free(name: str, overwrite: bool, kept: Path | None = None) -> None:
         raise OutputError(f"{name}: exists already; --overwrite replaces it{where}")
 
 
-def _place(name: str) -> Path:
-    """The same for the same name, so that an interrupted run is gone on with."""
-    place = user_cache_path("sartranslate") / "outputs" / digest(text=name) / os.path.basename(name)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{name}: can not be prepared in {place.parent}: {error.strerror}") from error
-    return place
+@contextmanager
+def _place(name: str) -> Iterator[Path]:
+    """The same for the same name, so that an interrupted run is gone on with, and used by one process at a time."""
+    folder = user_cache_path("sartranslate") / "outputs" / digest(text=name)
+    place = folder / os.path.basename(name)
+    with ExitStack() as entered:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            entered.enter_context(locked(folder.with_suffix(".lock"), name))
+            folder.mkdir(exist_ok=True)
+            place.unlink(missing_ok=True)
+        except OutputError:
+            raise
+        except OSError as error:
+            raise OutputError(f"{name}: can not be prepared in {folder}: {error.strerror}") from error
+        try:
+            yield place
+        finally:
+            with suppress(OSError):  # something is kept there
+                folder.rmdir()
 
 
 def _send(place: Path, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +15,7 @@ from sartranslate.storage.atomic import tidied
 
 
 @contextmanager
-def locked(lock: Path, out: Path) -> Iterator[None]:
+def locked(lock: Path, out: str | os.PathLike[str]) -> Iterator[None]:
     """No other process is inside for the same `lock`, a file that is gone afterwards; a killed one is not inside.
 
     Raises `OutputError`, naming `out`, where one is, and `OSError` where no file can be made.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sartranslate.errors import OutputError
@@ -48,20 +48,38 @@ class WorkingFolder:
             path.unlink(missing_ok=True)
         shutil.rmtree(self.strips, ignore_errors=True)
 
+    def settle(self) -> None:
+        """Wait until the finished output is on the disk, so that nothing but a name is left to give. As `publish`."""
+        with self._named():
+            onto_disk(self.finished)
+
     def publish(self) -> None:
         """Give the finished output its name. Raises `OutputError`."""
-        try:
-            onto_disk(self.finished)
+        with self._named():
             self.ended.touch()
             self.finished.replace(self.out)
-        except OSError as error:
-            raise OutputError(f"{self.out}: can not be replaced: {error.strerror}") from error
         self.kept = False
 
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"{self.out}: can not be replaced: {error.strerror}") from error
+
     def leave(self) -> None:
-        """Remove the folder unless it is kept; may be called twice."""
-        if not self.kept:
-            shutil.rmtree(self.path, ignore_errors=True)
+        """Remove what is in the folder, but for the lock that it still has, unless it is kept; may be called twice."""
+        if self.kept:
+            return
+        shutil.rmtree(self.strips, ignore_errors=True)
+        with suppress(OSError):
+            for path in set(self.path.iterdir()) - {self.lock}:
+                path.unlink()
+
+    def vanish(self) -> None:
+        """Remove the folder where nothing is left in it, nor another process has begun there."""
+        with suppress(OSError):
+            self.path.rmdir()
 
 
 @contextmanager
@@ -76,6 +94,7 @@ def working_folder(out: Path) -> Iterator[WorkingFolder]:
     with ExitStack() as entered:
         try:
             folder.path.mkdir(exist_ok=True)
+            entered.enter_context(tidied(folder.vanish))
             entered.enter_context(locked(folder.lock, out))
         except OutputError:
             raise

@@ -81,18 +81,20 @@ class RunFolder:
             raise OutputError(f"{self.sheets}: can not make the folder: {error.strerror}") from error
 
     @contextmanager
-    def begun(self) -> Iterator[None]:
+    def begun(self, *, overwrite: bool) -> Iterator[None]:
         """The folder exists inside, without what an earlier run left; what leaves no checkpoint goes again.
 
-        Raises `OutputError` where the folder can not be made, or is in use.
+        Raises `OutputError` where the folder can not be made, is in use, or has been used since `check`.
         """
         with self._errors():
             self.path.mkdir(parents=True, exist_ok=True)
-        with self.held(), tidied(self._tidy):
-            with self._errors():
-                for file in self._files():
-                    file.unlink()
-            yield
+        with self.held():
+            self.check(overwrite=overwrite)
+            with tidied(self._tidy):
+                with self._errors():
+                    for file in self._files():
+                        file.unlink()
+                yield
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from sartranslate.recipes.presets import preset
 from sartranslate.recipes.recipe import Recipe, contradictions, flattened, from_dict
 from sartranslate.runtimes.runtime import versions
 from sartranslate.storage.digest import checksum, differences, text_digest
-from sartranslate.train.checkpoint import load_checkpoint
+from sartranslate.train.checkpoint import load_checkpoint, load_position
 from sartranslate.train.course import Course
 from sartranslate.train.pix2pix import Pix2Pix
 from sartranslate.train.record import Bystander, Record
@@ -86,7 +86,7 @@ def train(
     trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
     if given:
         _start(trainer, given)
-    with folder.begun() if _writes(cluster) else nullcontext():
+    with folder.begun(overwrite=options.overwrite) if _writes(cluster) else nullcontext():
         return _session(folder, trainer, data, settings, hooks).run(Course(), options.checkpoints)
 
 
@@ -121,6 +121,8 @@ def resume(
     trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
     trainer.load_state(arrays)
     with folder.held() if _writes(cluster) else nullcontext():
+        if load_position(folder.checkpoint) != position:
+            raise TrainingError(f"{folder.checkpoint}: another process has trained on meanwhile; try again")
         return _session(folder, trainer, data, settings, hooks).run(course, options.checkpoints)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from distributed import Client
 from distributed import TimeoutError as DaskTimeoutError
 
+from sartranslate.counts import counted
 from sartranslate.errors import ClusterError
 
 TIMEOUTS = (TimeoutError, DaskTimeoutError)  # which are one from Python 3.11 on
@@ -64,7 +65,7 @@ class Census:
         if now - self._answered > patience:
             raise ClusterError(f"scheduler {self.scheduler}: has not answered for {patience:.0f} s")
         if now - self._populated > patience:
-            lost = f"all {len(self.lost)} workers are lost" if self.lost else "has no workers"
+            lost = f"{counted(len(self.lost), 'worker')} lost" if self.lost else "has no workers"
             raise ClusterError(f"scheduler {self.scheduler}: {lost}, and none has come within {patience:.0f} s")
 
     def disconnected(self) -> ClusterError:
@@ -75,12 +76,13 @@ class Census:
         """Until it is asked again."""
         self._stopped.wait(INTERVAL)
 
-    def holders(self, keys: Collection[str]) -> frozenset[str]:
-        """The workers that have been given any of these tasks."""
+    def holders(self, keys: Collection[str]) -> dict[str, frozenset[str]]:
+        """Which of these tasks are with a worker, by its address; those with none still wait for their turn."""
         with suppress(*UNANSWERED):
             given = self._client.sync(self._client.scheduler.processing, workers=None, callback_timeout=ASKED_WITHIN)
-            return frozenset(worker for worker, held in given.items() if not set(keys).isdisjoint(held))
-        return frozenset()
+            held = {worker: frozenset(keys).intersection(tasks) for worker, tasks in given.items()}
+            return {worker: tasks for worker, tasks in held.items() if tasks}
+        return {}
 
     def _watch(self) -> None:
         while not self._stopped.wait(INTERVAL):

@@ -22,17 +22,18 @@ from distributed.versions import VersionMismatchWarning
 
 from sartranslate import __version__
 from sartranslate.counts import counted
-from sartranslate.errors import ClusterError
+from sartranslate.errors import ClusterError, SartranslateError
 from sartranslate.rasters.raster import first_line
 from sartranslate.runtimes.translator import Choice
 from sartranslate.workers.census import TIMEOUTS, Census, Patience
 from sartranslate.workers.local_workers import local_workers
-from sartranslate.workers.pool import TICK, Pool
+from sartranslate.workers.pool import CANCELLED, TICK, Pool
 from sartranslate.workers.worker import ModelPlugin, Refusal, decide
 
 REACHED_WITHIN = 2.0  # seconds; a worker that is not, hands its results out through the scheduler
 CLOSED_WITHIN = 5.0  # seconds
-CHATTER = ("distributed", "tornado", "asyncio")  # loggers that tell at length what a line tells here
+# Loggers that tell at length what a line tells here; some have levels of their own.
+CHATTER = ("distributed", "distributed.client", "distributed.gc", "tornado", "asyncio")
 
 Answer = TypeVar("Answer")
 
@@ -69,7 +70,7 @@ def worker_pool(
                 pool.close()
                 _tell_losses(census, pool, tell)
         finally:
-            with suppress(OSError, *TIMEOUTS, ClusterError):
+            with suppress(Exception):  # workers may have failed with it
                 _within(CLOSED_WITHIN, lambda: client.unregister_worker_plugin(plugin.name))
 
 
@@ -150,8 +151,19 @@ def _check_installed(client: Client) -> None:
 
 
 def _decided(client: Client, name: str, choice: Choice, census: Census, idle: Callable[[], None]) -> Pool:
+    def wait() -> None:
+        idle()
+        census.check()
+
     future = client.submit(decide, name, choice, pure=False)
-    outcome = _within(census.patience.first, future.result, idle, "load the model")
+    try:
+        outcome = _within(census.patience.first, future.result, wait, "load the model")
+    except SartranslateError:
+        raise
+    except CANCELLED as error:
+        raise census.disconnected() from error
+    except Exception as error:  # of any kind, for Dask raises what a worker has raised
+        raise ClusterError(f"no worker can load the model: {type(error).__name__}: {first_line(error)}") from error
     if isinstance(outcome, Refusal):
         raise ClusterError(outcome.text)
     return Pool(client, name, outcome[0], outcome[1], census)

@@ -7,12 +7,14 @@ that no one else has: whoever could reach a scheduler could run programs as its 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,10 @@ from sartranslate.streaming import threads
 
 STARTED_WITHIN = 120.0  # seconds
 TICK = 0.1  # seconds
+ANY_PORT = "127.0.0.1:0"
+NO_ROUTES = "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES"
+# Modules in the current folder, which may be of strangers, are none of its own.
+WORKER = "import sys; sys.path[:] = filter(None, sys.path); from distributed.cli.dask_worker import main; main()"
 LOG_BYTES = 4096  # of the end of a log, which tells why a worker has ended
 
 
@@ -36,28 +42,26 @@ def local_workers(count: int, idle: Callable[[], None]) -> Iterator[Client]:
     Raises `ClusterError` where one does not start. In the end all are killed.
     """
     security = Security.temporary()
-    with (
-        tempfile.TemporaryDirectory(prefix="sartranslate-workers-", ignore_cleanup_errors=True) as folder,
-        _scheduler(security) as cluster,
-    ):
-        command = _command(cluster.scheduler_address, security, Path(folder))
+    folder = Path(tempfile.mkdtemp(prefix="sartranslate-workers-"))
+    with tidied(partial(shutil.rmtree, folder, ignore_errors=True)), _scheduler(security, folder) as cluster:
+        command = _command(cluster.scheduler_address, security, folder)
         started: list[subprocess.Popen[bytes]] = []
         with tidied(lambda: _kill(started)):
             for number in range(count):
-                started.append(_start(command, Path(folder), number, threads.share(count)))
+                started.append(_start(command, folder, number, threads.share(count)))
             with Client(cluster, direct_to_workers=True, set_as_default=False) as client:
-                _await(client, started, Path(folder), idle)
+                _await(client, started, folder, idle)
                 yield client
 
 
-def _scheduler(security: Security) -> LocalCluster:
+def _scheduler(security: Security, folder: Path) -> LocalCluster:
     """Without workers. Its HTTP server, which asks for no key, has nothing to tell and takes any port that is free."""
-    with dask.config.set({"distributed.scheduler.http.routes": []}):
+    with dask.config.set({"distributed.scheduler.http.routes": [], "temporary-directory": str(folder)}):
         return LocalCluster(
             n_workers=0,
             host="127.0.0.1",
             security=security,
-            dashboard_address="127.0.0.1:0",
+            dashboard_address=ANY_PORT,
             scheduler_kwargs={"dashboard": False},
         )
 
@@ -70,9 +74,10 @@ def _command(address: str, security: Any, folder: Path) -> list[str]:
         (folder / name).write_text(text, encoding="ascii")
         options += [f"--tls-{name}", str(folder / name)]
     return [
-        *(sys.executable, "-m", "distributed.cli.dask_worker", address, *options),
-        *("--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0", "--host", "127.0.0.1"),
-        *("--local-directory", str(folder)),
+        *(sys.executable, "-c", WORKER, address, *options),
+        *("--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--host", "127.0.0.1"),
+        *("--no-dashboard", "--dashboard-address", ANY_PORT),  # of its HTTP server, which there is all the same
+        *("--death-timeout", f"{STARTED_WITHIN:.0f}", "--local-directory", str(folder)),
     ]
 
 
@@ -81,7 +86,7 @@ def _start(command: Sequence[str], folder: Path, number: int, cores: int) -> sub
     with (folder / f"{number}.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603
             [*command, "--name", f"local-{number}"],
-            env={**os.environ, **threads.environment(cores)},
+            env={**os.environ, **threads.environment(cores), "TMPDIR": str(folder), NO_ROUTES: "[]"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

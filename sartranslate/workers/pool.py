@@ -188,16 +188,19 @@ class Pool:
         return time.monotonic() > task.given + limit * 2.0 ** (task.attempts - 1)
 
     def _give_again(self, late: Sequence[Task]) -> None:
-        """To workers that hold none of the late ones."""
+        """To workers that hold none of the late ones; what no worker holds is not late, but waits for its turn."""
         if not late:
             return
         holders = self._census.holders({future.key for task in late for future in task.futures})
-        others = sorted(self._census.workers - holders)
+        others = sorted(self._census.workers - set(holders))
+        held = frozenset().union(*holders.values())
         for task in late:
-            if task.attempts == ATTEMPTS:
+            if task.futures and held.isdisjoint(future.key for future in task.futures):
+                task.given = time.monotonic()
+            elif task.attempts == ATTEMPTS:
                 where = ", ".join(sorted(holders)) or "no worker"
                 raise ClusterError(f"{where}: a task was not back in time, nor after {ATTEMPTS - 1} more tries")
-            if others or not task.futures:
+            elif others or not task.futures:
                 self.repeated += len(task.windows)
                 self._submit(task, others or None)
             else:

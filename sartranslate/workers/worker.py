@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import shutil
 import tempfile
 import threading
 from contextlib import closing
@@ -79,18 +78,19 @@ class ModelPlugin(WorkerPlugin):
         self._address = str(worker.address)
         self._one_at_a_time = threading.RLock()  # all threads of a worker are the generator's
         self._translators: dict[Choice, Translator] = {}
-        self._folder = Path(tempfile.mkdtemp(prefix="sartranslate-"))
 
     def teardown(self, worker: Any) -> None:
         self._translators.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def decided(self, choice: Choice) -> tuple[Choice, Identity]:
         """A choice without "auto", as it is best on this worker."""
         with self._one_at_a_time:
             self._check_versions()
-            identity = self._translator(choice).identity
-            return _resolved(choice, identity), identity
+            translator = self._translator(choice)
+            identity = translator.identity
+            resolved = _resolved(choice, identity)
+            self._translators = {resolved: translator}  # which tasks will ask for
+            return resolved, identity
 
     def batches(self, packed: bytes) -> list[Batch]:
         """Of a pickled order."""
@@ -111,13 +111,21 @@ class ModelPlugin(WorkerPlugin):
         if choice not in self._translators:
             if choice.backend:
                 backend.select(choice.backend)
-            path = self._folder / self._file
-            path.write_bytes(self._content)
-            if sha256(path.read_bytes()).hexdigest() != self._digest:
-                raise ClusterError(f"{self._file}: is not the model that was sent")
-            self._translators[choice] = load_translator(path, choice.precision, choice.samples, runtime=choice.runtime)
-            path.unlink()
+            self._translators[choice] = self._loaded(choice)
         return self._translators[choice]
+
+    def _loaded(self, choice: Choice) -> Translator:
+        try:
+            with tempfile.TemporaryDirectory(prefix="sartranslate-") as folder:
+                path = Path(folder) / self._file
+                path.write_bytes(self._content)
+                if sha256(path.read_bytes()).hexdigest() != self._digest:
+                    raise ClusterError(f"{self._file}: is not the model that was sent")
+                return load_translator(path, choice.precision, choice.samples, runtime=choice.runtime)
+        except SartranslateError:
+            raise
+        except OSError as error:
+            raise ClusterError(f"{self._file}: can not be stored there: {error.strerror}") from error
 
     def _check_versions(self) -> None:
         here = versions()
@@ -154,7 +162,8 @@ def generate(name: str, packed: bytes) -> list[Batch] | Refusal:
     except (ClusterError, BackendError, OptionError, _NotSeenError) as error:
         return Refusal(str(plugin.named(error)), isinstance(error, SceneError))
     except SartranslateError as error:
-        raise plugin.named(error) from error
+        failure = plugin.named(error)
+    raise failure  # out there, without what it comes of: errors of GDAL can not be sent
 
 
 def _plugin(name: str) -> ModelPlugin:
