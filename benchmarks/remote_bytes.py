@@ -28,7 +28,7 @@ from sartranslate.infer.planning import InferenceOptions, plan_pixels  # noqa: E
 from sartranslate.rasters.process_wide import quiet  # noqa: E402
 from sartranslate.scenes.area_file import bbox_area  # noqa: E402
 from sartranslate.scenes.reader import block_cache  # noqa: E402
-from sartranslate.scenes.sampling import _spread_windows  # noqa: E402
+from sartranslate.scenes.sampling import spread_windows  # noqa: E402
 from sartranslate.scenes.scene import open_scene  # noqa: E402
 from sartranslate.streaming.windows import Window  # noqa: E402
 from tests.faulty_server import Served, served  # noqa: E402
@@ -104,7 +104,7 @@ def read(server: Served, share: float) -> list[Window]:
     with block_cache(scene, options.window):
         for _ in _patches(plan):
             pass
-    return [*_spread_windows(scene), *plan.windows]
+    return [*spread_windows(scene.height, scene.width), *plan.windows]
 
 
 def stored(file: Path, windows: Iterable[Window]) -> int:

@@ -213,6 +213,16 @@ def optical(image: str) -> Decorator:
     return with_optical
 
 
+def _value_or_none(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """NaN, which no pixel equals, for "none"."""
+    if value is None:
+        return None
+    try:
+        return float("nan" if value == "none" else value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r}: expected a number, or none") from error
+
+
 def _optical_options(image: str) -> list[Decorator]:
     return [
         click.option(
@@ -230,6 +240,13 @@ def _optical_options(image: str) -> list[Decorator]:
             is_flag=True,
             help=f"Take the haze out of {image}, which is not corrected for the atmosphere: the darkest of each colour "
             "becomes 0, in place of LOW.",
+        ),
+        click.option(
+            "--optical-nodata",
+            metavar="VALUE|none",
+            callback=_value_or_none,
+            help=f"Value of {image} that means no data where all three bands have it; none: black blocks are no fill."
+            "  [default: as declared, else black where blocks are so]",
         ),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import Counter
@@ -24,6 +25,7 @@ from sartranslate.scenes.scene_list import Entry
 from sartranslate.streaming.sliding import Tally
 from sartranslate.workers.computing import Computing, Tell
 
+logger = logging.getLogger(__name__)
 State = Literal["done", "skipped", "failed"]
 SUFFIX = ".tif"
 
@@ -187,6 +189,8 @@ def _looked_at(collection: Collection, entry: Entry) -> Outcome | None:
             raise OutputError(f"{out}: exists already, without its STAC item; --overwrite replaces it")
     except (SartranslateError, OSError) as error:
         return Outcome(scene, str(out), "failed", str(error))
+    except Exception as error:
+        return _unforeseen(scene, str(out), error)
     return Outcome(scene, str(out), "skipped")
 
 
@@ -226,4 +230,12 @@ def _outcome(
         raise
     except (SartranslateError, OSError, MemoryError) as error:
         return Outcome(scene, out, "failed", str(error) or "out of memory")
+    except Exception as error:
+        return _unforeseen(scene, out, error)
     return Outcome(scene, out, "done", summary=summary)
+
+
+def _unforeseen(scene: str, out: str, error: Exception) -> Outcome:
+    """An error of any kind: one scene must not take the others with it."""
+    logger.error(scene, exc_info=error)
+    return Outcome(scene, out, "failed", f"{type(error).__name__}: {error}")

@@ -145,6 +145,7 @@ def test_a_format_that_computes_otherwise_is_refused_and_leaves_nothing(
         (("--source-range", 0, -25), "range 0 to -25: expected low < high"),
         (("--format", "deepness", "--target-range", 0, 255), "has its own: 0 to 1"),
         (("--format", "deepness", "--resolution", 0), "expected more than 0 metres"),
+        (("--format", "deepness", "--resolution", "nan"), "expected more than 0 metres"),
         (("--format", "tflite", "--resolution", 20), "resolution for tflite, expected it for deepness alone"),
     ],
 )
@@ -153,6 +154,28 @@ def test_options_that_do_not_fit_are_wrong_usage(
 ) -> None:
     done = run(model, tmp_path / "out", *arguments)
     assert (done.exit_code, message in done.output, done.output.count("\n")) == (2, True, 1), done.output
+
+
+@pytest.mark.parametrize(("name", "form"), [("g.tflite", "onnx"), ("g.onnx", "tflite"), ("g.ONNX", "savedmodel")])
+def test_a_name_of_another_format_is_refused(model: Path, tmp_path: Path, name: str, form: str) -> None:
+    done = run(model, tmp_path / name, "--format", form)
+    assert (done.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert f"{name}: is no name for {form}, expected another one or another format" in done.output
+
+
+def test_a_savedmodel_that_can_not_be_stored_is_told_in_one_line(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+    import tensorflow as tf
+
+    def full(*arguments: Any, **options: Any) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "out; No space left on device")
+
+    monkeypatch.setattr(keras.Model, "export", full)
+    done = run(model, tmp_path / "saved", "--format", "savedmodel", "--window", SIDE)
+    assert (done.exit_code, done.output.count("\n"), list(tmp_path.iterdir())) == (1, 1, [])
+    assert "saved: can not be written: out; No space left on device" in done.output
 
 
 def test_what_is_there_is_kept_and_folders_of_others_always(model: Path, tmp_path: Path) -> None:

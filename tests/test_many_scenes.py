@@ -15,6 +15,7 @@ import pytest
 import rasterio
 from click.testing import Result
 
+from sartranslate.collection import Collection
 from sartranslate.rasters.raster import moved
 from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, WriteScene
@@ -74,6 +75,22 @@ def test_a_bad_scene_stops_no_other_one_and_the_same_command_does_only_what_is_l
     assert (third.exit_code, len(loaded)) == (0, 2)
 
 
+def test_an_error_that_nobody_has_foreseen_stops_no_other_scene(
+    scenes: list[Path], infer: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def planned(collection: Any, entry: Any, *, overwrite: bool) -> Any:
+        if entry.name == "scene1":
+            raise IndexError("index -1 is out of bounds")
+        return plan(collection, entry, overwrite=overwrite)
+
+    plan = Collection.planned
+    monkeypatch.setattr(Collection, "planned", planned)
+    result = infer(*scenes[:3], "--json")
+    assert (result.exit_code, states(result)) == (1, ["done", "failed", "done"])
+    assert json.loads(result.stdout)["scenes"][1]["reason"] == "IndexError: index -1 is out of bounds"
+    assert "IndexError" in caplog.text
+
+
 def test_an_output_of_another_job_is_told_and_kept_unless_it_is_to_be_replaced(
     scenes: list[Path], infer: Run, tmp_path: Path
 ) -> None:
@@ -84,6 +101,7 @@ def test_an_output_of_another_job_is_told_and_kept_unless_it_is_to_be_replaced(
         (["--overlap", 32], "of another job: --window or --overlap changed"),
         (["--nodata", 7], "of another job: bands changed"),
         (["--stac"], "without its STAC item"),
+        (["--compress", "lzw"], "its compression is ZSTD"),
     ]:
         result = infer(scenes[0], "--json", *arguments)
         assert result.exit_code == 1

@@ -62,7 +62,10 @@ def test_parts_whose_rows_go_north_lie_where_they_belong(tmp_path: Path) -> None
     ("other", "reason"),
     [
         ({"crs": "EPSG:32633"}, r"a.tif is in EPSG:32632, \S+b.tif in EPSG:32633"),
-        ({"transform": Affine(20, 0, 0, 0, -20, 0)}, r"a.tif has pixels of 10 x 10 and \S+b.tif has pixels of 20 x 20"),
+        (
+            {"transform": Affine(20, 0, 0, 0, -20, 0)},
+            r"a.tif has pixels of 10 x -10 and \S+ has pixels of 20 x -20",
+        ),
         ({"transform": Affine(10, 1, 0, 1, -10, 0)}, r"b.tif does not lie straight on a map"),
     ],
 )

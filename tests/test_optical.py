@@ -93,6 +93,55 @@ def test_black_is_a_colour_where_no_nodata_is_declared(scene: Scene, write_scene
     assert np.array_equal(found, rgb)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_black_windows_are_fill_where_nothing_is_declared_unless_that_is_denied(
+    scene: Scene, write_scene: WriteScene, dtype: str
+) -> None:
+    """As Sentinel-2 pictures have it; a range is measured on the rest."""
+    rgb = colours(192, dtype=dtype)
+    rgb[32:128] = 0
+    path = write_scene("optical.tif", rgb)
+    assert np.array_equal(read(path, scene)[1], rgb[:SIZE].any(axis=-1))
+    assert read(path, scene, optical_nodata=np.nan)[1].all()
+    if dtype == "uint16":
+        stretch = open_optical(path).stretch
+        assert stretch is not None
+        assert stretch.low == np.percentile(rgb[rgb.any(axis=-1)], 1)
+
+
+def test_a_value_told_to_be_no_data_is_so_where_all_bands_have_it(scene: Scene, write_scene: WriteScene) -> None:
+    rgb = colours(dtype="uint16")
+    rgb[:50], rgb[55, 5, 1] = 65535, 65535
+    path = write_scene("optical.tif", rgb)
+    _, mask = read(path, scene, optical_nodata=65535, stretch=(0, 200))
+    assert np.array_equal(mask, (rgb != 65535).any(axis=-1))
+    assert open_optical(path, OpticalOptions(optical_nodata=65535)).stretch.high < 300  # type: ignore[union-attr]
+
+
+def test_a_stretch_is_not_measured_on_overviews(write_scene: WriteScene) -> None:
+    """They may be of an earlier state of the image."""
+    path = write_scene("optical.tif", np.random.default_rng(1).integers(500, 900, (2100, 2100, 3)).astype(np.uint16))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.build_overviews([2])
+        now = dataset.read() * 10
+    before = open_optical(path).stretch
+    with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+        dataset.write(now)
+    after = open_optical(path).stretch
+    assert before is not None
+    assert after is not None
+    assert after.low == pytest.approx(10 * before.low)  # type: ignore[operator]
+
+
+def test_a_palette_is_refused_with_what_expands_it(write_scene: WriteScene) -> None:
+    path = write_scene("optical.tif", np.ones((SIZE, SIZE, 1), np.uint8))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_colormap(1, {1: (10, 20, 30, 255)})
+    for told in ((), (1, 1, 1)):
+        with pytest.raises(SceneError, match=r"a palette image, expected its colours: gdal_translate -expand rgb"):
+            open_optical(path, OpticalOptions(rgb=told))
+
+
 def test_a_zero_in_one_colour_is_dark_and_only_zero_in_all_is_nodata(scene: Scene, write_scene: WriteScene) -> None:
     rgb = colours()
     rgb[10:20, :, 0] = 0
@@ -238,7 +287,7 @@ def test_sixteen_bits_without_haze_end_at_the_percentile_of_all_colours(write_sc
 @pytest.mark.parametrize(
     ("value", "told", "found"),
     [
-        (0, None, "no valid pixels but black ones, so no haze to measure"),
+        (0, None, "no valid pixels$"),
         (255, None, "without haze the stretch is 255, 255, 255 to 255, expected low < high in each colour"),
         (90, (0, 80), "without haze the stretch is 90, 90, 90 to 80, expected low < high in each colour"),
     ],
@@ -249,6 +298,12 @@ def test_an_image_that_haze_can_not_be_measured_on_is_refused(
     path = write_scene("flat.tif", np.full((SIZE, SIZE, 3), value, np.uint8))
     with pytest.raises(SceneError, match=rf"flat\.tif: {found}"):
         open_optical(path, OpticalOptions(stretch=told, subtract_haze=True))
+
+
+def test_haze_is_not_measured_on_black_pixels_alone(write_scene: WriteScene) -> None:
+    path = write_scene("flat.tif", np.zeros((SIZE, SIZE, 3), np.uint8))
+    with pytest.raises(SceneError, match=r"flat\.tif: no valid pixels but black ones, so no haze to measure"):
+        open_optical(path, OpticalOptions(subtract_haze=True, optical_nodata=np.nan))
 
 
 def test_an_image_of_one_value_has_nothing_to_stretch(write_scene: WriteScene) -> None:

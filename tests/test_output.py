@@ -133,3 +133,10 @@ def test_an_empty_name_an_address_and_a_dash_are_nothing_to_write_to(
     assert refused.exit_code == 2
     assert re.search("is an empty text|expected a folder of this machine|- is no file here", refused.output)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.JPG", "out.vrt"])
+def test_a_name_that_promises_another_kind_of_file_is_refused(sartranslate: Run, tmp_path: Path, name: str) -> None:
+    refused = sartranslate("infer", "sample_tiles/scene.tif", tmp_path / name)
+    assert refused.output == f"Error: {tmp_path / name}: a GeoTIFF is written, expected a name that ends in .tif\n"
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """The common forms of SAR values scale alike, and no value becomes NaN on the way to [-1, 1] and to RGB."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -401,6 +402,32 @@ def test_a_fill_value_that_nobody_declared_is_refused_with_the_option_that_does(
     sample[::10] = fill
     with pytest.raises(SceneError, match=rf"10\.0 % of the valid pixels are {fill:g}, far .*; --nodata {fill:g} if"):
         resolve_scaling(Radiometry(), [sample], unit)
+
+
+@pytest.mark.parametrize(
+    ("sample", "fill"),
+    [
+        (speckled_decibels(), -99.0),
+        (speckled_decibels(), -100.0),
+        (10 ** (speckled_decibels() / 10), 1e-10),
+        ((1000 * 10 ** (speckled_decibels() / 20)).astype(np.uint16), 65535),
+    ],
+    ids=["-99 dB", "-100 dB", "power of -100 dB", "the largest of 16 bits"],
+)
+def test_a_fill_value_that_no_radar_measures_is_refused(sample: np.ndarray, fill: float) -> None:
+    sample[::10] = fill
+    with pytest.raises(SceneError, match=r"10\.0 % of the valid pixels are .*, far (above|below) the rest"):
+        resolve_scaling(Radiometry(), [sample])
+
+
+@pytest.mark.parametrize("fill", [np.float32(-3.4028235e38), np.float32(-9999.123), np.int32(-1234567)])
+def test_the_value_advised_is_the_value_found(fill: Any) -> None:
+    sample = speckled_decibels().astype(fill.dtype)
+    sample[::10] = fill
+    with pytest.raises(SceneError) as raised:
+        resolve_scaling(Radiometry(), [sample])
+    (advised,) = re.findall(r"--nodata (\S+) if", str(raised.value))
+    assert (sample == float(advised)).sum() == 500
 
 
 @pytest.mark.parametrize("fill", [99999.0, 9.96921e36, 1e300])

@@ -10,9 +10,10 @@ import rasterio
 from affine import Affine
 from rasterio.enums import ColorInterp, Resampling
 
+from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import SceneError
 from sartranslate.scenes.reader import scene_reader
-from sartranslate.scenes.sampling import sample_scene
+from sartranslate.scenes.sampling import sample_scene, scene_scaling
 from sartranslate.scenes.scene import open_scene
 from sartranslate.scenes.source import SceneOptions
 from sartranslate.streaming.windows import Window
@@ -149,6 +150,48 @@ def test_a_missing_polarisation_is_named_with_what_is_expected(write_scene: Writ
 def test_complex_values_are_refused(write_scene: WriteScene) -> None:
     with pytest.raises(SceneError, match=r"complex values \(complex64\), expected detected amplitude"):
         open_scene(write_scene("slc.tif", RAMP[..., :1].astype(np.complex64)), ONE)
+
+
+def test_complex_whole_numbers_are_refused_too(tmp_path: Path) -> None:
+    """As products of single looks have them; NumPy knows none."""
+    (tmp_path / "slc.vrt").write_text(
+        "<VRTDataset rasterXSize='40' rasterYSize='30'><GeoTransform>0,10,0,0,0,-10</GeoTransform><SRS>EPSG:32632</SRS>"
+        "<VRTRasterBand dataType='CInt16' band='1'/></VRTDataset>"
+    )
+    for options in (SceneOptions(), SceneOptions(nodata=0)):
+        with pytest.raises(SceneError, match=r"complex values \(complex_int16\), expected detected amplitude"):
+            open_scene(tmp_path / "slc.vrt", ONE, options)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"), [("uint16", 70000), ("uint16", -9999), ("uint8", 1.5), ("int16", np.nan), ("float32", 1e300)]
+)
+def test_a_value_that_a_band_can_not_hold_is_no_nodata_of_it(
+    write_scene: WriteScene, dtype: str, nodata: float
+) -> None:
+    path = write_scene("s.tif", RAMP[..., :1].astype(dtype), nodata=1)
+    with pytest.raises(SceneError, match=rf"nodata \S+ told, which {dtype} can not hold"):
+        open_scene(path, ONE, SceneOptions(nodata=float(nodata)))
+
+
+@pytest.mark.parametrize("scale", [(np.nan, 0), (1, np.nan), (np.inf, 0)])
+def test_a_scale_that_is_no_number_is_refused(write_scene: WriteScene, scale: tuple[float, float]) -> None:
+    path = write_scene("s.tif", RAMP[..., :1])
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets = (scale[0],), (scale[1],)
+    with pytest.raises(SceneError, match=r"band 1 has a scale of \S+ and an offset of \S+, expected numbers"):
+        open_scene(path, ONE)
+
+
+def test_the_fill_value_advised_is_that_which_is_stored(write_scene: WriteScene) -> None:
+    values = (100 * np.random.default_rng(1).normal(-12, 3, (200, 200, 1))).astype(np.int16)
+    values[:40] = -32768
+    path = write_scene("s.tif", values)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales = (0.01,)
+    with pytest.raises(SceneError, match=r"are -327\.68, far below the rest .*; --nodata -32768 if"):
+        scene_scaling(open_scene(path, ONE), Radiometry())
+    assert scene_scaling(open_scene(path, ONE, SceneOptions(nodata=-32768)), Radiometry()).unit == "db"
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

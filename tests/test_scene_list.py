@@ -31,7 +31,7 @@ def test_a_list_has_a_scene_a_line_relative_to_it_without_comments(tmp_path: Pat
         'NETCDF:"/data/e.nc":VV',
         str(tmp_path / "S1:f.tif"),
     ]
-    assert [each.name for each in entries] == ["a", "b", "c", "d", "e", "S1:f"]
+    assert [each.name for each in entries] == ["a", "b", "c", "d", "e_VV", "S1:f"]
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", "a.tif\n".encode("utf-16-le"), None])
@@ -88,6 +88,20 @@ def test_an_output_is_named_after_the_product_one_is_in(
     (tmp_path / "S1A.SAFE").mkdir()
     monkeypatch.chdir(tmp_path / "S1A.SAFE")
     assert entry(source).name == "S1A"
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("NETCDF:multi.nc:Band1", "multi_Band1"),
+        ('NETCDF:"/data/a.b.nc":sigma0 vv', "a.b_sigma0_vv"),
+        ('HDF5:"x.h5"://science/VV', "x_science_VV"),
+        ("GTIFF_DIR:2:scenes/a.tif", "2_a"),
+        ("S3://bucket/a.tif", "a"),
+    ],
+)
+def test_a_part_of_a_file_is_named_after_both(source: str, name: str) -> None:
+    assert entry(source).name == name
 
 
 def test_two_outputs_of_one_name_are_refused_whatever_their_case() -> None:

@@ -154,6 +154,7 @@ def test_a_folder_that_can_not_be_made_is_an_output_error(tmp_path: Path) -> Non
         {"tile_size": 8},
         {"scene": (0, 5)},
         {"nodata_rim": -1},
+        {"scene": (300, 200), "nodata_rim": 100},
         {"unit": "volts"},
         {"polarisations": ("HH",)},
         {"looks": 0.0},

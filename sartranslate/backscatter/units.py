@@ -15,6 +15,7 @@ WIDEST = 150.0  # decibels: no radar has this range between the 2nd and the 98th
 FILL_SHARE = 1e-3  # of the pixels that have the very lowest value, beyond chance
 FILL_FACTOR = 2.0  # the lowest value is farther below the median than that is from zero
 BRIGHTEST = 1e5  # times the middle: no target is, nor what 16 bits clip
+DEEPEST = 50.0  # decibels below the middle: no noise is
 NEIGHBOURS = 16  # values that follow each other in a sample and are compared
 LEAST_RUNS = 64  # of values that follow each other, to tell how they vary
 LINEAR_GROWTH = 0.5  # of speckle with brightness, see `speckle_growth`; halfway between both cases
@@ -63,25 +64,49 @@ def check_unit(unit: str, sample: NDArray[Any]) -> None:
         raise SceneError(f"told to be bytes, found values {sample.min():.4g} to {sample.max():.4g}, expected 0 to 255")
 
 
-def check_fill(sample: NDArray[Any]) -> None:
-    """Raise `SceneError` where (N,) valid values of a band hold a fill value that nobody declared: -9999, or 1e20."""
+def check_fill(sample: NDArray[Any], scale: tuple[float, float] = (1.0, 0.0)) -> None:
+    """Raise `SceneError` where (N,) valid values of a band hold a fill value that nobody declared: -9999, or 1e20.
+
+    `scale` is the factor and the offset with which they were made of stored ones, of which the advice is.
+    """
     for value, far in ((sample.min(), _far_below), (sample.max(), _far_above)):
         share = np.count_nonzero(sample == value) / len(sample)
-        if share > FILL_SHARE and far(float(value), middle := float(np.median(sample))):
-            side = "below" if value < middle else "above"
+        if share <= FILL_SHARE:
+            continue
+        middle = float(np.median(sample))
+        if far(float(value), middle) or _is_end_of_type(value, sample):
+            side, told = "below" if value < middle else "above", _as_stored(value, scale)
             raise SceneError(
                 f"{100 * share:.1f} % of the valid pixels are {value:g}, far {side} the rest (median {middle:.4g}); "
-                f"--nodata {value:g} if that is no data"
+                f"--nodata {told} if that is no data"
             )
 
 
 def _far_below(value: float, middle: float) -> bool:
-    return value < 0 and middle - value > max(WIDEST, FILL_FACTOR * abs(middle))
+    """Than any noise, of linear values or of decibels; of others there is nothing to go by but the distance."""
+    if value >= 0:
+        return 0 < value < middle / BRIGHTEST
+    return middle - value > (DEEPEST if -DEEPEST < middle < 0 else max(WIDEST, FILL_FACTOR * abs(middle)))
 
 
 def _far_above(value: float, middle: float) -> bool:
     """Than anything that a radar sees or that is clipped; of decibels where the middle is negative."""
     return value - middle > (WIDEST if middle < 0 else max(WIDEST, BRIGHTEST * (middle or 1)))
+
+
+def _is_end_of_type(value: Any, sample: NDArray[Any]) -> bool:
+    """Whether it is the largest of a type of whole numbers, with none near: where values are clipped there are."""
+    if sample.dtype.kind not in "iu" or sample.dtype.itemsize == 1 or value != np.iinfo(sample.dtype).max:
+        return False
+    others = sample[sample != value]
+    return bool(others.size and others.max() < value / 2)
+
+
+def _as_stored(value: Any, scale: tuple[float, float]) -> str:
+    """In so many digits that it is found again."""
+    factor, offset = scale
+    stored = value if scale == (1, 0) else np.float32((float(value) - offset) / factor)
+    return str(stored).removesuffix(".0")
 
 
 def speckle_growth(sample: NDArray[Any]) -> float:

@@ -25,6 +25,7 @@ from sartranslate.storage.atomic import replaced_when_whole
 from sartranslate.streaming.windows import check_multiple
 
 FORMATS = ("onnx", "savedmodel", "tflite", "deepness")
+ENDINGS = {".onnx": ("onnx", "deepness"), ".tflite": ("tflite",)}  # and the formats that they promise
 OF_TENSORFLOW = ("savedmodel", "tflite")
 RESOLUTION = 10.0  # metres for a pixel, those of Sentinel-1
 TOLERANCE = 1e-4  # of values in [-1, 1]
@@ -64,6 +65,8 @@ def export(model: Path, out: Path, options: ExportOptions | None = None) -> floa
     options = options or ExportOptions()
     backend.select("tensorflow" if options.format in OF_TENSORFLOW else None)
     check_multiple(options.window, bundle.describe(model).generator.size_multiple)
+    if options.format not in ENDINGS.get(out.suffix.lower(), FORMATS):
+        raise OptionError(f"{out}: is no name for {options.format}, expected another one or another format")
     _check_free(out, model, options)
     network = bundle.load(model).model
     with replaced_when_whole(out, overwrite=options.overwrite) as unfinished:

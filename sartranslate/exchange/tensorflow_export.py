@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sartranslate.backscatter.radiometry import Float
 from sartranslate.networks.topology import SOURCE, TARGET
+from sartranslate.rasters.raster import first_line
 from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
 
 Call = Callable[[Float], Float]
@@ -31,8 +32,11 @@ def with_ranges(model: keras.Model, ranges: ValueRanges, side: int | None) -> ke
 
 
 def write_savedmodel(model: keras.Model, folder: Path) -> None:
-    """Any batch of any window, as the signature `serve`."""
-    model.export(str(folder), format="tf_saved_model", verbose=False)
+    """Any batch of any window, as the signature `serve`. Raises `OSError` where it can not be written."""
+    try:
+        model.export(str(folder), format="tf_saved_model", verbose=False)
+    except tf.errors.OpError as error:
+        raise OSError(first_line(error)) from error
 
 
 def call_savedmodel(folder: Path) -> Call:

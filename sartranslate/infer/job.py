@@ -17,7 +17,7 @@ from sartranslate.errors import OutputError, SceneError
 from sartranslate.infer.planning import Plan
 from sartranslate.quality.uncertainty import SPREAD_TAG
 from sartranslate.rasters.address import unsigned
-from sartranslate.rasters.raster import stored_tags
+from sartranslate.rasters.raster import stored_compression, stored_tags
 from sartranslate.runtimes.runtime import versions
 from sartranslate.runtimes.translator import Identity
 from sartranslate.storage.digest import differences, text_digest
@@ -57,6 +57,8 @@ def check_finished(plan: Plan, digest: str, samples: int | None = None) -> None:
     """
     spread = plan.options.uncertainty
     _check_raster(plan.out, plan, digest)
+    if plan.options.compress.upper() not in (found := stored_compression(plan.out)).upper():
+        raise OutputError(f"{plan.out}: exists already, its compression is {found}; --overwrite replaces it")
     if spread is None:
         return
     if not spread.exists():

@@ -13,7 +13,7 @@ from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.errors import OptionError
 from sartranslate.limits import whole
 from sartranslate.outputs.cog import side_files
-from sartranslate.outputs.output import check_distinct, check_output
+from sartranslate.outputs.output import check_distinct, check_is_tiff, check_output
 from sartranslate.outputs.stac import check_placed, item_path
 from sartranslate.rasters.geotiff import check_can_hold
 from sartranslate.rasters.raster import named_errors
@@ -134,6 +134,7 @@ def _check_outputs(out: Path, scene: Scene, options: InferenceOptions) -> None:
     keep = (*options.keep, Path(options.area.source)) if options.area else options.keep
     outputs = [path for path in (out, options.uncertainty) if path]
     for path in outputs:
+        check_is_tiff(path)
         check_free(path)
         check_output(path, scene, keep=keep, overwrite=options.overwrite)
         for file in side_files(path):  # which go as the output comes

@@ -88,7 +88,7 @@ def _check_joins(out: Path, first: Part, part: Part) -> None:
         )
     if not np.allclose(part.pixel, first.pixel, rtol=SAME, atol=0):
         sizes = " and ".join(
-            f"{each.path} has pixels of {each.pixel[0]:g} x {-each.pixel[1]:g}" for each in (first, part)
+            f"{each.path} has pixels of {each.pixel[0]:g} x {each.pixel[1]:g}" for each in (first, part)
         )
         raise OutputError(f"{out}: not written, for {sizes}")
 

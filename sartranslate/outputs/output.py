@@ -10,6 +10,17 @@ from sartranslate.errors import OutputError
 from sartranslate.scenes.scene import Scene
 from sartranslate.storage.file_state import places
 
+OTHER_KINDS = {
+    *(".bmp", ".gif", ".jpg", ".jpeg", ".jp2", ".png", ".webp", ".pdf", ".kmz"),
+    *(".ecw", ".gpkg", ".h5", ".hdf", ".img", ".nc", ".vrt", ".zarr"),
+}
+
+
+def check_is_tiff(out: Path) -> None:
+    """Raise `OutputError` for a name that promises another kind of file."""
+    if out.suffix.lower() in OTHER_KINDS:
+        raise OutputError(f"{out}: a GeoTIFF is written, expected a name that ends in .tif")
+
 
 def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrite: bool = False) -> None:
     """Raise `OutputError` where `out` can not become a file, is part of the scene, or to be kept, or exists already."""

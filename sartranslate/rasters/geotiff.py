@@ -111,4 +111,4 @@ def write_errors(path: Path) -> Iterator[None]:
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(f"{path}: can not be written: {error}") from error
+        raise OutputError(f"{path}: can not be written: {error.__cause__ or error}") from error

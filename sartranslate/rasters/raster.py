@@ -119,6 +119,12 @@ def stored_tags(path: str | os.PathLike[str]) -> dict[str, str]:
         return dict(dataset.tags())
 
 
+def stored_compression(path: str | os.PathLike[str]) -> str:
+    """GDAL's word for it, such as "ZSTD", or "NONE". Raises `SceneError`."""
+    with opened_raster(path) as dataset:
+        return str(dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "NONE"))
+
+
 def all_files(dataset: Any) -> list[str]:
     """The files of a dataset, those of virtual rasters within it included, each once."""
     found: dict[str, None] = {}

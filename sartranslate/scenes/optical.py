@@ -13,19 +13,20 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio import warp
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.vrt import WarpedVRT
 
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.rasters.raster import applied, named_errors, opened_raster, read_window
+from sartranslate.rasters.raster import applied, named_errors, opened_raster, read_window, to_rasterio
+from sartranslate.scenes.sampling import spread_windows
 from sartranslate.scenes.scene import Scene
 from sartranslate.scenes.stretch import WHITE, Stretch, percentile_stretch, to_bytes, without_haze
 from sartranslate.streaming.windows import Window
 
 COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 NAMES = (("RED", "B4", "B04"), ("GREEN", "B3", "B03"), ("BLUE", "B2", "B02"))  # with Sentinel-2's
-SAMPLED = 1024  # pixels along each axis that a stretch is measured on
+BLACK = 0.0  # fill where nothing is declared and whole sampled windows have it in all three bands
 TOLERANCE = 0.01  # optical pixels; rasterio fails at 0 with a grid told
 FINER = 1.5  # optical pixels this much smaller than the grid's, along each axis, are averaged
 
@@ -37,6 +38,9 @@ class OpticalOptions:
     rgb: tuple[int, ...] = ()  # its red, green and blue band, 1-based; empty: by colour or name
     stretch: tuple[float, float] | None = None  # values that become 0 and 255; None: bytes as they are, or percentiles
     subtract_haze: bool = False  # 0 is the dark object of each colour, whatever the stretch begins at
+    optical_nodata: float | None = (
+        None  # in all three bands; None: as declared, or blocks of black; NaN: no such blocks
+    )
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Optical:
     width: int
     bands: tuple[int, ...]  # red, green and blue, 1-based
     stretch: Stretch | None  # None: bytes already
+    nodata: float | None = None  # in place of what the file declares
 
 
 def open_optical(path: str | os.PathLike[str], options: OpticalOptions | None = None) -> Optical:
@@ -63,12 +68,15 @@ def open_optical(path: str | os.PathLike[str], options: OpticalOptions | None = 
     with opened_raster(path) as dataset:
         if dataset.crs is None or dataset.transform.is_identity:
             raise SceneError("no georeference, expected an optical image with CRS and transform")
+        if ColorInterp.palette in dataset.colorinterp:
+            raise SceneError("a palette image, expected its colours: gdal_translate -expand rgb")
         bands = options.rgb or _colours(dataset)
         if len(bands) != 3 or not all(1 <= band <= dataset.count for band in bands):
             raise SceneError(f"bands {', '.join(map(str, bands))} of {dataset.count} told, expected three for RGB")
         shape = dataset.height, dataset.width
-        stretch = _stretch(dataset, bands, options)
-        return Optical(os.fspath(path), dataset.crs, dataset.transform, *shape, bands, stretch)
+        nodata, sample = _sample(dataset, bands, options.optical_nodata)
+        stretch = _stretch(dataset, bands, options, sample)
+        return Optical(os.fspath(path), dataset.crs, dataset.transform, *shape, bands, stretch, nodata)
 
 
 class OpticalReader:
@@ -93,7 +101,8 @@ def optical_reader(optical: Optical, scene: Scene) -> Iterator[OpticalReader]:
     grid = {"crs": scene.crs, "transform": scene.transform, "height": scene.height, "width": scene.width}
     with opened_raster(optical.path) as dataset:
         alpha = {"add_alpha": ColorInterp.alpha not in dataset.colorinterp}
-        with WarpedVRT(dataset, resampling=resampling, tolerance=TOLERANCE, **grid, **alpha) as warped:
+        fill = {} if optical.nodata is None else {"src_nodata": optical.nodata}
+        with WarpedVRT(dataset, resampling=resampling, tolerance=TOLERANCE, **grid, **alpha, **fill) as warped:
             yield OpticalReader(optical, warped)
 
 
@@ -116,7 +125,7 @@ def _colours(dataset: Any) -> tuple[int, ...]:
     return tuple(data)
 
 
-def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions) -> Stretch | None:
+def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions, sample: NDArray[Any]) -> Stretch | None:
     """As told, or as measured where the values are no bytes."""
     if options.stretch and not -np.inf < options.stretch[0] < options.stretch[1] < np.inf:
         raise OptionError(f"stretch {options.stretch[0]} to {options.stretch[1]}: expected low < high, both finite")
@@ -124,19 +133,29 @@ def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions) -> S
     are_bytes = all(dataset.dtypes[band - 1] == "uint8" for band in bands)
     if not options.subtract_haze and (told or are_bytes):
         return told
-    sample = _sample(dataset, bands)
+    if not sample.size:
+        raise SceneError("no valid pixels")
     stretch = told or (Stretch(0, WHITE) if are_bytes else percentile_stretch(sample, "valid pixels"))
     return without_haze(stretch, sample) if options.subtract_haze else stretch
 
 
-def _sample(dataset: Any, bands: tuple[int, ...]) -> NDArray[np.float64]:
-    """(3, N) values of valid pixels from all over the image."""
-    shape = (min(SAMPLED, dataset.height), min(SAMPLED, dataset.width))
-    values = dataset.read(list(bands), out_shape=(3, *shape), masked=True).astype(np.float64)
-    valid = values.data[:, np.isfinite(values.data).all(axis=0) & ~np.ma.getmaskarray(values).any(axis=0)]
-    if not valid.size:
-        raise SceneError("no valid pixels")
-    return np.asarray(valid)
+def _sample(dataset: Any, bands: tuple[int, ...], told: float | None) -> tuple[float | None, NDArray[Any]]:
+    """The value that means no data, where the file does not say it, and (3, N) valid values from all over the image.
+
+    They are of full-resolution windows: overviews may be of an earlier state of the image, or of a part of it.
+    """
+    declared = any(MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1] for band in bands)
+    parts, black = [], False
+    for window in spread_windows(dataset.height, dataset.width):
+        values = dataset.read(list(bands), window=to_rasterio(window), masked=True)
+        valid = np.isfinite(values.data).all(axis=0) & ~np.ma.getmaskarray(values).any(axis=0)
+        parts.append(values.data[:, valid])
+        black |= not values.data.any()
+    fill = told if told is not None else BLACK if black and not declared else None
+    sample = np.concatenate(parts, axis=1)
+    if fill is None or np.isnan(fill):
+        return None, sample
+    return fill, sample[:, (sample != fill).any(axis=0)]
 
 
 def _finer(optical: Optical, scene: Scene) -> bool:

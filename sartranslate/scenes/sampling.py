@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sartranslate.backscatter.radiometry import Mask, Radiometry
 from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
-from sartranslate.backscatter.units import NEIGHBOURS
+from sartranslate.backscatter.units import NEIGHBOURS, check_fill
 from sartranslate.errors import EmptySceneError
 from sartranslate.rasters.raster import named_errors
-from sartranslate.scenes.reader import row_bytes, scene_reader
+from sartranslate.scenes.reader import UNSCALED, row_bytes, scene_reader
 from sartranslate.scenes.scene import Scene
 from sartranslate.storage.file_state import VIRTUAL
 from sartranslate.streaming import threads
@@ -51,6 +51,9 @@ def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None)
     """A scene's scaling by its own values. Raises `SceneError` and `OptionError` as `resolve_scaling`."""
     samples = sample_bands(scene)
     with named_errors(scene.path):
+        for band, sample in zip(scene.bands, samples, strict=True):
+            if band.scale != UNSCALED:
+                check_fill(sample, band.scale)
         return resolve_scaling(radiometry, samples, unit)
 
 
@@ -71,11 +74,12 @@ def _surveys(scene: Scene, *, apart: bool) -> list[Survey]:
     return found
 
 
-def _spread_windows(scene: Scene) -> Iterator[Window]:
-    height, width = min(SAMPLED_SIZE, scene.height), min(SAMPLED_SIZE, scene.width)
-    for row_off in _spread(scene.height, height):
-        for col_off in _spread(scene.width, width):
-            yield Window(row_off, col_off, height, width)
+def spread_windows(height: int, width: int) -> Iterator[Window]:
+    """Windows spread evenly over a raster of this size, row by row; all of it where that is not large."""
+    rows, columns = min(SAMPLED_SIZE, height), min(SAMPLED_SIZE, width)
+    for row_off in _spread(height, rows):
+        for col_off in _spread(width, columns):
+            yield Window(row_off, col_off, rows, columns)
 
 
 def _spread(length: int, size: int) -> list[int]:
@@ -92,7 +96,7 @@ def _all_windows(scene: Scene) -> Iterator[Window]:
 
 def _sampled(scene: Scene) -> Patches:
     """Patches of the spread windows, in their order, read by as many threads as are worth it."""
-    windows, readers = list(_spread_windows(scene)), _readers(scene)
+    windows, readers = list(spread_windows(scene.height, scene.width)), _readers(scene)
     return _read_at_once(scene, windows, readers) if readers > 1 else prefetch(_patches(scene, windows), AHEAD)
 
 

@@ -17,6 +17,7 @@ from sartranslate.errors import OptionError
 COMMENT = "#"
 COLLECTIONS = ("FeatureCollection", "ItemCollection")
 PART = re.compile(r'[A-Za-z]\w+:["/]|GTIFF_DIR:')  # such as NETCDF:"x.nc":VV; a single letter is a drive
+PART_OF_FILE = re.compile(r"[A-Z][A-Z0-9_]+:((?!//).+)")  # with what names it after GDAL's driver
 MANIFEST = "manifest.safe"  # of a product, which has the name
 DATA = "data"  # the role of an asset that is no preview and no metadata
 
@@ -46,13 +47,23 @@ def entry(source: str) -> Entry:
 
     >>> entry("scenes/S1A_IW_GRDH.SAFE/").name, entry("https://example.com/a/b.tif?key=1").name
     ('S1A_IW_GRDH', 'b')
+    >>> entry("NETCDF:scenes/multi.nc:Band1").name
+    'multi_Band1'
     """
+    if (part := PART_OF_FILE.fullmatch(source)) and not os.path.exists(source):
+        return Entry(source, _part_name(part[1]), source)
     path = PurePosixPath(urlsplit(source).path if _is_address(source) else Path(source).as_posix())
     if path.name.lower() == MANIFEST:
         path = path.parent
     if path.name in ("", ".."):  # the folder one is in, or one that it lies in
         path = PurePosixPath(Path(path).resolve().as_posix())
     return Entry(source, path.stem, source)
+
+
+def _part_name(rest: str) -> str:
+    """Of a part of a file, without what is no letter, digit, dash or dot, from the file's name on."""
+    words = [PurePosixPath(word).stem if PurePosixPath(word).suffix else word for word in re.split('[":]+', rest)]
+    return "_".join(filter(None, (re.sub(r"[^\w.-]+", "_", word).strip("_") for word in words)))
 
 
 def listed(file: Path) -> list[Entry]:

@@ -167,6 +167,11 @@ def _band(dataset: Any, path: str, number: int, data: list[int], name: str | Non
     alpha = tuple(band for band in range(1, dataset.count + 1) if band not in data)
     has_mask = _has_mask(dataset.mask_flag_enums[index - 1])
     dtype = dataset.dtypes[index - 1]
+    if options.nodata is not None and not _can_hold(dtype, options.nodata):
+        raise SceneError(f"nodata {options.nodata:g} told, which {dtype} can not hold")
+    scale = dataset.scales[index - 1], dataset.offsets[index - 1]
+    if not np.isfinite(scale).all():
+        raise SceneError(f"band {number} has a scale of {scale[0]:g} and an offset of {scale[1]:g}, expected numbers")
     return Band(
         dataset=path,
         index=index,
@@ -174,13 +179,25 @@ def _band(dataset: Any, path: str, number: int, data: list[int], name: str | Non
         name=name or polarisation(dataset.descriptions[index - 1]),
         dtype=dtype,
         nodata=nodata,
-        scale=(dataset.scales[index - 1], dataset.offsets[index - 1]),
+        scale=scale,
         has_mask=has_mask,
         alpha=alpha,
         # In bytes zero is a dark pixel: stretches use it.
-        zero_fill=nodata is None and not has_mask and not alpha and np.dtype(dtype).itemsize > 1,
+        zero_fill=nodata is None and not has_mask and not alpha and _type(dtype).itemsize > 1,
         block=tuple(dataset.block_shapes[index - 1]),
     )
+
+
+def _type(name: str) -> np.dtype[Any]:
+    """By GDAL's name; NumPy has no complex whole numbers."""
+    return np.dtype("complex64" if name.startswith("complex_int") else name)
+
+
+def _can_hold(dtype: str, value: float) -> bool:
+    if _type(dtype).kind not in "iu":
+        return not np.isfinite(value) or abs(value) <= float(np.finfo(_type(dtype)).max)
+    limits = np.iinfo(dtype)
+    return limits.min <= value <= limits.max and value == int(value)
 
 
 def _has_mask(flags: Sequence[MaskFlags]) -> bool:

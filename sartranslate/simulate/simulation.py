@@ -59,6 +59,9 @@ class SimulationOptions:
         _require(min(height, width) > 0, f"scene {self.scene}: expected a height and a width above 0")
         _require(max(height, width) <= LONGEST, f"scene {self.scene}: expected sides of at most {LONGEST} pixels")
         _require(self.nodata_rim >= 0, f"nodata rim {self.nodata_rim}: expected 0 or more")
+        if self.scene:
+            most = (min(self.scene) - 1) // 2
+            _require(self.nodata_rim <= most, f"nodata rim {self.nodata_rim}: expected at most {most} of such a scene")
         _require(self.unit in UNITS, f"unit {self.unit}: expected one of {', '.join(UNITS)}")
         once = 0 < len(self.polarisations) == len(set(self.polarisations))
         found = ", ".join(self.polarisations) or "none"
