@@ -21,8 +21,8 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def cluster(count: int) -> list[Cluster]:
-    addresses = (f"127.0.0.1:{free_port()}", *(f"host{number}:{1000 + number}" for number in range(1, count)))
+def cluster(count: int, chief: str = "127.0.0.1") -> list[Cluster]:
+    addresses = (f"{chief}:{free_port()}", *(f"host{number}:{1000 + number}" for number in range(1, count)))
     return [Cluster(addresses, index) for index in range(count)]
 
 
@@ -46,6 +46,11 @@ def called(workers: Sequence[Cluster], facts: Sequence[Mapping[str, object]], se
 
 def test_workers_with_the_same_facts_go_on() -> None:
     assert called(cluster(3), [{"seed": 1, "recipe.gan": "lsgan"}] * 3) == ["", "", ""]
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_an_address_may_be_of_the_sixth_version() -> None:
+    assert called(cluster(2, "[::1]"), [{"seed": 1}] * 2) == ["", ""]
 
 
 def test_all_are_told_in_what_one_differs() -> None:

@@ -63,9 +63,10 @@ def _hear_all(cluster: Cluster, own: Mapping[str, str], deadline: float, watch: 
 
 @contextmanager
 def _listening(cluster: Cluster) -> Iterator[socket.socket]:
-    port = int(cluster.addresses[0].rpartition(":")[2])
+    port, both = int(cluster.addresses[0].rpartition(":")[2]), socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        server = socket.create_server(("", port), backlog=cluster.count)
+        server = socket.create_server(("", port), family=family, backlog=cluster.count, dualstack_ipv6=both)
     except OSError as error:
         raise TrainingError(f"{cluster.name(0)}: can not listen there: {os.strerror(error.errno or 0)}") from error
     with server:
