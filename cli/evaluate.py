@@ -100,7 +100,8 @@ def _check_usage(
         _refuse(("split", "direction", "skip_bad", "backend"), "--pairs", settings)
     else:
         _refuse(("sar", "warp"), "--prediction", settings)
-        _refuse(("rgb", "stretch", "subtract_haze"), "--prediction", vars(settings["optical"]))
+        optical = vars(settings["optical"])
+        _refuse(optical, "--prediction", {**optical, "optical_nodata": optical["optical_nodata"] is not None})
         _refuse(SCENE, "--prediction", _told(settings["scene"]))
     if prediction and settings["precision"] != "auto":
         raise click.UsageError("--precision is for --pairs")

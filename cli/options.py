@@ -245,8 +245,8 @@ def _optical_options(image: str) -> list[Decorator]:
             "--optical-nodata",
             metavar="VALUE|none",
             callback=_value_or_none,
-            help=f"Value of {image} that means no data where all three bands have it; none: black blocks are no fill."
-            "  [default: as declared, else black where blocks are so]",
+            help=f"Value of {image} that means no data where all of its bands have it; none: black is a colour."
+            "  [default: as declared, else black where parts of it are so]",
         ),
     ]
 

@@ -92,6 +92,8 @@ def _one_line(summary: PairingSummary) -> str:
     tiles = ", ".join(f"{count} {split}" for split, count in summary.tiles.items())
     dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.items()) or "none"
     stretch = f"; optical values {summary.stretch.describe()} became 0 to 255" if summary.stretch else ""
+    if summary.optical_nodata is not None:
+        stretch += f"; optical {summary.optical_nodata:g} taken for no data"
     return (
         f"{summary.folder}: {tiles} pairs of {summary.name}; dropped: {dropped};"
         f" SAR read as {summary.unit} ({summary.reason}){stretch}"

@@ -87,7 +87,7 @@ def translate_array(
     names = _names(polarisations, len(layers))
     with named_errors(NAME):
         used = choose_bands(names, wanted.radiometry.bands, told.bands, told.bands_option)
-    masked = np.asarray(np.ma.getmaskarray(layers[[band - 1 for band in used]]).any(axis=0))
+    masked = np.asarray(np.ma.getmaskarray(layers)[[band - 1 for band in used]].any(axis=0))
     with _in_memory(layers, names, masked, transform=_transform(transform), crs=_crs(crs)) as path:
         scene = open_scene(path, wanted.radiometry.bands, told)
         planned = plan_pixels(scene, wanted.radiometry, options)

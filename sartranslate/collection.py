@@ -157,13 +157,18 @@ class _Sum:
         self._progress = progress
         self._counts: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
+        self.stopped: BaseException | None = None  # by what `progress` has raised
 
     def of(self, entry: Entry) -> Callable[[Tally, int], None]:
         def watch(tally: Tally, windows: int) -> None:
             with self._lock:
                 self._counts[entry.name] = tally.windows, windows
                 done, in_all = (sum(column) for column in zip(*self._counts.values(), strict=True))
-                self._progress(done, in_all)
+                try:
+                    self._progress(done, in_all)
+                except BaseException as error:
+                    self.stopped = error
+                    raise
 
         return watch
 
@@ -231,6 +236,8 @@ def _outcome(
     except (SartranslateError, OSError, MemoryError) as error:
         return Outcome(scene, out, "failed", str(error) or "out of memory")
     except Exception as error:
+        if error is progress.stopped:
+            raise
         return _unforeseen(scene, out, error)
     return Outcome(scene, out, "done", summary=summary)
 

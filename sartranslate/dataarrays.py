@@ -16,6 +16,7 @@ from sartranslate.backscatter.polarisation import POLARISATIONS, polarisation
 from sartranslate.errors import SceneError
 from sartranslate.infer.inference import SYNTHETIC
 from sartranslate.runtimes.runtime import AUTO
+from sartranslate.scenes.source import can_hold
 from sartranslate.translation import PathLike
 
 if TYPE_CHECKING:
@@ -56,9 +57,12 @@ def translate_dataarray(
         raise SceneError(f"a {type(backscatter).__name__}, expected an xarray.DataArray")
     rows, columns, others = _dimensions(backscatter.dims)
     _check_decoded(backscatter.attrs)
+    values, nodata = backscatter.transpose(rows, columns, *others).values, _nodata(backscatter)
+    if nodata is not None and not can_hold(values.dtype.name, nodata):  # an attribute that has outlived a cast
+        nodata = None
     rgb, mask = translate_array(
-        backscatter.transpose(rows, columns, *others).values,
-        nodata=_nodata(backscatter),
+        values,
+        nodata=nodata,
         model=model,
         polarisations=_polarisations(backscatter, others),
         bands=bands,

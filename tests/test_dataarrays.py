@@ -140,6 +140,14 @@ def test_a_fill_value_of_stored_numbers_is_not_looked_for_in_decoded_ones() -> N
     assert sartranslate.translate_dataarray(source).mask.all()
 
 
+@pytest.mark.parametrize("fill", [np.nan, -9999.0, 0.5])
+def test_a_value_that_its_type_can_not_hold_is_no_nodata(fill: float) -> None:
+    """Attributes outlive a cast."""
+    source = raster((decibels() + 200).astype(np.uint16), _FillValue=fill)
+    found, expected = (sartranslate.translate_dataarray(each) for each in (source, source.drop_attrs()))
+    assert np.array_equal(found.rgb, expected.rgb)
+
+
 def test_one_band_chosen_by_its_name_keeps_it() -> None:
     both = raster(decibels(2), _FillValue=-99.0).assign_coords(band=["HH", "HV"])
     with pytest.raises(SceneError, match=r"1 band \(HH\), the model expects 1 \(VH or VV\)"):

@@ -210,6 +210,7 @@ def test_scores_and_page_never_become_one_file(sartranslate: Run, rasters: tuple
         (("--pairs", "a", "--sar", "s.tif"), "--sar is for --prediction"),
         (("--pairs", "a", "--stretch", "1", "2"), "--stretch is for --prediction"),
         (("--pairs", "a", "--subtract-haze"), "--subtract-haze is for --prediction"),
+        (("--pairs", "a", "--optical-nodata", 0), "--optical-nodata is for --prediction"),
         (("--prediction", "b", "--truth", "c", "--window", 256), "--window and --overlap go together"),
         (("--prediction", "b", "--truth", "c", "--backend", "torch"), "--backend is for --pairs"),
         (("--prediction", "b", "--truth", "c", "--precision", "float32"), "--precision is for --pairs"),

@@ -170,7 +170,7 @@ def test_a_savedmodel_that_can_not_be_stored_is_told_in_one_line(
     import tensorflow as tf
 
     def full(*arguments: Any, **options: Any) -> None:
-        raise tf.errors.ResourceExhaustedError(None, None, "out; No space left on device")
+        raise tf.errors.ResourceExhaustedError(None, None, "out; No space left on device\n\t[Op:SaveV2]")
 
     monkeypatch.setattr(keras.Model, "export", full)
     done = run(model, tmp_path / "saved", "--format", "savedmodel", "--window", SIDE)

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,14 @@ import pytest
 import rasterio
 from click.testing import Result
 
-from sartranslate.collection import Collection
+from sartranslate.collection import Collection, translate_all
+from sartranslate.infer.planning import InferenceOptions
+from sartranslate.networks import bundle
 from sartranslate.rasters.raster import moved
+from sartranslate.runtimes.translator import Choice
+from sartranslate.scenes.scene_list import entry
 from sartranslate.streaming.windows import Window
+from sartranslate.workers.computing import Here
 from tests.conftest import TRANSFORM, WriteScene
 
 Run = Callable[..., Result]
@@ -89,6 +95,27 @@ def test_an_error_that_nobody_has_foreseen_stops_no_other_scene(
     assert (result.exit_code, states(result)) == (1, ["done", "failed", "done"])
     assert json.loads(result.stdout)["scenes"][1]["reason"] == "IndexError: index -1 is out of bounds"
     assert "IndexError" in caplog.text
+
+
+def test_what_progress_raises_stops_all(scenes: list[Path], tiny_model: Path, tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def progress(done: int, windows: int) -> None:
+        raise Stop
+
+    (tmp_path / "out").mkdir()
+    description = bundle.describe(tiny_model)
+    collection = Collection(
+        [entry(str(path)) for path in scenes[:2]],
+        tmp_path / "out",
+        description.radiometry,
+        description.generator.size_multiple,
+        "digest",
+        InferenceOptions(),
+    )
+    with pytest.raises(Stop):
+        translate_all(collection, lambda: nullcontext(Here(tiny_model, Choice("onnxruntime"))), progress)
 
 
 def test_an_output_of_another_job_is_told_and_kept_unless_it_is_to_be_replaced(

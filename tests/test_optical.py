@@ -109,6 +109,31 @@ def test_black_windows_are_fill_where_nothing_is_declared_unless_that_is_denied(
         assert stretch.low == np.percentile(rgb[rgb.any(axis=-1)], 1)
 
 
+def test_black_is_fill_where_all_bands_of_the_file_are_so(scene: Scene, write_scene: WriteScene) -> None:
+    """As GDAL takes it: another band that has values there says that it is none."""
+    rgb = colours(192)
+    rgb[32:128] = 0
+    others = {"none": np.where(rgb[..., :1] > 0, 7, 0), "some": np.full_like(rgb[..., :1], 7)}
+    masks = {}
+    for name, other in others.items():
+        path = write_scene(f"{name}.tif", np.concatenate([rgb, other, other], axis=-1).astype(np.uint8))
+        masks[name] = read(path, scene, rgb=(1, 2, 3))[1]
+    assert np.array_equal(masks["none"], rgb[:SIZE].any(axis=-1))
+    assert masks["some"].all()
+
+
+def test_one_dark_lake_is_no_fill(write_scene: WriteScene) -> None:
+    rgb = colours(640, 640)
+    rgb[64:128, 64:128] = 0
+    assert open_optical(write_scene("lake.tif", rgb)).nodata is None
+
+
+def test_a_value_told_beside_what_the_file_tells_is_refused(write_scene: WriteScene) -> None:
+    path = write_scene("optical.tif", colours(), nodata=0)
+    with pytest.raises(SceneError, match="nodata 255 told, and the file tells by itself which pixels are valid"):
+        open_optical(path, OpticalOptions(optical_nodata=255))
+
+
 def test_a_value_told_to_be_no_data_is_so_where_all_bands_have_it(scene: Scene, write_scene: WriteScene) -> None:
     rgb = colours(dtype="uint16")
     rgb[:50], rgb[55, 5, 1] = 65535, 65535

@@ -72,7 +72,8 @@ def test_a_cache_that_the_program_has_set_comes_back() -> None:
 def test_an_area_is_read_in_silence_beside_others(tmp_path: Path) -> None:
     area = tmp_path / "area.geojson"
     shape = {"type": "Polygon", "coordinates": [[[9, 47], [10, 47], [10, 48], [9, 47]]]}
-    area.write_text(json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": shape}]}))
+    features = [{"type": "Feature", "id": 1, "geometry": shape}] * 2  # of one number, of which the reader warns
+    area.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     before = warnings.filters[:]
     with ThreadPoolExecutor(4) as threads:
         assert len(list(threads.map(read_area, [area] * 20))) == 20

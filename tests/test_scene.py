@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from click.testing import Result
 from rasterio.enums import ColorInterp, Resampling
 
-from sartranslate.backscatter.radiometry import Radiometry
 from sartranslate.errors import SceneError
 from sartranslate.scenes.reader import scene_reader
-from sartranslate.scenes.sampling import sample_scene, scene_scaling
+from sartranslate.scenes.sampling import sample_scene
 from sartranslate.scenes.scene import open_scene
 from sartranslate.scenes.source import SceneOptions
 from sartranslate.streaming.windows import Window
 from tests.conftest import TRANSFORM, UTM, WriteScene
 
+Run = Callable[..., Result]
 ONE = (("VH", "VV"),)
 TWO = (("VV",), ("VH",))
 RAMP = np.arange(30 * 40 * 2, dtype=np.float32).reshape(30, 40, 2) + 1
@@ -183,15 +186,34 @@ def test_a_scale_that_is_no_number_is_refused(write_scene: WriteScene, scale: tu
         open_scene(path, ONE)
 
 
-def test_the_fill_value_advised_is_that_which_is_stored(write_scene: WriteScene) -> None:
-    values = (100 * np.random.default_rng(1).normal(-12, 3, (200, 200, 1))).astype(np.int16)
-    values[:40] = -32768
+@pytest.mark.parametrize(
+    ("dtype", "scale", "offset", "fill"),
+    [
+        ("float32", 1, 0, -3.4028235e38),
+        ("float32", 1, 0, -9999.123),
+        ("int16", 0.01, 0, -32768),
+        ("int16", 0.002, -30, -32768),
+        ("uint16", 0.005, -60, 65535),
+        ("int32", 1e-6, 0, -(2**31)),
+        ("int32", 1, 0, -1234567),
+    ],
+)
+def test_the_fill_value_advised_is_that_which_is_stored_and_does_what_it_says(
+    write_scene: WriteScene, sartranslate: Run, dtype: str, scale: float, offset: float, fill: float
+) -> None:
+    decibels = np.random.default_rng(1).normal(-12, 3, (192, 192, 1))
+    values = ((decibels - offset) / scale).astype(dtype)
+    values[:40] = fill
     path = write_scene("s.tif", values)
     with rasterio.open(path, "r+") as dataset:
-        dataset.scales = (0.01,)
-    with pytest.raises(SceneError, match=r"are -327\.68, far below the rest .*; --nodata -32768 if"):
-        scene_scaling(open_scene(path, ONE), Radiometry())
-    assert scene_scaling(open_scene(path, ONE, SceneOptions(nodata=-32768)), Radiometry()).unit == "db"
+        dataset.scales, dataset.offsets = (scale,), (offset,)
+    told = set()
+    for command in (("inspect", path), ("infer", path, path.with_name("out.tif")), ("pairs", path, path, "pairs")):
+        told |= set(re.findall(r"--nodata (\S+) if that", sartranslate(*command).output))
+    (advised,) = told
+    assert (values == float(advised)).sum() == 40 * 192
+    done = sartranslate("inspect", path, "--nodata", advised)
+    assert (done.exit_code, "about 20.8 %" in done.output) == (0, True), done.output
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

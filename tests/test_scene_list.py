@@ -95,8 +95,12 @@ def test_an_output_is_named_after_the_product_one_is_in(
     [
         ("NETCDF:multi.nc:Band1", "multi_Band1"),
         ('NETCDF:"/data/a.b.nc":sigma0 vv', "a.b_sigma0_vv"),
+        ("NETCDF:multi.nc:sigma0.vv", "multi_sigma0.vv"),
         ('HDF5:"x.h5"://science/VV', "x_science_VV"),
-        ("GTIFF_DIR:2:scenes/a.tif", "2_a"),
+        ("GTIFF_DIR:2:scenes/a.tif", "a_2"),
+        ('NETCDF:"https://host/dir/x.nc?sig=ab.cd&key=secret":VV', "x_VV"),
+        ("NETCDF:/vsicurl/https://host/dir/x.nc:VV", "x_VV"),
+        ("SENTINEL1_CALIB:SIGMA0:in/S1A_X.SAFE/manifest.safe:IW_VV:AMPLITUDE", "S1A_X_SIGMA0_IW_VV_AMPLITUDE"),
         ("S3://bucket/a.tif", "a"),
     ],
 )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from sartranslate.backscatter.fill import fill_mirrored
 from sartranslate.backscatter.radiometry import DECIBELS_PER_DECADE, UNITS, WIDEST, Float, Mask, Radiometry, to_decibels
-from sartranslate.backscatter.units import DIGITAL_NUMBERS, check_fill, check_unit, falls_below_zero, guess_unit
+from sartranslate.backscatter.units import (
+    AS_IT_IS,
+    DIGITAL_NUMBERS,
+    Stored,
+    check_fill,
+    check_unit,
+    falls_below_zero,
+    guess_unit,
+)
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.printable import printable
 
@@ -156,17 +164,20 @@ def _is_distribution(values: Sequence[float], at: Sequence[float]) -> bool:
     return len(values) == len(at) and rising and values[0] >= -WIDEST and values[-1] <= WIDEST
 
 
-def measure(samples: Sequence[NDArray[Any]], unit: str | None = None) -> SceneStatistics:
-    """Unit and distribution of the scene that valid values (N,) of each band come from; raises as `resolve_scaling`."""
+def measure(samples: Sequence[NDArray[Any]], unit: str | None = None, stored: Sequence[Stored] = ()) -> SceneStatistics:
+    """Unit and distribution of the scene that valid values (N,) of each band come from; as `resolve_scaling`."""
     samples = [_measured(sample) for sample in samples]
-    unit, reason = _unit(samples, unit)
+    unit, reason = _unit(samples, unit, stored)
     return SceneStatistics(unit, reason, tuple(_percentiles(sample, unit, PERCENTILES) for sample in samples))
 
 
-def resolve_scaling(radiometry: Radiometry, samples: Sequence[NDArray[Any]], unit: str | None = None) -> SceneScaling:
+def resolve_scaling(
+    radiometry: Radiometry, samples: Sequence[NDArray[Any]], unit: str | None = None, stored: Sequence[Stored] = ()
+) -> SceneScaling:
     """Decide unit and range for the scene that valid values (N,) of each channel, in scan order, come from.
 
-    Each channel is scaled by its own values, whatever the others have there. `unit` overrides the guess. Raises
+    Each channel is scaled by its own values, whatever the others have there. `unit` overrides the guess, and `stored`
+    tells how the values of each lie in their file, where not as they are. Raises
     `SceneError` when a sample is empty or constant, channels are in different units, or bytes
     without a physical scale meet a model that wants fixed decibels, or other values than bytes one that wants an image.
     """
@@ -175,7 +186,7 @@ def resolve_scaling(radiometry: Radiometry, samples: Sequence[NDArray[Any]], uni
             _check_bytes(sample.dtype, unit)
         return image_scaling(radiometry)
     samples = [_measured(sample) for sample in samples]
-    unit, reason = _unit(samples, unit)
+    unit, reason = _unit(samples, unit, stored)
     wanted = (radiometry.low, radiometry.high)
     if radiometry.scaling == "fixed":
         _check_calibrated(unit, reason)
@@ -201,10 +212,10 @@ def _measured(sample: NDArray[Any]) -> NDArray[Any]:
     return sample
 
 
-def _unit(samples: Sequence[NDArray[Any]], told: str | None) -> tuple[str, str]:
+def _unit(samples: Sequence[NDArray[Any]], told: str | None, stored: Sequence[Stored]) -> tuple[str, str]:
     """Of all channels, and why."""
-    for sample in samples:
-        check_fill(sample)
+    for sample, lying in zip(samples, stored or repeat(AS_IT_IS)):  # noqa: B905 without an end
+        check_fill(sample, lying)
     if told is None:
         return _guessed(samples)
     if told not in UNITS:

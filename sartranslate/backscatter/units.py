@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +13,35 @@ from sartranslate.errors import SceneError
 
 DIGITAL_NUMBERS = "digital numbers"
 WIDEST = 150.0  # decibels: no radar has this range between the 2nd and the 98th percentile
-FILL_SHARE = 1e-3  # of the pixels that have the very lowest value, beyond chance
-FILL_FACTOR = 2.0  # the lowest value is farther below the median than that is from zero
-BRIGHTEST = 1e5  # times the middle: no target is, nor what 16 bits clip
+FILL_SHARE = 1e-3  # of the pixels that have the very lowest or highest value, beyond chance
+FILL_FACTOR = 2.0  # such a value is farther from the median than that is from zero, so many times
+FACTOR = 1e5  # that linear values are darker or brighter than the middle: no target is, nor what 16 bits clip
 DEEPEST = 50.0  # decibels below the middle: no noise is
 NEIGHBOURS = 16  # values that follow each other in a sample and are compared
 LEAST_RUNS = 64  # of values that follow each other, to tell how they vary
 LINEAR_GROWTH = 0.5  # of speckle with brightness, see `speckle_growth`; halfway between both cases
 BELOW_NOISE = 0.1  # of the bright end: linear values fall below 0 by subtracted noise only, which is little
 DECIBEL_SPREAD = 2.5  # bright over dark: speckled power spreads by 8 and more, shifted decibels by less than 2
+
+
+class Stored(NamedTuple):
+    """How values lie in a file: as a type of NumPy's, before a factor and an offset."""
+
+    dtype: str | None = None  # None: that of the values
+    scale: tuple[float, float] = (1.0, 0.0)
+
+    def text(self, value: Any) -> str:
+        """The stored number that has become this one, in so many digits that it is found again."""
+        factor, offset = self.scale
+        number = value if self.scale == (1, 0) else np.float32((float(value) - offset) / factor)
+        if self.dtype and np.dtype(self.dtype).kind in "iu":
+            ends = np.iinfo(self.dtype).min, np.iinfo(self.dtype).max
+            near = [end for end in ends if math.isclose(number, end, rel_tol=1e-6)]  # than which float32 tells no more
+            return str(near[0] if near else round(float(number)))
+        return str(number).removesuffix(".0")
+
+
+AS_IT_IS = Stored()
 
 
 def guess_unit(sample: NDArray[Any]) -> tuple[str, str]:
@@ -64,34 +85,31 @@ def check_unit(unit: str, sample: NDArray[Any]) -> None:
         raise SceneError(f"told to be bytes, found values {sample.min():.4g} to {sample.max():.4g}, expected 0 to 255")
 
 
-def check_fill(sample: NDArray[Any], scale: tuple[float, float] = (1.0, 0.0)) -> None:
+def check_fill(sample: NDArray[Any], stored: Stored = AS_IT_IS) -> None:
     """Raise `SceneError` where (N,) valid values of a band hold a fill value that nobody declared: -9999, or 1e20.
 
-    `scale` is the factor and the offset with which they were made of stored ones, of which the advice is.
+    The advice is of the values as they are `stored`.
     """
-    for value, far in ((sample.min(), _far_below), (sample.max(), _far_above)):
+    for value in (sample.min(), sample.max()):
         share = np.count_nonzero(sample == value) / len(sample)
         if share <= FILL_SHARE:
             continue
         middle = float(np.median(sample))
-        if far(float(value), middle) or _is_end_of_type(value, sample):
-            side, told = "below" if value < middle else "above", _as_stored(value, scale)
+        if _is_far(float(value), middle) or _is_end_of_type(value, sample):
+            side = "below" if value < middle else "above"
             raise SceneError(
                 f"{100 * share:.1f} % of the valid pixels are {value:g}, far {side} the rest (median {middle:.4g}); "
-                f"--nodata {told} if that is no data"
+                f"--nodata {stored.text(value)} if that is no data"
             )
 
 
-def _far_below(value: float, middle: float) -> bool:
-    """Than any noise, of linear values or of decibels; of others there is nothing to go by but the distance."""
-    if value >= 0:
-        return 0 < value < middle / BRIGHTEST
-    return middle - value > (DEEPEST if -DEEPEST < middle < 0 else max(WIDEST, FILL_FACTOR * abs(middle)))
-
-
-def _far_above(value: float, middle: float) -> bool:
-    """Than anything that a radar sees or that is clipped; of decibels where the middle is negative."""
-    return value - middle > (WIDEST if middle < 0 else max(WIDEST, BRIGHTEST * (middle or 1)))
+def _is_far(value: float, middle: float) -> bool:
+    """Whether no radar has seen a value, nor anybody clipped there, in an image whose middle is this."""
+    if value > 0 and middle >= 0:  # linear, or decibels that were made positive
+        return value < middle / FACTOR or value > max(WIDEST, FACTOR * (middle or 1))
+    if -DEEPEST < middle < 0 and value < middle:  # decibels
+        return middle - value > DEEPEST
+    return value != 0 and abs(value - middle) > max(WIDEST, FILL_FACTOR * abs(middle))
 
 
 def _is_end_of_type(value: Any, sample: NDArray[Any]) -> bool:
@@ -100,13 +118,6 @@ def _is_end_of_type(value: Any, sample: NDArray[Any]) -> bool:
         return False
     others = sample[sample != value]
     return bool(others.size and others.max() < value / 2)
-
-
-def _as_stored(value: Any, scale: tuple[float, float]) -> str:
-    """In so many digits that it is found again."""
-    factor, offset = scale
-    stored = value if scale == (1, 0) else np.float32((float(value) - offset) / factor)
-    return str(stored).removesuffix(".0")
 
 
 def speckle_growth(sample: NDArray[Any]) -> float:

@@ -66,6 +66,7 @@ class PairingSummary:
     unit: str  # of the SAR values
     reason: str  # why this unit was assumed
     stretch: Stretch | None  # optical values that became 0 and 255
+    optical_nodata: float | None  # that was taken for no data where nothing declares it
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -105,7 +106,8 @@ def make_pairs(
         _move_in(unfinished, folder, old, records)
     counts = Counter(record.split for record in records)
     tiles = {split: counts[split] for split in SPLITS}
-    return PairingSummary(str(folder), name, tiles, dict(dropped), statistics.unit, statistics.reason, image.stretch)
+    read_as = statistics.unit, statistics.reason, image.stretch, image.nodata
+    return PairingSummary(str(folder), name, tiles, dict(dropped), *read_as)
 
 
 def _stem(path: str) -> str:
@@ -132,7 +134,7 @@ def _measure(scene: Scene, options: PairingOptions) -> SceneStatistics:
     with block_cache(scene, options.cutting.tile):
         samples = sample_bands(scene)
     with named_errors(scene.path):
-        return measure(samples, options.unit)
+        return measure(samples, options.unit, scene.stored)
 
 
 def _index(folder: Path, name: str, options: PairingOptions) -> tuple[list[TileRecord], list[TileRecord]]:

@@ -82,6 +82,8 @@ def evaluate_rasters(images: RasterImages, watch: Watch = lambda done, planned: 
     facts = {"Prediction": public(images.prediction.path), "Truth": public(images.truth.path)}
     if images.truth.stretch:
         facts["Stretch"] = f"optical values {images.truth.stretch.describe()} become 0 and 255"
+    if images.truth.nodata is not None:
+        facts["Truth without data"] = f"where all bands are {images.truth.nodata:g}"
     if images.sar:
         facts |= {"SAR": public(images.sar.scene.path), "Scaling": images.sar.scaling.describe()}
     notes = []

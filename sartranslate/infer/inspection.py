@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sartranslate.backscatter.polarisation import choose_bands
 from sartranslate.backscatter.radiometry import Radiometry, to_decibels
 from sartranslate.backscatter.scaling import SceneStatistics, measure
-from sartranslate.backscatter.units import guess_unit
+from sartranslate.backscatter.units import Stored, guess_unit
 from sartranslate.errors import EmptySceneError, SceneError
 from sartranslate.infer.estimate import Estimate, estimate
 from sartranslate.rasters.raster import named_errors
@@ -113,7 +113,8 @@ def inspect_scene(
         chosen = [channel for channel in chosen if surveys[channel][0].size] or chosen
         _, share = surveys[chosen[0]] if len(chosen) == 1 else survey(scene.only(chosen))
     with named_errors(scene.path):
-        statistics, problem = _measured([surveys[channel][0] for channel in chosen], unit, problem)
+        samples = [surveys[channel][0] for channel in chosen]
+        statistics, problem = _measured(samples, scene.only(chosen).stored, unit, problem)
         ground = _ground(scene)
     problem = problem or _misfit(radiometry, statistics, len(chosen))
     units = [
@@ -156,17 +157,17 @@ def _chosen(scene: Scene, radiometry: Radiometry, options: SceneOptions) -> tupl
 
 
 def _measured(
-    samples: Sequence[NDArray[Any]], unit: str | None, problem: str | None
+    samples: Sequence[NDArray[Any]], stored: Sequence[Stored], unit: str | None, problem: str | None
 ) -> tuple[SceneStatistics, str | None]:
     """Of all bands or, where they are not for one model, of the first one; and why they are not."""
     if problem is None:
         try:
-            return measure(samples, unit), None
+            return measure(samples, unit, stored), None
         except SceneError as error:
             if len(samples) == 1:
                 raise
             problem = str(error)
-    return measure(samples[:1], unit), problem
+    return measure(samples[:1], unit, stored), problem
 
 
 def _misfit(radiometry: Radiometry, statistics: SceneStatistics, bands: int) -> str | None:

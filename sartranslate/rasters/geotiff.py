@@ -19,6 +19,7 @@ from rasterio.windows import Window as RasterWindow
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import OutputError
 from sartranslate.rasters.process_wide import quiet
+from sartranslate.rasters.raster import first_line
 from sartranslate.storage.atomic import replaced_when_whole
 from sartranslate.streaming.windows import Window
 
@@ -111,4 +112,5 @@ def write_errors(path: Path) -> Iterator[None]:
     except (RasterioError, CPLE_BaseError, OSError) as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(f"{path}: can not be written: {error.__cause__ or error}") from error
+        told = error.__cause__ if isinstance(error, RasterioError) and error.__cause__ else error
+        raise OutputError(f"{path}: can not be written: {first_line(told)}") from error

@@ -43,7 +43,10 @@ class _Silence:
 
 
 class _Cache:
-    """GDAL's block cache has what all that are within ask for together, and in the end what it had before."""
+    """GDAL's block cache has what all that are within ask for together, and in the end what it had before.
+
+    A `rasterio.Env` of the caller with a size of its own goes before that once another one within it ends.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

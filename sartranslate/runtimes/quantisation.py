@@ -83,7 +83,7 @@ class _Patches(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _no_progress(*told: object, **options: object) -> None:
-    """In place of `print` in the calibration alone: standard output belongs to the process, other threads' too."""
+    """In place of `print` in ONNX Runtime's calibration, from now on: standard output is of all threads, not of one."""
 
 
 calibrate.print = _no_progress

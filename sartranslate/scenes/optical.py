@@ -26,7 +26,8 @@ from sartranslate.streaming.windows import Window
 
 COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 NAMES = (("RED", "B4", "B04"), ("GREEN", "B3", "B03"), ("BLUE", "B2", "B02"))  # with Sentinel-2's
-BLACK = 0.0  # fill where nothing is declared and whole sampled windows have it in all three bands
+BLACK = 0.0  # fill, where nothing is declared and
+BLACK_SHARE = 0.02  # or more of the sampled windows have nothing else in any band
 TOLERANCE = 0.01  # optical pixels; rasterio fails at 0 with a grid told
 FINER = 1.5  # optical pixels this much smaller than the grid's, along each axis, are averaged
 
@@ -38,9 +39,7 @@ class OpticalOptions:
     rgb: tuple[int, ...] = ()  # its red, green and blue band, 1-based; empty: by colour or name
     stretch: tuple[float, float] | None = None  # values that become 0 and 255; None: bytes as they are, or percentiles
     subtract_haze: bool = False  # 0 is the dark object of each colour, whatever the stretch begins at
-    optical_nodata: float | None = (
-        None  # in all three bands; None: as declared, or blocks of black; NaN: no such blocks
-    )
+    optical_nodata: float | None = None  # in all bands; None: as declared, or black where parts are; NaN: nothing
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,8 @@ def open_optical(path: str | os.PathLike[str], options: OpticalOptions | None = 
         if len(bands) != 3 or not all(1 <= band <= dataset.count for band in bands):
             raise SceneError(f"bands {', '.join(map(str, bands))} of {dataset.count} told, expected three for RGB")
         shape = dataset.height, dataset.width
-        nodata, sample = _sample(dataset, bands, options.optical_nodata)
-        stretch = _stretch(dataset, bands, options, sample)
+        nodata = _nodata(dataset, bands, options.optical_nodata)
+        stretch = _stretch(dataset, bands, options, nodata)
         return Optical(os.fspath(path), dataset.crs, dataset.transform, *shape, bands, stretch, nodata)
 
 
@@ -125,7 +124,7 @@ def _colours(dataset: Any) -> tuple[int, ...]:
     return tuple(data)
 
 
-def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions, sample: NDArray[Any]) -> Stretch | None:
+def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions, nodata: float | None) -> Stretch | None:
     """As told, or as measured where the values are no bytes."""
     if options.stretch and not -np.inf < options.stretch[0] < options.stretch[1] < np.inf:
         raise OptionError(f"stretch {options.stretch[0]} to {options.stretch[1]}: expected low < high, both finite")
@@ -133,29 +132,43 @@ def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions, samp
     are_bytes = all(dataset.dtypes[band - 1] == "uint8" for band in bands)
     if not options.subtract_haze and (told or are_bytes):
         return told
-    if not sample.size:
-        raise SceneError("no valid pixels")
+    sample = _sample(dataset, bands, nodata)
     stretch = told or (Stretch(0, WHITE) if are_bytes else percentile_stretch(sample, "valid pixels"))
     return without_haze(stretch, sample) if options.subtract_haze else stretch
 
 
-def _sample(dataset: Any, bands: tuple[int, ...], told: float | None) -> tuple[float | None, NDArray[Any]]:
-    """The value that means no data, where the file does not say it, and (3, N) valid values from all over the image.
-
-    They are of full-resolution windows: overviews may be of an earlier state of the image, or of a part of it.
-    """
+def _nodata(dataset: Any, bands: tuple[int, ...], told: float | None) -> float | None:
+    """The value that means no data in all bands, where it is told, or the file declares nothing and parts are black."""
     declared = any(MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1] for band in bands)
-    parts, black = [], False
+    if told is not None and not np.isnan(told):
+        if declared:
+            raise SceneError(f"nodata {told:g} told, and the file tells by itself which pixels are valid")
+        return told
+    return BLACK if told is None and not declared and _has_black_parts(dataset, bands) else None
+
+
+def _has_black_parts(dataset: Any, bands: tuple[int, ...]) -> bool:
+    windows = [to_rasterio(window) for window in spread_windows(dataset.height, dataset.width)]
+    black = [window for window in windows if not dataset.read(list(bands), window=window).any()]
+    return sum(not dataset.read(window=window).any() for window in black) > BLACK_SHARE * len(windows)
+
+
+def _sample(dataset: Any, bands: tuple[int, ...], nodata: float | None) -> NDArray[Any]:
+    """(3, N) valid values of full-resolution windows from all over the image.
+
+    Overviews may be of an earlier state of it, or of a part.
+    """
+    parts = []
     for window in spread_windows(dataset.height, dataset.width):
         values = dataset.read(list(bands), window=to_rasterio(window), masked=True)
         valid = np.isfinite(values.data).all(axis=0) & ~np.ma.getmaskarray(values).any(axis=0)
+        if nodata is not None:
+            valid &= (values.data != nodata).any(axis=0)
         parts.append(values.data[:, valid])
-        black |= not values.data.any()
-    fill = told if told is not None else BLACK if black and not declared else None
     sample = np.concatenate(parts, axis=1)
-    if fill is None or np.isnan(fill):
-        return None, sample
-    return fill, sample[:, (sample != fill).any(axis=0)]
+    if not sample.size:
+        raise SceneError("no valid pixels")
+    return sample
 
 
 def _finer(optical: Optical, scene: Scene) -> bool:

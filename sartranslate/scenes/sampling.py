@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sartranslate.backscatter.radiometry import Mask, Radiometry
 from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
-from sartranslate.backscatter.units import NEIGHBOURS, check_fill
+from sartranslate.backscatter.units import NEIGHBOURS
 from sartranslate.errors import EmptySceneError
 from sartranslate.rasters.raster import named_errors
-from sartranslate.scenes.reader import UNSCALED, row_bytes, scene_reader
+from sartranslate.scenes.reader import row_bytes, scene_reader
 from sartranslate.scenes.scene import Scene
 from sartranslate.storage.file_state import VIRTUAL
 from sartranslate.streaming import threads
@@ -51,10 +51,7 @@ def scene_scaling(scene: Scene, radiometry: Radiometry, unit: str | None = None)
     """A scene's scaling by its own values. Raises `SceneError` and `OptionError` as `resolve_scaling`."""
     samples = sample_bands(scene)
     with named_errors(scene.path):
-        for band, sample in zip(scene.bands, samples, strict=True):
-            if band.scale != UNSCALED:
-                check_fill(sample, band.scale)
-        return resolve_scaling(radiometry, samples, unit)
+        return resolve_scaling(radiometry, samples, unit, scene.stored)
 
 
 def survey(scene: Scene) -> Survey:

@@ -12,6 +12,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from sartranslate.backscatter.polarisation import choose_bands
+from sartranslate.backscatter.units import Stored
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.rasters.address import last_part
 from sartranslate.rasters.block_store import BlockStore
@@ -55,6 +56,11 @@ class Scene:
     def datasets(self) -> tuple[str, ...]:
         """All datasets to open, each once."""
         return tuple(dict.fromkeys(band.dataset for band in self.bands))
+
+    @property
+    def stored(self) -> tuple[Stored, ...]:
+        """How the values of the bands lie in their files."""
+        return tuple(Stored(band.dtype, band.scale) for band in (self.unwarped or self).bands)
 
     def only(self, channels: Sequence[int]) -> Scene:
         """The same scene with some of its bands, counted from 0."""

@@ -61,9 +61,12 @@ def entry(source: str) -> Entry:
 
 
 def _part_name(rest: str) -> str:
-    """Of a part of a file, without what is no letter, digit, dash or dot, from the file's name on."""
-    words = [PurePosixPath(word).stem if PurePosixPath(word).suffix else word for word in re.split('[":]+', rest)]
-    return "_".join(filter(None, (re.sub(r"[^\w.-]+", "_", word).strip("_") for word in words)))
+    """Of a part of a file: that of the file, and what else tells it, of letters, digits, dashes and dots alone."""
+    quoted = re.search('"([^"]+)"', rest)
+    words = re.split(":(?!//)", rest.replace(quoted[0], "") if quoted else rest)
+    file = quoted[1] if quoted else max(words, key=lambda word: ("/" in word, "." in word))
+    others = [re.sub(r"[^\w.-]+", "_", word).strip("_") for word in words if word != file]
+    return "_".join(filter(None, [entry(file).name, *others]))
 
 
 def listed(file: Path) -> list[Entry]:

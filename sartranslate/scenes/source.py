@@ -167,7 +167,7 @@ def _band(dataset: Any, path: str, number: int, data: list[int], name: str | Non
     alpha = tuple(band for band in range(1, dataset.count + 1) if band not in data)
     has_mask = _has_mask(dataset.mask_flag_enums[index - 1])
     dtype = dataset.dtypes[index - 1]
-    if options.nodata is not None and not _can_hold(dtype, options.nodata):
+    if options.nodata is not None and not can_hold(dtype, options.nodata):
         raise SceneError(f"nodata {options.nodata:g} told, which {dtype} can not hold")
     scale = dataset.scales[index - 1], dataset.offsets[index - 1]
     if not np.isfinite(scale).all():
@@ -193,9 +193,11 @@ def _type(name: str) -> np.dtype[Any]:
     return np.dtype("complex64" if name.startswith("complex_int") else name)
 
 
-def _can_hold(dtype: str, value: float) -> bool:
+def can_hold(dtype: str, value: float) -> bool:
+    """Whether a band of this type may have this value; of floats, the nearest one."""
     if _type(dtype).kind not in "iu":
-        return not np.isfinite(value) or abs(value) <= float(np.finfo(_type(dtype)).max)
+        with np.errstate(over="ignore"):
+            return not np.isfinite(value) or bool(np.isfinite(_type(dtype).type(value)))
     limits = np.iinfo(dtype)
     return limits.min <= value <= limits.max and value == int(value)
 

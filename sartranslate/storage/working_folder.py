@@ -72,8 +72,8 @@ class WorkingFolder:
         if self.kept:
             return
         shutil.rmtree(self.strips, ignore_errors=True)
-        with suppress(OSError):
-            for path in set(self.path.iterdir()) - {self.lock}:
+        for path in set(self.path.glob("*")) - {self.lock}:
+            with suppress(OSError):
                 path.unlink()
 
     def vanish(self) -> None:

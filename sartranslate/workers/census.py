@@ -76,13 +76,16 @@ class Census:
         """Until it is asked again."""
         self._stopped.wait(INTERVAL)
 
-    def holders(self, keys: Collection[str]) -> dict[str, frozenset[str]]:
-        """Which of these tasks are with a worker, by its address; those with none still wait for their turn."""
+    def holders(self, keys: Collection[str]) -> dict[str, frozenset[str]] | None:
+        """Which of these tasks are with a worker, by its address; those with none still wait for their turn.
+
+        None where the scheduler does not answer.
+        """
         with suppress(*UNANSWERED):
             given = self._client.sync(self._client.scheduler.processing, workers=None, callback_timeout=ASKED_WITHIN)
             held = {worker: frozenset(keys).intersection(tasks) for worker, tasks in given.items()}
             return {worker: tasks for worker, tasks in held.items() if tasks}
-        return {}
+        return None
 
     def _watch(self) -> None:
         while not self._stopped.wait(INTERVAL):

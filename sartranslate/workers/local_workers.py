@@ -28,6 +28,7 @@ from sartranslate.streaming import threads
 
 STARTED_WITHIN = 120.0  # seconds
 TICK = 0.1  # seconds
+KEYS = ("ca-file", "cert", "key")  # files, and options of a worker
 ANY_PORT = "127.0.0.1:0"
 NO_ROUTES = "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES"
 # Modules in the current folder, which may be of strangers, are none of its own.
@@ -51,6 +52,8 @@ def local_workers(count: int, idle: Callable[[], None]) -> Iterator[Client]:
                 started.append(_start(command, folder, number, threads.share(count)))
             with Client(cluster, direct_to_workers=True, set_as_default=False) as client:
                 _await(client, started, folder, idle)
+                for name in KEYS:  # which nobody needs any more, however this process ends
+                    (folder / name).unlink()
                 yield client
 
 
@@ -68,9 +71,9 @@ def _scheduler(security: Security, folder: Path) -> LocalCluster:
 
 def _command(address: str, security: Any, folder: Path) -> list[str]:
     """Of a worker; its keys are in files that only this user can read."""
-    keys = {"ca-file": security.tls_ca_file, "cert": security.tls_worker_cert, "key": security.tls_worker_key}
+    keys = security.tls_ca_file, security.tls_worker_cert, security.tls_worker_key
     options = []
-    for name, text in keys.items():
+    for name, text in zip(KEYS, keys, strict=True):
         (folder / name).write_text(text, encoding="ascii")
         options += [f"--tls-{name}", str(folder / name)]
     return [

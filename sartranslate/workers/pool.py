@@ -115,7 +115,14 @@ class Pool:
     def _submit(self, task: Task, workers: Sequence[str] | None = None) -> None:
         self._census.check()
         future = self._client.submit(
-            generate, self._name, task.packed, pure=False, retries=RETRIES, priority=task.priority, workers=workers
+            generate,
+            self._name,
+            task.packed,
+            pure=False,
+            retries=RETRIES,
+            priority=task.priority,
+            workers=workers,
+            allow_other_workers=workers is not None,  # where those are gone
         )
         task.futures.append(future)
         task.attempts, task.given = task.attempts + 1, time.monotonic()
@@ -192,6 +199,8 @@ class Pool:
         if not late:
             return
         holders = self._census.holders({future.key for task in late for future in task.futures})
+        if holders is None:
+            return
         others = sorted(self._census.workers - set(holders))
         held = frozenset().union(*holders.values())
         for task in late:
