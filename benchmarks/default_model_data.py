@@ -7,7 +7,7 @@ out are contiguous fragments of each city, others for the test, and one region. 
 Fragments of the cities lie off each other by up to 6 px, each by its own shift. Those for training can be registered,
 so that the network is not taught to blur; those for validation and test stay where they are. Their optical images are
 Sentinel-2 L1C, not corrected for the atmosphere: nothing in them is darker than dark blue. The haze of each city,
-measured on its fragments for training, can be subtracted from all of them.
+measured on its fragments for training, can be subtracted from all of them, or made grey in those for training.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from sartranslate.datasets.coregistration import CLEAR, REACH, estimate_shift
 from sartranslate.rasters.raster import moved
-from sartranslate.scenes.stretch import WHITE, Stretch, dark_object, to_bytes
+from sartranslate.scenes.stretch import WHITE, Stretch, to_bytes, with_neutral_haze, without_haze
 from sartranslate.simulate.simulation import SimulationOptions, simulate
 from sartranslate.simulate.speckle import Speckle
 from sartranslate.streaming.windows import Window
@@ -39,6 +39,11 @@ SCENES = {
 }
 HELD_OUT_SCENE = "fall_2"
 CITIES = {"la", "sat"}  # misregistered and hazy
+NEUTRAL = {
+    "la": 0.5,
+    "sat": 1.0,
+}  # share of its colour that is taken out of their haze; San Antonio's woods are dark blue
+BYTES = Stretch(0, WHITE)
 REPEATS = {"summer_59": 5, "fall_11": 5}  # few tiles, other climates
 SIMULATED_SEEDS = range(100, 112)  # sample_tiles/ has seed 1
 
@@ -51,11 +56,12 @@ class Preparation(NamedTuple):
     registered: bool = False  # those of the cities for training
     subtract_haze: bool = False  # of the cities
     speckle: Speckle = "white"  # of simulated pairs
+    neutral_haze: bool = False  # of the cities, for training, as far as `NEUTRAL` says
 
     @property
     def folder(self) -> str:
         """A name for a folder of such pairs, such as "pairs_registered_white"."""
-        done = [name for name in ("registered", "subtract_haze") if getattr(self, name)]
+        done = [name for name in ("registered", "subtract_haze", "neutral_haze") if getattr(self, name)]
         return "_".join(["pairs", *done, self.speckle])
 
 
@@ -74,7 +80,7 @@ def real_folders(data: Path, folder: Path, prepared: Preparation) -> dict[str, P
             if all(file.exists() for file in made.values()):
                 continue
             given = {side: data / collection / side / sar.name for side in made}
-            haze = _haze(data, scene) if scene in CITIES and prepared.subtract_haze else None
+            haze = _haze(data, scene, prepared, split) if scene in CITIES else None
             registered = scene in CITIES and prepared.registered and split == "train"
             if haze or registered:
                 _prepare(given, made, haze, registered=registered)
@@ -102,12 +108,21 @@ def _split(scene: str, tile: str) -> str:
     return "test" if tile in TEST else "train"
 
 
+def _haze(data: Path, scene: str, prepared: Preparation, split: str) -> Stretch | None:
+    """What becomes black and white of a scene's optical images; None: they stay as they are."""
+    if prepared.subtract_haze:
+        return without_haze(BYTES, _colours(data, scene))
+    if prepared.neutral_haze and split == "train":
+        return with_neutral_haze(BYTES, _colours(data, scene), NEUTRAL[scene])
+    return None
+
+
 @cache
-def _haze(data: Path, scene: str) -> Stretch:
-    """What becomes black and white of a scene's optical images, by its tiles for training."""
+def _colours(data: Path, scene: str) -> NDArray[np.uint8]:
+    """(3, N) of all its tiles for training."""
     collection, pattern = SCENES[scene]
     files = [file for file in (data / collection / "optical").glob(pattern) if _split(scene, file.stem) == "train"]
-    return Stretch(dark_object(np.concatenate([_read(file)[0].reshape(3, -1) for file in files], axis=1)), WHITE)
+    return np.concatenate([_read(file)[0].reshape(3, -1) for file in files], axis=1)
 
 
 def _link(given: Sides, made: Sides) -> None:

@@ -49,7 +49,9 @@ def compare(
     from sartranslate.scenes.optical import OpticalOptions
 
     if settings["truth"] is None and (settings["warp"] or settings["optical"] != OpticalOptions()):
-        raise click.UsageError("--warp, --rgb, --stretch, --subtract-haze and --optical-nodata are for --truth")
+        raise click.UsageError(
+            "--warp, --rgb, --stretch, --subtract-haze, --neutral-haze and --optical-nodata are for --truth"
+        )
     source, out, page = options.split_paths(paths, bool(scene.files), "SCENE", "OUT", "PAGE")
     model = model or bundle.DEFAULT_MODEL
     radiometry = bundle.describe(model).radiometry

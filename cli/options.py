@@ -242,6 +242,13 @@ def _optical_options(image: str) -> list[Decorator]:
             "becomes 0, in place of LOW.",
         ),
         click.option(
+            "--neutral-haze",
+            type=click.FloatRange(0, 1),
+            default=0.0,
+            metavar="SHARE",
+            help=f"Take this share of its colour out of the haze of {image}, from 0 to 1, and none of its brightness.",
+        ),
+        click.option(
             "--optical-nodata",
             metavar="VALUE|none",
             callback=_value_or_none,

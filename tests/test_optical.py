@@ -325,6 +325,28 @@ def test_an_image_that_haze_can_not_be_measured_on_is_refused(
         open_optical(path, OpticalOptions(stretch=told, subtract_haze=True))
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_neutral_haze_keeps_brightness_and_white_and_loses_its_colour(
+    scene: Scene, write_scene: WriteScene, share: float
+) -> None:
+    reflected = np.random.default_rng(1).uniform(0, 1, (SIZE, SIZE, 3)) ** 3
+    reflected[:9], reflected[9:18] = 0, 1
+    haze = np.array([30.0, 60.0, 90.0])
+    rgb = np.rint(haze + (255 - haze) * reflected).astype(np.uint8)
+    found, mask = read(write_scene("hazy.tif", rgb), scene, neutral_haze=share)
+    expected = haze + share * (60 - haze)
+    assert mask.all()
+    assert np.array_equal(found[0, 0], np.rint(expected))
+    assert (found[9:18] == 255).all()
+    assert np.abs(found - (expected + (255 - expected) * reflected)).max() < 1.1
+
+
+def test_haze_that_is_subtracted_has_no_colour_left(write_scene: WriteScene) -> None:
+    path = write_scene("hazy.tif", colours())
+    with pytest.raises(OptionError, match=r"neutral haze 0\.5: expected 0 to 1, and no haze subtracted"):
+        open_optical(path, OpticalOptions(subtract_haze=True, neutral_haze=0.5))
+
+
 def test_haze_is_not_measured_on_black_pixels_alone(write_scene: WriteScene) -> None:
     path = write_scene("flat.tif", np.zeros((SIZE, SIZE, 3), np.uint8))
     with pytest.raises(SceneError, match=r"flat\.tif: no valid pixels but black ones, so no haze to measure"):

@@ -21,7 +21,7 @@ from sartranslate.errors import OptionError, SceneError
 from sartranslate.rasters.raster import applied, named_errors, opened_raster, read_window, to_rasterio
 from sartranslate.scenes.sampling import spread_windows
 from sartranslate.scenes.scene import Scene
-from sartranslate.scenes.stretch import WHITE, Stretch, percentile_stretch, to_bytes, without_haze
+from sartranslate.scenes.stretch import WHITE, Stretch, percentile_stretch, to_bytes, with_neutral_haze, without_haze
 from sartranslate.streaming.windows import Window
 
 COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
@@ -39,6 +39,7 @@ class OpticalOptions:
     rgb: tuple[int, ...] = ()  # its red, green and blue band, 1-based; empty: by colour or name
     stretch: tuple[float, float] | None = None  # values that become 0 and 255; None: bytes as they are, or percentiles
     subtract_haze: bool = False  # 0 is the dark object of each colour, whatever the stretch begins at
+    neutral_haze: float = 0.0  # share of its colour that is taken out of the haze, from 0 to 1
     optical_nodata: float | None = None  # in all bands; None: as declared, or black where parts are; NaN: nothing
 
 
@@ -130,10 +131,14 @@ def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions, noda
         raise OptionError(f"stretch {options.stretch[0]} to {options.stretch[1]}: expected low < high, both finite")
     told = Stretch(*options.stretch) if options.stretch else None
     are_bytes = all(dataset.dtypes[band - 1] == "uint8" for band in bands)
-    if not options.subtract_haze and (told or are_bytes):
+    if not 0 <= options.neutral_haze <= 1 or (options.subtract_haze and options.neutral_haze):
+        raise OptionError(f"neutral haze {options.neutral_haze:g}: expected 0 to 1, and no haze subtracted")
+    if not (options.subtract_haze or options.neutral_haze) and (told or are_bytes):
         return told
     sample = _sample(dataset, bands, nodata)
     stretch = told or (Stretch(0, WHITE) if are_bytes else percentile_stretch(sample, "valid pixels"))
+    if options.neutral_haze:
+        return with_neutral_haze(stretch, sample, options.neutral_haze)
     return without_haze(stretch, sample) if options.subtract_haze else stretch
 
 

@@ -57,6 +57,20 @@ def without_haze(stretch: Stretch, colours: NDArray[Any]) -> Stretch:
     return darkest
 
 
+def with_neutral_haze(stretch: Stretch, colours: NDArray[Any], share: float) -> Stretch:
+    """One that takes this share of its colour, and none of its brightness, out of the haze of (3, N) values.
+
+    The dark object of each colour goes that much of its way to the mean of the three; white stays white. Raises
+    `SceneError` as `without_haze`.
+    """
+    dark, high = np.array(without_haze(stretch, colours).low), stretch.high
+    low = np.asarray(stretch.low)
+    levels = (dark - low) * WHITE / (high - low)
+    wanted = levels + share * (levels.mean() - levels)
+    red, green, blue = dark - wanted * (high - dark) / (WHITE - wanted)
+    return Stretch((float(red), float(green), float(blue)), high)
+
+
 def dark_object(colours: NDArray[Any]) -> tuple[float, float, float]:
     """The least red, green and blue of (3, N) values, but for one in a thousand: what haze adds to each colour.
 
