@@ -15,7 +15,7 @@ from click.testing import Result
 
 from sartranslate.rasters.raster import opened_raster
 from sartranslate.rasters.remote import PATIENCE
-from sartranslate.scenes.sampling import _spread_windows, sample_scene
+from sartranslate.scenes.sampling import sample_scene, spread_windows
 from sartranslate.scenes.scene import open_scene
 from tests.conftest import save_gcp_scene, save_scene
 from tests.faulty_server import CUT, ERROR, HANG, NO_RANGES, Fault, Served, served
@@ -136,7 +136,7 @@ def test_a_scene_that_is_damaged_where_nothing_was_sampled_ends_a_translation_wi
     rng = np.random.default_rng(5)
     values = (100 * rng.random((TALL, 64, 1)) + 1).astype(np.uint16)
     scene = save_scene(tmp_path / "tall_VH.tif", values, compress="deflate", blockysize=STRIP)
-    sampled = {row for window in _spread_windows(open_scene(scene, None)) for row in range(*window.rows.indices(TALL))}
+    sampled = {row for window in spread_windows(TALL, 64) for row in range(*window.rows.indices(TALL))}
     strip = next(n for n in range(TALL // STRIP // 2, TALL) if not sampled & {n * STRIP, n * STRIP + STRIP - 1})
     with rasterio.open(scene) as dataset:
         offset = int(dataset.get_tag_item(f"BLOCK_OFFSET_0_{strip}", "TIFF", bidx=1))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from scipy.ndimage import map_coordinates
 from shapely.geometry import Polygon
 
 from sartranslate.backscatter.radiometry import Mask
+from sartranslate.errors import SceneError
 from sartranslate.rasters.process_wide import quiet
 from sartranslate.rasters.warped import BLOCK
 from sartranslate.scenes.reader import scene_reader
@@ -224,8 +227,16 @@ def test_a_zero_told_to_be_a_value_is_one(write_gcp_scene: WriteScene) -> None:
 def test_a_nodata_value_that_pixels_can_not_have_declares_none(write_gcp_scene: WriteScene, nodata: float) -> None:
     """Else what lies outside the scene would be valid zeros."""
     path = write_gcp_scene("s.tif", np.where(FILL, 0, 100)[..., None].astype(np.uint16))
-    expected, found = (read(open_scene(path, None, SceneOptions(nodata=told)))[1] for told in (None, nodata))
+    virtual = path.with_suffix(".vrt")
+    rasterio.shutil.copy(path, virtual, driver="VRT")
+    band = '<VRTRasterBand dataType="UInt16" band="1"'
+    text = re.sub(rf"{band}([^>]*)>", rf"{band}\1><NoDataValue>{nodata}</NoDataValue>", virtual.read_text())
+    assert "NoDataValue" in text
+    virtual.write_text(text)
+    expected, found = (read(open_scene(file, None))[1] for file in (path, virtual))
     assert np.array_equal(found, expected)
+    with pytest.raises(SceneError, match=r"nodata \S+ told, which uint16 can not hold"):
+        open_scene(path, None, SceneOptions(nodata=nodata))
 
 
 def test_a_hole_in_one_band_is_a_hole_of_the_scene_and_no_value_of_the_other(write_gcp_scene: WriteScene) -> None:
