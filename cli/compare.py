@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options, path_types
+from .optical import optical_in
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--uncertainty", type=path_types.FILE, help="What `infer --uncertainty` wrote beside OUT.")
 @click.option("--size", default=2000, show_default=True, help="Pixels that the longer side of a picture may have.")
 @options.warp("OUT")
-@options.optical("--truth")
+@optical_in("--truth")
 @options.model
 @options.unit
 @options.scene

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options, path_types
+from .optical import optical_in
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ SCENE = ("band", "bidx", "nodata", "crs", "resolution", "gcps", "allow_ungeorefe
 @click.option("--window", type=int, help="Of the translation.  [default: 256, or as --prediction tells]")
 @click.option("--overlap", type=int, help="Of its windows.  [default: 64, or as --prediction tells]")
 @options.warp("--prediction")
-@options.optical("--truth")
+@optical_in("--truth")
 @options.direction
 @options.skip_bad
 @options.unit

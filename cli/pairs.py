@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options, path_types
+from .optical import optical_in
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--white", default=220, show_default=True, help="Least red, green and blue, of 255, that count as white.")
 @click.option("--check-shift", is_flag=True, help="Estimate how far each pair is misregistered, for the index.")
 @click.option("--max-shift", type=float, metavar="PIXELS", help="Drop tiles that are clearly misregistered by more.")
-@options.optical("OPTICAL")
+@optical_in("OPTICAL")
 @click.option("--name", help="What the tiles' names begin with.  [default: the name of SAR]")
 @options.unit
 @options.scene
