@@ -65,7 +65,8 @@ class Census:
         if now - self._answered > patience:
             raise ClusterError(f"scheduler {self.scheduler}: has not answered for {patience:.0f} s")
         if now - self._populated > patience:
-            lost = f"{counted(len(self.lost), 'worker')} lost" if self.lost else "has no workers"
+            are = "is" if len(self.lost) == 1 else "are"
+            lost = f"{counted(len(self.lost), 'worker')} {are} lost" if self.lost else "has no workers"
             raise ClusterError(f"scheduler {self.scheduler}: {lost}, and none has come within {patience:.0f} s")
 
     def disconnected(self) -> ClusterError:
