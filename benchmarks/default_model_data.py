@@ -39,10 +39,8 @@ SCENES = {
 }
 HELD_OUT_SCENE = "fall_2"
 CITIES = {"la", "sat"}  # misregistered and hazy
-NEUTRAL = {
-    "la": 0.5,
-    "sat": 1.0,
-}  # share of its colour that is taken out of their haze; San Antonio's woods are dark blue
+# Share of its colour that is taken out of their haze; San Antonio's woods are dark blue.
+NEUTRAL = {"la": 0.5, "sat": 1.0}
 BYTES = Stretch(0, WHITE)
 REPEATS = {"summer_59": 5, "fall_11": 5}  # few tiles, other climates
 SIMULATED_SEEDS = range(100, 112)  # sample_tiles/ has seed 1

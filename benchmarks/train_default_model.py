@@ -84,7 +84,7 @@ def main() -> None:
     detailed = _with_detail(model, arguments.out / "detailed.safetensors", prepared)
     neutral = prepared._replace(neutral_haze=not arguments.subtract_haze)
     model = _trained((COLOURS,), arguments, neutral, "colours", COLOUR_UPDATES, detailed)
-    embedded = with_colours(detailed, model, arguments.out / "default.safetensors")
+    embedded = _with_colours(detailed, model, arguments.out / "default.safetensors")
     print(f"{embedded}: {embedded.stat().st_size / 1e6:.1f} MB")
 
 
@@ -118,7 +118,7 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def with_colours(detailed: Path, model: Path, out: Path) -> Path:
+def _with_colours(detailed: Path, model: Path, out: Path) -> Path:
     """The model before the last stage and a share of what that has changed, with the provenance of both."""
     from sartranslate.networks import bundle
 

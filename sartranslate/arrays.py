@@ -28,7 +28,7 @@ from sartranslate.runtimes.translator import Translator
 from sartranslate.scenes.area_file import chosen_area
 from sartranslate.scenes.reader import block_cache
 from sartranslate.scenes.scene import open_scene
-from sartranslate.scenes.source import SceneOptions
+from sartranslate.scenes.source import SceneOptions, check_real
 from sartranslate.streaming.windows import check_multiple
 from sartranslate.translation import Box, PathLike, translator_for
 
@@ -117,8 +117,8 @@ def _layers(values: ArrayLike) -> NDArray[Any]:
         raise SceneError(f"{NAME}: {first_line(error)}") from error
     if array.ndim not in (2, 3) or not array.size:
         raise SceneError(f"{NAME}: shape {array.shape}, expected (height, width) or (height, width, bands)")
-    if array.dtype.kind == "c":
-        raise SceneError(f"{NAME}: complex values ({array.dtype}), expected detected amplitude, power or dB")
+    with named_errors(NAME):
+        check_real(array.dtype.name)
     if array.dtype.name not in (*TYPES, *WIDENED):
         raise SceneError(f"{NAME}: values of {array.dtype}, expected one of {', '.join(TYPES)}")
     if array.ndim == 3 and len(array) <= MOST_LISTED < array.shape[-1]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from itertools import pairwise, repeat
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -214,7 +214,7 @@ def _measured(sample: NDArray[Any]) -> NDArray[Any]:
 
 def _unit(samples: Sequence[NDArray[Any]], told: str | None, stored: Sequence[Stored]) -> tuple[str, str]:
     """Of all channels, and why."""
-    for sample, lying in zip(samples, stored or repeat(AS_IT_IS)):  # noqa: B905 without an end
+    for sample, lying in zip(samples, stored or [AS_IT_IS] * len(samples), strict=True):
         check_fill(sample, lying)
     if told is None:
         return _guessed(samples)

@@ -167,7 +167,7 @@ def _measured(
             if len(samples) == 1:
                 raise
             problem = str(error)
-    return measure(samples[:1], unit, stored), problem
+    return measure(samples[:1], unit, stored[:1]), problem
 
 
 def _misfit(radiometry: Radiometry, statistics: SceneStatistics, bands: int) -> str | None:

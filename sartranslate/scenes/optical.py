@@ -153,9 +153,9 @@ def _nodata(dataset: Any, bands: tuple[int, ...], told: float | None) -> float |
 
 
 def _has_black_parts(dataset: Any, bands: tuple[int, ...]) -> bool:
-    windows = [to_rasterio(window) for window in spread_windows(dataset.height, dataset.width)]
-    black = [window for window in windows if not dataset.read(list(bands), window=window).any()]
-    return sum(not dataset.read(window=window).any() for window in black) > BLACK_SHARE * len(windows)
+    windows = list(spread_windows(dataset.height, dataset.width))
+    black = [window for window in windows if not read_window(dataset, window, bands).any()]
+    return sum(not read_window(dataset, window).any() for window in black) > BLACK_SHARE * len(windows)
 
 
 def _sample(dataset: Any, bands: tuple[int, ...], nodata: float | None) -> NDArray[Any]:

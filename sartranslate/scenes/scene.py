@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -20,7 +19,7 @@ from sartranslate.rasters.groundcontrol import MapGrid, control_points, map_grid
 from sartranslate.rasters.raster import named_errors
 from sartranslate.rasters.remote import is_remote
 from sartranslate.rasters.warped import BLOCK, TYPES, warped_vrt
-from sartranslate.scenes.source import Band, Raster, SceneOptions, check_same_grid, open_rasters
+from sartranslate.scenes.source import Band, Raster, SceneOptions, can_hold, check_real, check_same_grid, open_rasters
 
 UNDECLARED_FILL = 0.0  # what products with ground control points only are padded with
 
@@ -106,8 +105,7 @@ def _chosen(
 
 def _scene(path: str, rasters: Sequence[Raster], bands: Sequence[Band], options: SceneOptions) -> Scene:
     for band in bands:
-        if "complex" in band.dtype:
-            raise SceneError(f"complex values ({band.dtype}), expected detected amplitude, power or dB")
+        check_real(band.dtype)
     used = [raster for raster in rasters if any(band in raster.bands for band in bands)]
     first = used[0]
     for other in used[1:]:
@@ -173,15 +171,8 @@ def _warped_bands(bands: Sequence[Band], grid: MapGrid) -> list[tuple[Band, Band
 
 def _with_fill(band: Band) -> Band:
     """With the rule for invalid pixels that warping needs: a value, and one that pixels can have."""
-    declared = band.nodata is not None and _holds(np.dtype(band.dtype), band.nodata)
+    declared = band.nodata is not None and can_hold(band.dtype, band.nodata)
     return replace(band, nodata=band.nodata if declared else UNDECLARED_FILL, zero_fill=False)
-
-
-def _holds(dtype: np.dtype[Any], value: float) -> bool:
-    """Whether pixels can have a value; files declare such as -9999 of unsigned numbers as well."""
-    if dtype.kind == "f":
-        return True
-    return float(value).is_integer() and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
 
 
 def _on_grid(band: Band, text: str, index: int) -> Band:

@@ -193,8 +193,17 @@ def _type(name: str) -> np.dtype[Any]:
     return np.dtype("complex64" if name.startswith("complex_int") else name)
 
 
+def check_real(dtype: str) -> None:
+    """Raise `SceneError` for values that are not detected."""
+    if "complex" in dtype:
+        raise SceneError(f"complex values ({dtype}), expected detected amplitude, power or dB")
+
+
 def can_hold(dtype: str, value: float) -> bool:
-    """Whether a band of this type may have this value; of floats, the nearest one."""
+    """Whether a band of this type may have this value; of floats, the nearest one.
+
+    Files declare such as -9999 of unsigned numbers as well.
+    """
     if _type(dtype).kind not in "iu":
         with np.errstate(over="ignore"):
             return not np.isfinite(value) or bool(np.isfinite(_type(dtype).type(value)))
