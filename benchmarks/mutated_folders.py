@@ -19,7 +19,7 @@ from mutated_tiffs import PLACE, mutated_tiff
 from mutations import TEXTS, damaged, one_of, some, with_deep_text, with_odd_part
 from numpy.random import Generator
 
-from sartranslate.backscatter.scaling import PERCENTILES
+from sartranslate.backscatter.distribution import PERCENTILES
 from sartranslate.datasets.split import PlaceSplit
 from sartranslate.datasets.tile_index import COLUMNS, TileRecord, write_index
 from sartranslate.rasters.process_wide import quiet

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sartranslate.backscatter.distribution import measure
 from sartranslate.backscatter.radiometry import IMAGE, Radiometry
-from sartranslate.backscatter.scaling import measure
 from sartranslate.datasets.crops import CropOptions, Crops
 from sartranslate.datasets.dataset import open_pairs
 from sartranslate.datasets.pair_check import PairOptions

@@ -10,8 +10,8 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
+from sartranslate.backscatter.distribution import SceneStatistics, measure, resolve_scaling
 from sartranslate.backscatter.radiometry import IMAGE, Radiometry
-from sartranslate.backscatter.scaling import SceneStatistics, measure, resolve_scaling
 from sartranslate.datasets.dataset import default_radiometry, open_pairs
 from sartranslate.datasets.pair_check import PairOptions
 from sartranslate.datasets.pairs import PairSet

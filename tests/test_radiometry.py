@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sartranslate.backscatter.distribution import resolve_scaling
 from sartranslate.backscatter.polarisation import choose_bands
 from sartranslate.backscatter.radiometry import IMAGE, Radiometry, from_rgb, to_decibels, to_rgb, valid_mask
-from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
+from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.backscatter.units import guess_unit
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.simulate.simulator import Landscape

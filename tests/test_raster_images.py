@@ -11,8 +11,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
+from sartranslate.backscatter.distribution import resolve_scaling
 from sartranslate.backscatter.radiometry import Radiometry, to_rgb
-from sartranslate.backscatter.scaling import resolve_scaling
 from sartranslate.errors import OptionError, PairsError, SartranslateError, SceneError
 from sartranslate.evaluate.raster_images import RasterImages, RasterOptions, open_raster_images
 from sartranslate.quality.seams import Borders, SeamSums, TranslatedRegion

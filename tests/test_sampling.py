@@ -14,7 +14,7 @@ import pytest
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
-from sartranslate.backscatter.scaling import measure
+from sartranslate.backscatter.distribution import measure
 from sartranslate.errors import SceneError
 from sartranslate.rasters.block_store import BlockStore
 from sartranslate.rasters.process_wide import quiet

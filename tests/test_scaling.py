@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from sartranslate.backscatter.distribution import PERCENTILES, SceneStatistics, measure, resolve_scaling
 from sartranslate.backscatter.radiometry import IMAGE, Radiometry
-from sartranslate.backscatter.scaling import PERCENTILES, SceneScaling, SceneStatistics, measure, resolve_scaling
+from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.errors import OptionError, SceneError
 
 LIGHT = settings(max_examples=40, deadline=None)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_opening
 
+from sartranslate.backscatter.distribution import SceneStatistics
 from sartranslate.backscatter.radiometry import Mask, to_decibels
-from sartranslate.backscatter.scaling import SceneStatistics
 from sartranslate.datasets.coregistration import CLEAR, REACH, Shift, estimate_shift
 from sartranslate.datasets.split import PlaceSplit
 from sartranslate.datasets.tile_index import TileRecord

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sartranslate.backscatter.distribution import resolve_scaling
 from sartranslate.backscatter.radiometry import IMAGE, Radiometry
-from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
+from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.backscatter.units import guess_unit
 from sartranslate.counts import counted
 from sartranslate.datasets.pair_check import CheckedPair, PairOptions, check_pairs

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from sartranslate.backscatter.distribution import SceneStatistics, resolve_scaling
 from sartranslate.backscatter.radiometry import Mask, Radiometry
-from sartranslate.backscatter.scaling import SceneScaling, SceneStatistics, resolve_scaling
+from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.datasets.sides import LEFT, RIGHT, Image, Radar, Side, open_image, open_radar
 from sartranslate.datasets.tiles import Fault, FoundTiles, PairFiles
 from sartranslate.errors import OptionError, PairsError, SceneError

@@ -15,7 +15,7 @@ from typing import Any
 
 import shapely
 
-from sartranslate.backscatter.scaling import SceneStatistics, measure
+from sartranslate.backscatter.distribution import SceneStatistics, measure
 from sartranslate.datasets.cutting import CuttingOptions, ScenePair, cut
 from sartranslate.datasets.split import SPLITS
 from sartranslate.datasets.tile_index import TileRecord, read_index, write_index

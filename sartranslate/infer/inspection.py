@@ -11,9 +11,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from sartranslate.backscatter.distribution import SceneStatistics, measure
 from sartranslate.backscatter.polarisation import choose_bands
 from sartranslate.backscatter.radiometry import Radiometry, to_decibels
-from sartranslate.backscatter.scaling import SceneStatistics, measure
 from sartranslate.backscatter.units import Stored, guess_unit
 from sartranslate.errors import EmptySceneError, SceneError
 from sartranslate.infer.estimate import Estimate, estimate

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sartranslate.backscatter.distribution import resolve_scaling
 from sartranslate.backscatter.radiometry import Mask, Radiometry
-from sartranslate.backscatter.scaling import SceneScaling, resolve_scaling
+from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.backscatter.units import NEIGHBOURS
 from sartranslate.errors import EmptySceneError
 from sartranslate.rasters.raster import named_errors
