@@ -13,6 +13,7 @@ from cli.simulate import simulate as command
 from sartranslate.errors import OptionError, OutputError
 from sartranslate.rasters.geotiff import RasterProfile, write_blocks
 from sartranslate.simulate import simulation
+from sartranslate.simulate.places import find_tile
 from sartranslate.simulate.simulation import EASTING, NORTHING, SimulationOptions, simulate, to_unit, transform_at
 from sartranslate.simulate.simulator import Landscape
 from sartranslate.streaming.windows import Window
@@ -188,4 +189,4 @@ def test_the_command_writes_the_speckle_that_it_is_told(
 
 def test_a_tile_that_finds_no_room_beside_the_scene_is_refused() -> None:
     with pytest.raises(OptionError, match="no place found"):
-        simulation._draw_free(np.random.default_rng(0), 16, [Window(-20_000, -20_000, 40_000, 40_000)])
+        find_tile(Landscape(0), np.random.default_rng(0), 16, [Window(-20_000, -20_000, 40_000, 40_000)])

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sartranslate.errors import OptionError, OutputError
 from sartranslate.rasters.geotiff import TILE, RasterProfile, write_blocks
 from sartranslate.simulate.landcover import METRES_PER_PIXEL
-from sartranslate.simulate.materials import Cover
 from sartranslate.simulate.noise import Floats, cells, value_noise
+from sartranslate.simulate.places import REACH, find_scene, find_tile
 from sartranslate.simulate.simulator import POLARISATIONS, Landscape
 from sartranslate.simulate.speckle import Speckle
 from sartranslate.streaming.windows import Window
@@ -23,16 +23,9 @@ UNITS: tuple[Unit, ...] = ("amplitude", "power", "db")
 
 CRS = "EPSG:32632"
 EASTING, NORTHING = 500_000.0, 5_300_000.0  # metres, where the plane's pixel (0, 0) begins
-REACH = 12_000  # pixels around (0, 0) in which places are drawn; keeps them within the UTM zone
 AMPLITUDE_GAIN = 1000.0  # digital numbers; land at VH -20..-10 dB becomes 100..316
 LONGEST = 10**6  # pixels of a scene's side
 BLOCK = 2 * TILE  # pixels, the side of the squares a scene is made in
-TRIALS = 60
-FREE_TRIALS = 1000
-VIEW = (900, 1200)  # pixels, height and width of the part of a scene in which all kinds of land should show
-MIXED_TILE = 3  # classes that each fill a part of a tile worth seeing
-WORTH_SEEING = 0.03
-WANTED = {Cover.WATER: 0.08, Cover.FIELD: 0.35, Cover.FOREST: 0.15, Cover.BUILDING: 0.03}
 
 
 @dataclass(frozen=True)
@@ -97,12 +90,12 @@ def simulate(folder: Path, options: SimulationOptions) -> SimulationReport:
     taken: list[Window] = []
     scene = truth = None
     if options.scene:
-        place = _find_scene(plane, rng, *options.scene)
+        place = find_scene(plane, rng, *options.scene)
         taken.append(place)
         scene = _write_sar(_Target(folder / "scene.tif", place, options.nodata_rim), plane, options)
         truth = _write_optical(_Target(folder / "scene_optical.tif", place), plane) if options.truth else None
     for number in range(options.pairs):
-        place = _find_tile(plane, rng, options.tile_size, taken)
+        place = find_tile(plane, rng, options.tile_size, taken)
         taken.append(place)
         name = f"tile_{number:03d}.tif"
         _write_sar(_Target(folder / "sar" / name, place), plane, options)
@@ -198,58 +191,3 @@ def _footprint(window: Window, height: int, width: int, rim: int) -> NDArray[np.
     bottom = rim * np.clip(0.15 + 0.7 * (1 - right) + ragged_cols, 0, 1)
     inside: NDArray[np.bool_] = (cols >= left) & (cols < width - far) & (rows >= top) & (rows < height - bottom)
     return inside
-
-
-def _draw(rng: np.random.Generator, height: int, width: int) -> Window:
-    row, col = (int(value) for value in rng.integers(-REACH, REACH, size=2))
-    return Window(row, col, height, width)
-
-
-def _find_tile(plane: Landscape, rng: np.random.Generator, size: int, taken: list[Window]) -> Window:
-    """Draw places until one holds a mix of land covers; the last one drawn has to do for tiny tiles."""
-    for _ in range(TRIALS):
-        place = _draw_free(rng, size, taken)
-        shares = np.bincount(plane.cover(place).ravel(), minlength=len(Cover)) / size**2
-        if np.count_nonzero(shares >= WORTH_SEEING) >= MIXED_TILE:
-            break
-    return place
-
-
-def _draw_free(rng: np.random.Generator, size: int, taken: list[Window]) -> Window:
-    for _ in range(FREE_TRIALS):
-        place = _draw(rng, size, size)
-        if not any(_overlap(place, other) for other in taken):
-            return place
-    raise OptionError(f"tile size {size}: no place found beside the scene and {len(taken)} tiles; make them smaller")
-
-
-def _overlap(one: Window, two: Window) -> bool:
-    rows = one.row_off < two.row_off + two.height and two.row_off < one.row_off + one.height
-    return rows and one.col_off < two.col_off + two.width and two.col_off < one.col_off + one.width
-
-
-def _find_scene(plane: Landscape, rng: np.random.Generator, height: int, width: int) -> Window:
-    """Draw places and keep the one whose scarcest wanted class comes closest to what is wanted."""
-    best, place = -1.0, _draw(rng, height, width)
-    for _ in range(TRIALS):
-        candidate = _draw(rng, height, width)
-        shares = _sampled_shares(plane, candidate)
-        score = min(min(shares[cover] / share, 1.0) for cover, share in WANTED.items())
-        if score > best:
-            best, place = score, candidate
-        if best >= 1:
-            break
-    return place
-
-
-def _sampled_shares(plane: Landscape, scene: Window) -> NDArray[np.float64]:
-    """Count classes in nine small samples of the view, since a whole view takes too long for dozens of trials."""
-    height, width = min(scene.height, VIEW[0]), min(scene.width, VIEW[1])
-    if max(height, width) <= TILE:
-        cover = plane.cover(scene).ravel()
-    else:
-        side = min(80, height, width)
-        rows = [scene.row_off + step * (height - side) // 2 for step in range(3)]
-        cols = [scene.col_off + step * (width - side) // 2 for step in range(3)]
-        cover = np.concatenate([plane.cover(Window(row, col, side, side)).ravel() for row in rows for col in cols])
-    return np.bincount(cover, minlength=len(Cover)) / cover.size
