@@ -11,7 +11,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.rasters.groundcontrol import METHODS, ControlPoints, Points
+from sartranslate.rasters.groundcontrol import METHODS, ControlPoints
+from sartranslate.rasters.polynomial import Points
 from sartranslate.scenes.reader import block_cache, scene_reader
 from sartranslate.scenes.scene import open_scene
 from sartranslate.scenes.source import SceneOptions

@@ -21,14 +21,11 @@ from rasterio.errors import CRSError
 from rasterio.transform import GCPTransformer
 
 from sartranslate.errors import OptionError, SceneError
+from sartranslate.rasters.polynomial import TERMS, Points, determined, polynomial
 from sartranslate.rasters.raster_limits import FARTHEST
 from sartranslate.rasters.utm import utm
 
-Points = NDArray[np.float64]  # (N, 2): x and y, or column and row
-
 METHODS = {"polynomial": "third-order polynomial", "tps": "thin-plate spline"}
-ORDER = 3
-TERMS = [(i, j) for i in range(ORDER + 1) for j in range(ORDER + 1 - i)]
 FEWEST_POINTS = {"polynomial": len(TERMS), "tps": 4}
 GOOD_FIT = 0.5  # pixels: a polynomial this close to all points is taken, a spline through 210 is far slower
 BORDER_STEPS = 64
@@ -36,7 +33,6 @@ LONGEST = 2**31 - 1  # pixels that a side of a raster can have in GDAL
 MOST_GROWN = 16  # times the scene's pixels in its grid, where nobody tells a resolution; turned: 2, of 1 x 25: 14
 MOST_FINER = 1024  # times the scene's pixels where a resolution is told: 32 times finer than the scene's
 MOST_POINTS = 5000  # a spline takes memory with their square and time with their cube
-DETERMINED = 1e-6  # smallest singular value, relative to the largest, of points that determine a polynomial
 NEAR_ROUND = 0.01  # a spacing this close to two digits is taken for those
 AVERAGED = 1.5  # grid pixels this much larger than the source's are means of several
 
@@ -52,7 +48,7 @@ class ControlPoints:
     def to_ground(self, pixels: Points, method: str) -> Points:
         """Map places of pixel places, by the polynomial or the spline through all points."""
         if method == "polynomial":
-            return _polynomial(self.pixels, self.ground, pixels)
+            return polynomial(self.pixels, self.ground, pixels)
         points = [GroundControlPoint(r, c, x, y) for (c, r), (x, y) in zip(self.pixels, self.ground, strict=True)]
         try:
             with GCPTransformer(points, tps=True) as transformer:
@@ -62,7 +58,7 @@ class ControlPoints:
 
     def residual(self) -> float:
         """How far the polynomial passes by the points at most, in pixels."""
-        misses = _polynomial(self.ground, self.pixels, self.ground) - self.pixels
+        misses = polynomial(self.ground, self.pixels, self.ground) - self.pixels
         return float(np.hypot(*misses.T).max())
 
 
@@ -196,36 +192,13 @@ def _method(points: ControlPoints, told: str | None) -> str:
     count = len(points.pixels)
     if count < FEWEST_POINTS[told or "tps"]:
         raise SceneError(f"{count} ground control points, expected at least {FEWEST_POINTS[told or 'tps']}")
-    if not (_spread(points.pixels, 1) and _spread(points.ground, 1)):
+    both = (points.pixels, points.ground)
+    if not all(determined(each, order=1) for each in both):
         raise SceneError(f"{count} ground control points on one line, expected them spread over the scene")
-    determined = _spread(points.pixels, ORDER) and _spread(points.ground, ORDER)
-    if told == "polynomial" and not determined:
+    polynomial_fits = all(map(determined, both))
+    if told == "polynomial" and not polynomial_fits:
         raise SceneError(f"{count} ground control points do not determine a polynomial, expected 4 rows and columns")
-    return told or ("polynomial" if determined and points.residual() <= GOOD_FIT else "tps")
-
-
-def _spread(points: Points, order: int) -> bool:
-    """Whether (N, 2) points lie so that they determine a polynomial of this order."""
-    terms = [(i, j) for i, j in TERMS if i + j <= order]
-    singular = np.linalg.svd(_monomials(_scaled(points, points), terms), compute_uv=False)
-    return len(points) >= len(terms) and bool(singular[-1] > DETERMINED * singular[0])
-
-
-def _polynomial(source: Points, target: Points, at: Points) -> Points:
-    """The least-squares polynomial from source to target points, at other places."""
-    known = _monomials(_scaled(source, source), TERMS)
-    coefficients = np.linalg.lstsq(known, target, rcond=None)[0]
-    return np.asarray(_monomials(_scaled(at, source), TERMS) @ coefficients)
-
-
-def _scaled(points: Points, reference: Points) -> Points:
-    """To about -1..1, where powers stay comparable."""
-    low, high = reference.min(axis=0), reference.max(axis=0)
-    return np.asarray((points - (low + high) / 2) / np.maximum((high - low) / 2, 1e-12))
-
-
-def _monomials(points: Points, terms: list[tuple[int, int]]) -> NDArray[np.float64]:
-    return np.stack([points[:, 0] ** i * points[:, 1] ** j for i, j in terms], axis=-1)
+    return told or ("polynomial" if polynomial_fits and points.residual() <= GOOD_FIT else "tps")
 
 
 def _spacing(jacobian: NDArray[np.float64]) -> float:

@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring  # builds only, 
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.rasters.groundcontrol import ORDER, MapGrid
+from sartranslate.rasters.groundcontrol import MapGrid
+from sartranslate.rasters.polynomial import ORDER
 from sartranslate.rasters.raster import read_window
 from sartranslate.rasters.remote import gdal_path
 from sartranslate.rasters.vrt import add_text, number_text, transform_text
