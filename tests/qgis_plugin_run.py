@@ -1,7 +1,8 @@
 """Run an algorithm of the plugin as QGIS does: `qgis_plugin_run.py ALGORITHM PARAMETERS IMAGES [PERCENT]`.
 
 Run by the system's Python, with a profile that has the plugin. PARAMETERS is a JSON object, of which layers
-may be described. What happened goes to standard output as JSON; each loaded layer is drawn to the folder IMAGES,
+may be described, or a list of such for runs one after the other, up to the first that fails. What happened in the last
+one goes to standard output as JSON; each loaded layer is drawn to the folder IMAGES,
 and its legend. With PERCENT, the run is cancelled once so much is done.
 """
 
@@ -66,13 +67,24 @@ def run(name: str, parameters: dict[str, Any], enough: float) -> dict[str, Any]:
 
 
 def prepared(value: Any) -> Any:
-    """What the algorithm is given: of {"layer": FILE, "select": NUMBERS}, features; of a provider's source, a layer."""
+    """What the algorithm is given: of {"layer": FILE, "select": NUMBERS}, features; of a provider's source, a layer.
+
+    A provider's layer may be told to have another "crs".
+    """
     if not isinstance(value, dict):
         return value
-    from qgis.core import QgsProcessingFeatureSourceDefinition, QgsProject, QgsRasterLayer, QgsVectorLayer
+    from qgis.core import (
+        QgsCoordinateReferenceSystem,
+        QgsProcessingFeatureSourceDefinition,
+        QgsProject,
+        QgsRasterLayer,
+        QgsVectorLayer,
+    )
 
     if "provider" in value:
         raster = QgsRasterLayer(value["source"], value["name"], value["provider"])
+        if "crs" in value:
+            raster.setCrs(QgsCoordinateReferenceSystem(value["crs"]))
         QgsProject.instance().addMapLayer(raster)
         return raster.id()
     layer = QgsVectorLayer(value["layer"], "area", "ogr")
@@ -147,9 +159,13 @@ def main(name: str, text: str, folder: str, enough: str = "101") -> None:
     application, plugin = started()
     from qgis.core import QgsProject
 
-    parameters = {key: prepared(value) for key, value in json.loads(text).items()}
+    asked = json.loads(text)
+    runs = [{key: prepared(value) for key, value in one.items()} for one in (asked if type(asked) is list else [asked])]
     given = set(QgsProject.instance().mapLayers())
-    report = run(name, parameters, float(enough))
+    for parameters in runs:
+        report = run(name, parameters, float(enough))
+        if report["error"]:
+            break
     loaded = [layer for key, layer in QgsProject.instance().mapLayers().items() if key not in given]
     loaded.sort(key=lambda layer: str(layer.name()))
     report["layers"] = [described(layer, number, Path(folder)) for number, layer in enumerate(loaded)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -566,6 +568,20 @@ def test_a_scene_without_georeference_is_refused_even_where_allowed(
     with pytest.raises(SceneError, match=r"nowhere\.tif: no CRS, expected one that says where the scene lies"):
         make_pairs(sar, optical, folder, allowed)
     assert not folder.exists()
+
+
+def test_an_index_with_edits_of_another_program_that_are_not_in_it_yet_is_refused(
+    sar: Path, optical: Path, folder: Path
+) -> None:
+    make_pairs(sar, optical, folder, options())
+    with closing(sqlite3.connect(folder / INDEX_NAME)) as database:  # as QGIS keeps a layer that is being edited
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE notes (text)")
+        before = contents(folder)
+        with pytest.raises(OutputError, match="is being edited in another program"):
+            make_pairs(sar, optical, folder, replace(options(), name="second"))
+        assert contents(folder) == before
+    make_pairs(sar, optical, folder, replace(options(), name="second"))
 
 
 def test_a_broken_index_is_refused_and_kept(sar: Path, optical: Path, folder: Path) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -138,6 +138,19 @@ def ends(pid: int) -> bool:
     return True
 
 
+def test_a_program_that_was_asked_to_end_when_its_work_was_done_has_not_been_cancelled() -> None:
+    output, _, _ = child(
+        """
+        import sys, time
+        print("all is written", flush=True)
+        print("ready", file=sys.stderr)
+        time.sleep(600)
+        """,
+        cancelled=lambda lines: lines == ["ready"],
+    )
+    assert output.strip() == "all is written"
+
+
 def test_an_error_of_who_looks_on_ends_the_program() -> None:
     def fail(lines: list[str]) -> bool:
         if lines:
@@ -157,6 +170,8 @@ def test_an_error_of_who_looks_on_ends_the_program() -> None:
         (r"C:\Program Files\sar\pythonw.exe", "", [r"C:\Program Files\sar\pythonw.exe", "-c", MAIN]),
         ("", "/opt/python-tools/sartranslate", ["/opt/python-tools/sartranslate"]),
         (None, "", ["/usr/bin/sartranslate"]),
+        (r'"C:\sar\python.exe"', "", [r"C:\sar\python.exe", "-c", MAIN]),
+        ("~no such user/sartranslate", "", ["~no such user/sartranslate"]),
     ],
 )
 def test_the_setting_goes_before_the_variable_and_that_before_the_path(
@@ -174,6 +189,7 @@ def test_the_program_gets_nothing_that_qgis_has_set_for_itself() -> None:
     given = {
         "PATH": "/bin",
         "PYTHONHOME": "q",
+        "__PYVENV_LAUNCHER__": "q",
         "Proj_Lib": "q",
         "QT_QPA_PLATFORM": "q",
         "SARTRANSLATE_RUNTIME": "keras",
@@ -274,13 +290,19 @@ def run_command(algorithm: str, **parameters: object) -> list[str]:
 
 @pytest.fixture
 def desktop(profile: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Run an algorithm as the window of QGIS does, with results loaded, and cancel it where `enough` is done."""
+    """Run an algorithm as the window of QGIS does, with results loaded, and cancel it where `enough` is done.
 
-    def runs(algorithm: str, enough: float = 101, **parameters: object) -> dict[str, Any]:
+    In the same session, a run with other values may go `before`.
+    """
+
+    def runs(
+        algorithm: str, enough: float = 101, before: dict[str, object] | None = None, **parameters: object
+    ) -> dict[str, Any]:
         images = tmp_path / "images"
         images.mkdir(exist_ok=True)
         script, name = Path(__file__).with_name("qgis_plugin_run.py"), f"sartranslate:{algorithm}"
-        done = called(profile, SYSTEM_PYTHON, script, name, json.dumps(parameters, default=str), images, str(enough))
+        text = json.dumps([parameters | before, parameters] if before else parameters, default=str)
+        done = called(profile, SYSTEM_PYTHON, script, name, text, images, str(enough))
         assert done.returncode == 0, done.stderr
         report: dict[str, Any] = json.loads(done.stdout)
         return report
@@ -378,6 +400,95 @@ def test_results_are_loaded_with_name_and_style_and_progress_is_shown(
 
 
 @pytest.mark.long
+def test_a_second_run_in_a_session_that_replaces_what_is_loaded_shows_what_is_there_now(
+    desktop: Callable[..., dict[str, Any]], scene: Path, tiny_model: Path
+) -> None:
+    out = scene.with_name("out.tif")
+    other = {"EXTENT": extent((502_000, 5_297_500, 503_000, 5_298_500))}
+    report = desktop("translate", SCENE=scene, MODEL=tiny_model, OUTPUT=out, EXTENT=extent(AREA), before=other)
+    assert report["error"] is None
+    (layer,) = report["layers"]
+    assert (layer["name"], layer["renderer"]) == ("scene, synthetic RGB", "multibandcolor")
+    with quiet(), rasterio.open(layer["image"]) as shown, rasterio.open(out) as file:
+        valid = file.dataset_mask() > 0
+        np.testing.assert_array_equal(shown.read([1, 2, 3])[:, valid], file.read()[:, valid])
+
+
+MODEL = """
+import json, os, sys
+sys.path.insert(0, {tests!r})
+from qgis_plugin_run import started
+application, plugin = started()
+import processing
+from qgis.core import (QgsProcessingContext, QgsProcessingFeedback, QgsProcessingModelAlgorithm,
+    QgsProcessingModelChildAlgorithm, QgsProcessingModelChildParameterSource, QgsProcessingModelOutput, QgsProject)
+model = QgsProcessingModelAlgorithm("two", "tests")
+for name in ("one", "other"):
+    step = QgsProcessingModelChildAlgorithm("sartranslate:translate")
+    step.setChildId(name)
+    for parameter, value in json.loads({values!r}).items():
+        step.addParameterSources(parameter, [QgsProcessingModelChildParameterSource.fromStaticValue(value)])
+    output = QgsProcessingModelOutput(f"Picture {{name}}")
+    output.setChildId(name)
+    output.setChildOutputName("OUTPUT")
+    step.setModelOutputs({{output.name(): output}})
+    model.addChildAlgorithm(step)
+model.initAlgorithm()
+context, feedback = QgsProcessingContext(), QgsProcessingFeedback(False)
+context.setProject(QgsProject.instance())
+outputs = {{each.name(): "TEMPORARY_OUTPUT" for each in model.destinationParameterDefinitions()}}
+try:
+    processing.runAndLoadResults(model, outputs, feedback, context)
+    layers = QgsProject.instance().mapLayers().values()
+    print(json.dumps(sorted((layer.name(), layer.renderer().type()) for layer in layers)))
+except Exception as error:
+    print(json.dumps(str(error) + feedback.textLog()))
+del context  # and with it all that it owns
+QgsProject.instance().clear()
+plugin.unload()
+application.exitQgis()
+"""
+
+
+def run_model(profile: Path, **values: object) -> Any:
+    """Of two steps that are the same translation: names and renderers of their layers, or the error and the log."""
+    script = MODEL.format(tests=str(Path(__file__).parent), values=json.dumps(values, default=str))
+    done = called(profile, SYSTEM_PYTHON, "-c", script)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.long
+def test_two_results_of_a_model_keep_the_names_that_it_gives_them(profile: Path, scene: Path, tiny_model: Path) -> None:
+    layers = run_model(profile, SCENE=str(scene), MODEL=tiny_model, EXTENT=extent(AREA))
+    assert layers == [["Picture one", "multibandcolor"], ["Picture other", "multibandcolor"]]
+
+
+@pytest.mark.long
+def test_two_areas_are_refused_in_a_model_too(profile: Path, scene: Path, tiny_model: Path, tmp_path: Path) -> None:
+    area = write_polygons(tmp_path / "area.gpkg")
+    error = run_model(profile, SCENE=str(scene), MODEL=tiny_model, EXTENT=extent(AREA), AREA=str(area))
+    assert "An extent and a polygon layer are both given" in error
+
+
+@pytest.mark.long
+def test_a_crs_that_is_set_in_qgis_alone_is_refused(desktop: Callable[..., dict[str, Any]], scene: Path) -> None:
+    layer = {"provider": "gdal", "source": str(scene), "name": "scene", "crs": "EPSG:32633"}
+    report = desktop("translate", SCENE=layer, OUTPUT="TEMPORARY_OUTPUT")
+    assert "scene: its CRS is set in QGIS alone" in report["error"]
+
+
+@pytest.mark.long
+def test_the_style_of_an_uncertainty_is_not_laid_beside_another_raster_of_that_name(
+    process: Command, scene: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    outputs = {"OUTPUT": tmp_path / "out.tif", "UNCERTAINTY": tmp_path / "out.tiff"}
+    done = process("translate", SCENE=scene, MODEL=tiny_model, EXTENT=extent(AREA), **outputs)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "out.qml").exists()
+
+
+@pytest.mark.long
 def test_selected_polygons_are_the_area_of_interest(
     desktop: Callable[..., dict[str, Any]], sartranslate: Run, scene: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
@@ -391,9 +502,9 @@ def test_selected_polygons_are_the_area_of_interest(
     assert (tmp_path / "out.tif").read_bytes() == expected.read_bytes()
 
 
-def write_polygons(path: Path, crs: str | None = "EPSG:32632") -> Path:
+def write_polygons(path: Path, crs: str | None = "EPSG:32632", texts: Sequence[str] = POLYGONS) -> Path:
     """And a feature without geometry, which is no polygon."""
-    geometries = np.array([*(shapely.to_wkb(shapely.from_wkt(text)) for text in POLYGONS), None], dtype=object)
+    geometries = np.array([*(shapely.to_wkb(shapely.from_wkt(text)) for text in texts), None], dtype=object)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")
         pyogrio.raw.write(path, geometries, [], [], geometry_type="Polygon", crs=crs)
@@ -408,6 +519,8 @@ def write_polygons(path: Path, crs: str | None = "EPSG:32632") -> Path:
         ({"EXTENT": extent((0, 0, 10, 10))}, "the area is within longitude 4.5113"),
         ({"EXTENT": extent(AREA), "AREA": "area.gpkg"}, "An extent and a polygon layer are both given"),
         ({"AREA": "lost.shp"}, "lost: a layer without CRS; set one in its properties"),
+        ({"AREA": "empty.gpkg"}, "empty: no polygons, or none that is selected"),
+        ({"NODATA": "none"}, "NODATA 'none': expected a number"),
         ({"OVERLAP": 256}, "overlap 256"),
         ({"OUTPUT": "scene.tif"}, "is (part of) the scene itself"),
     ],
@@ -419,6 +532,7 @@ def test_what_can_not_be_translated_is_refused_in_the_words_of_the_command_line(
     write_scene("plain.tif", np.ones((300, 300, 1), np.uint16), crs=None, transform=None)
     write_polygons(folder / "area.gpkg")
     write_polygons(folder / "lost.shp", crs=None)
+    write_polygons(folder / "empty.gpkg", texts=())
     given = {"SCENE": "scene.tif", "OUTPUT": "out.tif", "MODEL": tiny_model, **changes}
     files = ("SCENE", "OUTPUT", "AREA")
     done = process("translate", **{name: folder / value if name in files else value for name, value in given.items()})
@@ -442,6 +556,14 @@ def test_without_sartranslate_the_error_says_where_to_name_it(profile: Path, sce
     done = called(profile, "bash", "-c", command)
     assert done.returncode != 0
     assert "sartranslate was not found. Under Settings" in done.stderr
+
+
+@pytest.mark.long
+def test_a_python_without_sartranslate_is_told_apart(profile: Path, scene: Path) -> None:
+    command = f"SARTRANSLATE={SYSTEM_PYTHON} qgis_process.bin run sartranslate:inspect -- SCENE={scene} OUTPUT=x.html"
+    done = called(profile, "bash", "-c", command)
+    assert done.returncode != 0
+    assert "No module named 'sartranslate'. Under Settings" in done.stderr
 
 
 @pytest.mark.long
@@ -504,6 +626,13 @@ def test_inspect_gives_a_page_and_numbers(process: Command, scene: Path, tmp_pat
 
 
 @pytest.mark.long
+def test_a_report_and_its_numbers_in_one_file_are_refused(process: Command, scene: Path, tmp_path: Path) -> None:
+    done = process("inspect", SCENE=scene, OUTPUT=tmp_path / "page.html", JSON=tmp_path / "page.html", BANDS=1)
+    assert "named for the report and for its numbers" in done.stderr
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.long
 def test_a_report_that_can_not_be_written_is_said_in_one_line(process: Command, scene: Path, tmp_path: Path) -> None:
     done = process("inspect", SCENE=scene, OUTPUT=tmp_path / "nowhere" / "page.html", BANDS=1)
     assert done.returncode != 0
@@ -527,3 +656,5 @@ def test_pairs_are_made_and_their_index_is_loaded_by_split(
     assert (index["name"], index["renderer"]) == ("region, training pairs", "categorizedSymbol")
     assert index["legend"][-3:] == ["training", "validation", "test"]
     assert len(list(folder.glob("train/sar/*.tif"))) > len(list(folder.glob("test/sar/*.tif"))) > 0
+    names = {"SAR": tmp_path / "scene.tif", "OPTICAL": tmp_path / "scene_optical.tif", "OUTPUT": folder}
+    assert desktop("pairs", LOAD_INDEX=False, OVERWRITE=True, **names, **options)["layers"] == []

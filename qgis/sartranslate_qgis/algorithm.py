@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +17,11 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
-from .child import CancelledError, FailedError, Watch, run
-from .program import SETTING, ProgramError, clean_environment, program
+from .child import ON_WINDOWS, CancelledError, FailedError, NotStartedError, Watch, run
+from .program import ADVICE, SETTING, ProgramError, clean_environment, program
 
 FOLDER = Path(__file__).parent
+NOT_INSTALLED = "No module named 'sartranslate'"  # says a Python
 CANCELLED = "Cancelled; sartranslate has ended."
 
 
@@ -52,9 +54,12 @@ class CommandAlgorithm(QgsProcessingAlgorithm):
         watch = Watch(feedback.setProgress, feedback.pushInfo, feedback.isCanceled)
         try:
             command = [*program(ProcessingConfig.getSetting(SETTING), os.environ), *arguments]
-            feedback.pushCommandInfo(shlex.join(command))
+            feedback.pushCommandInfo(subprocess.list2cmdline(command) if ON_WINDOWS else shlex.join(command))
             return run(command, watch, clean_environment(os.environ))
         except CancelledError as error:
             raise QgsProcessingException(CANCELLED) from error
-        except (FailedError, ProgramError) as error:
+        except ProgramError as error:
             raise QgsProcessingException(str(error)) from error
+        except FailedError as error:
+            elsewhere = isinstance(error, NotStartedError) or NOT_INSTALLED in str(error)
+            raise QgsProcessingException(f"{error}. {ADVICE}." if elsewhere else str(error)) from error

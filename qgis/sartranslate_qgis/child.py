@@ -27,6 +27,10 @@ class FailedError(Exception):
     """It could not be started or ended with an error; the text is what it said."""
 
 
+class NotStartedError(FailedError):
+    """There is no such program, or it is none."""
+
+
 class CancelledError(Exception):
     """It was told to end, and has."""
 
@@ -44,18 +48,19 @@ def run(command: Sequence[str], watch: Watch, environment: Mapping[str, str], pa
     """Standard output of the program; the process has ended when this returns or raises.
 
     Once `watch` wants it to end it is interrupted, and killed if it is still there `patience` seconds later. Raises
-    `CancelledError` then, and `FailedError` for any other end but a good one.
+    `CancelledError` then, unless it had done its work and said so, and `FailedError` for any other end but a good one.
     """
     with tempfile.TemporaryFile() as output:
         with _started(command, output, environment) as child:
             ending = _Ending(child, watch, patience)
             error, last = _followed(child, watch, ending)
-        if child.returncode and ending.asked:
-            raise CancelledError
-        if child.returncode:
-            raise FailedError(error or f"{_end(child.returncode)}: {last or 'it said nothing'}")
         output.seek(0)
-        return output.read().decode("utf-8", "replace")
+        said = output.read().decode("utf-8", "replace")
+    if child.returncode and ending.asked and not said:
+        raise CancelledError
+    if child.returncode and not ending.asked:
+        raise FailedError(error or f"{_end(child.returncode)}: {last or 'it said nothing'}")
+    return said
 
 
 @contextmanager
@@ -71,7 +76,7 @@ def _started(
             command, env=dict(environment), start_new_session=not ON_WINDOWS, **form, **streams
         )
     except OSError as error:
-        raise FailedError(f"{command[0]}: can not be started: {error.strerror}") from error
+        raise NotStartedError(f"{command[0]}: can not be started: {error.strerror}") from error
     with child:
         try:
             yield child

@@ -8,6 +8,7 @@ from typing import Any
 
 from qgis.core import (
     QgsProcessingContext,
+    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingParameterFileDestination,
 )
@@ -48,6 +49,8 @@ class InspectScene(CommandAlgorithm):
         scene = self.parameterAsRasterLayer(parameters, SCENE, context)
         command = ["inspect", raster_path(scene), *options(self, parameters, context)]
         page, numbers = (self.parameterAsFileOutput(parameters, name, context) for name in (PAGE, NUMBERS))
+        if page and numbers and Path(page).resolve() == Path(numbers).resolve():
+            raise QgsProcessingException(f"{page}: named for the report and for its numbers, expected two files")
         report = self.call(command, feedback)
         feedback.pushInfo(report)
         texts = {page: as_page(report), numbers: self.call([*command, "--json"], feedback) if numbers else ""}

@@ -8,6 +8,7 @@ from typing import Any
 from qgis.core import (
     QgsProcessingAlgorithm,
     QgsProcessingContext,
+    QgsProcessingException,
     QgsProcessingParameterBand,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterCrs,
@@ -78,6 +79,9 @@ def reading(scene: str) -> Iterator[Definition]:
     yield number("NODATA", "Value that means no data (default: as the file says)", "--nodata", REAL)
     grid = "Grid of a scene with ground control points only (default: its UTM zone)"
     yield passed(QgsProcessingParameterCrs("GRID", grid, optional=True), "--crs")
+    yield number("RESOLUTION", "Pixels of that grid, in units of its CRS", "--resolution", REAL, minValue=0)
+    yield choice("GCPS", "How ground control points place a scene", "--gcps", AUTO, "polynomial", "tps")
+    yield switch("ALLOW_UNGEOREFERENCED", "Allow a scene without CRS", "--allow-ungeoreferenced")
 
 
 def windows() -> Iterator[Definition]:
@@ -116,7 +120,8 @@ def _words(
     if kind == "band":
         return [word for band in algorithm.parameterAsInts(*arguments) for word in (option, str(band))]
     if kind == "number":
-        return [option, number_text(algorithm.parameterAsDouble(*arguments))]
+        number = number_text(algorithm, *arguments)
+        return [option, number] if number else []
     if kind == "crs":
         return [option, crs_text(algorithm.parameterAsCrs(*arguments))]
     chosen = algorithm.parameterAsEnumString if kind == "enum" else algorithm.parameterAsString
@@ -124,9 +129,19 @@ def _words(
     return [] if value == AUTO else [option, value]  # so that what the environment says holds
 
 
-def number_text(value: float) -> str:
-    """A whole number without a point, as the command wants it."""
-    return str(int(value)) if value.is_integer() else repr(value)
+def number_text(
+    algorithm: QgsProcessingAlgorithm, parameters: Mapping[str, Any], name: str, context: QgsProcessingContext
+) -> str:
+    """A number as the command wants it, a whole one without a point; empty where there is none.
+
+    Raises `QgsProcessingException` for what QGIS would take for 0: text that is no number.
+    """
+    given = algorithm.parameterAsString(parameters, name, context).strip()
+    try:
+        value = float(given or "nan")
+    except ValueError as error:
+        raise QgsProcessingException(f"{name} {given!r}: expected a number, such as -32768.5") from error
+    return given and (str(int(value)) if value.is_integer() else repr(value))
 
 
 def crs_text(crs: Any) -> str:

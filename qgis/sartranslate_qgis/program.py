@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 SETTING = "SARTRANSLATE_PROGRAM"
 VARIABLE = "SARTRANSLATE"
@@ -13,14 +13,15 @@ PYTHON = re.compile(r"pythonw?[\d.]*(\.exe)?", re.IGNORECASE)
 # Not from the working directory, where a Python that is called with -c looks first.
 ELSEWHERE = "import sys; sys.path = [folder for folder in sys.path if folder]"
 MAIN = f"{ELSEWHERE}; from sartranslate.cli import main; main(prog_name='sartranslate')"
-NOT_FOUND = (
-    "sartranslate was not found. Under Settings, Options, Processing, Providers, sartranslate, name the Python that it"
-    f" is installed in, or its command; or set the environment variable {VARIABLE}."
-)
+PLACE = "Settings, Options, Processing, Providers, sartranslate"
+ADVICE = f"Under {PLACE}, name the Python that it is installed in, or its command"
 # They lead another Python to the libraries and tables of QGIS.
 FOREIGN = {
     "PYTHONPATH",
     "PYTHONHOME",
+    "PYTHONEXECUTABLE",
+    "PYTHONPLATLIBDIR",
+    "__PYVENV_LAUNCHER__",
     "PROJ_LIB",
     "PROJ_DATA",
     "GDAL_DATA",
@@ -46,12 +47,17 @@ def program(
     >>> program("/opt/sar/bin/sartranslate", {})
     ['/opt/sar/bin/sartranslate']
     """
-    given = (setting or "").strip() or environment.get(VARIABLE, "").strip() or which("sartranslate")
+    given = _bare(setting) or _bare(environment.get(VARIABLE)) or which("sartranslate")
     if not given:
-        raise ProgramError(NOT_FOUND)
-    given = str(Path(given).expanduser())
+        raise ProgramError(f"sartranslate was not found. {ADVICE}; or set the environment variable {VARIABLE}.")
+    given = os.path.expanduser(given)  # noqa: PTH111, as it is where there is no such user
     is_python = PYTHON.fullmatch(re.split(r"[/\\]", given)[-1])
     return [given, "-c", MAIN] if is_python else [given]
+
+
+def _bare(given: str | None) -> str:
+    """Without the quotes that a path is copied with on Windows."""
+    return (given or "").strip().strip('"').strip()
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingOutputString,
     QgsProcessingOutputVectorLayer,
+    QgsProcessingParameterBoolean,
     QgsProcessingParameterFolderDestination,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
@@ -22,7 +23,8 @@ from .layers import raster_path
 from .parameters import REAL, advanced, number, number_text, options, reading, sar, switch, text, unit
 from .styles import INDEX, present
 
-SAR, OPTICAL, FOLDER, INDEX_LAYER, SUMMARY = "SAR", "OPTICAL", "OUTPUT", "INDEX", "SUMMARY"
+SAR, OPTICAL, FOLDER, LOAD = "SAR", "OPTICAL", "OUTPUT", "LOAD_INDEX"
+INDEX_LAYER, SUMMARY = "INDEX", "SUMMARY"
 SHARES = {"TRAIN": 0.7, "VAL": 0.15, "TEST": 0.15}
 
 
@@ -53,15 +55,17 @@ class TrainingPairs(CommandAlgorithm):
     ) -> dict[str, Any]:
         layers = [self.parameterAsRasterLayer(parameters, name, context) for name in (SAR, OPTICAL)]
         folder = self.parameterAsString(parameters, FOLDER, context)
-        shares = [number_text(self.parameterAsDouble(parameters, name, context)) for name in SHARES]
+        shares = [number_text(self, parameters, name, context) for name in SHARES]
         command = ["pairs", *map(raster_path, layers), folder, "--progress", "--shares", *shares]
         summary = self.call([*command, *options(self, parameters, context)], feedback).strip()
         feedback.pushInfo(summary)
         index = os.path.join(folder, "index.gpkg")
-        details = QgsProcessingContext.LayerDetails(INDEX_LAYER, context.project(), INDEX_LAYER)
-        details.forceName = True  # every index has the same file name
-        context.addLayerToLoadOnCompletion(index, details)
-        present(context, index, f"{os.path.basename(folder)}, training pairs", INDEX)
+        if self.parameterAsBool(parameters, LOAD, context):
+            details = QgsProcessingContext.LayerDetails(INDEX_LAYER, context.project(), INDEX_LAYER)
+            details.forceName = True  # every index has the same file name
+            context.addLayerToLoadOnCompletion(index, details)
+            name = os.path.basename(os.path.normpath(folder))
+            present(context, index, f"{name}, training pairs", INDEX, INDEX_LAYER)
         return {FOLDER: folder, INDEX_LAYER: index, SUMMARY: summary}
 
 
@@ -88,5 +92,16 @@ def _details() -> Iterator[Definition]:
     yield number("WHITE", "Least red, green and blue that count as white", "--white", defaultValue=220)
     yield switch("CHECK_SHIFT", "Estimate how far each pair is misregistered", "--check-shift")
     yield number("MAX_SHIFT", "Drop pairs that are misregistered by more pixels", "--max-shift", REAL, minValue=0)
-    yield text("RGB", "Bands of red, green and blue, such as 4,3,2 (default: by colour or name)", "--rgb")
+    yield from _optical()
     yield text("NAME", "What the tiles' names begin with (default: the name of the scene)", "--name")
+    yield QgsProcessingParameterBoolean(LOAD, "Load the index of the pairs", True)
+
+
+def _optical() -> Iterator[Definition]:
+    """How the optical image is read."""
+    yield text("RGB", "Bands of red, green and blue, such as 4,3,2 (default: by colour or name)", "--rgb")
+    yield switch("SUBTRACT_HAZE", "Take the haze out of the optical image", "--subtract-haze")
+    neutral = "Share of its colour to take out of the haze of the optical image"
+    yield number("NEUTRAL_HAZE", neutral, "--neutral-haze", REAL, minValue=0, maxValue=1)
+    nodata = "Value of the optical image that means no data, or none (default: as the file says)"
+    yield text("OPTICAL_NODATA", nodata, "--optical-nodata")

@@ -8,6 +8,7 @@ from typing import Any
 from qgis.core import (
     QgsProcessing,
     QgsProcessingContext,
+    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProcessingOutputString,
     QgsProcessingParameterExtent,
@@ -34,6 +35,7 @@ from .parameters import (
 from .styles import TRANSLATION, UNCERTAINTY, lay_beside, present
 
 SCENE, EXTENT, AREA, OUTPUT, SPREAD, SUMMARY = "SCENE", "EXTENT", "AREA", "OUTPUT", "UNCERTAINTY", "SUMMARY"
+TITLES = {OUTPUT: "Synthetic RGB", SPREAD: "Uncertainty"}
 TWO_AREAS = "An extent and a polygon layer are both given, expected one of them as the area of interest"
 
 
@@ -67,27 +69,29 @@ class Translate(CommandAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
         scene = self.parameterAsRasterLayer(parameters, SCENE, context)
-        source = raster_path(scene)
+        source, name = raster_path(scene), scene.name()  # which may leave the project during the run
         out = self.parameterAsOutputLayer(parameters, OUTPUT, context)
         spread = self.parameterAsOutputLayer(parameters, SPREAD, context)
         command = ["infer", source, out, "--overwrite", "--progress", *options(self, parameters, context)]
         command += ["--uncertainty", spread] if spread else []
         summary = self.call([*command, *self._area(parameters, context, scene)], feedback).strip()
         feedback.pushInfo(summary)
-        present(context, out, f"{scene.name()}, synthetic RGB", TRANSLATION)
+        present(context, out, f"{name}, synthetic RGB", TRANSLATION, TITLES[OUTPUT])
         if spread:
             with writing():
                 lay_beside(spread, UNCERTAINTY)
-            present(context, spread, f"{scene.name()}, uncertainty", UNCERTAINTY)
+            present(context, spread, f"{name}, uncertainty", UNCERTAINTY, TITLES[SPREAD])
         return {OUTPUT: out, SPREAD: spread or None, SUMMARY: summary}
 
     def _area(self, parameters: dict[str, Any], context: QgsProcessingContext, scene: Any) -> list[str]:
-        """The options for the area of interest; an extent that names no CRS has that of the scene."""
+        """The options for the area of interest; an extent that names no CRS has the project's, or else the scene's."""
         extent = self.parameterAsExtent(parameters, EXTENT, context)
+        source = self.parameterAsSource(parameters, AREA, context)
+        if not extent.isNull() and source:  # models do not check their steps' parameters
+            raise QgsProcessingException(TWO_AREAS)
         if not extent.isNull():
             crs = self.parameterAsExtentCrs(parameters, EXTENT, context)
             return box(extent, crs if crs.isValid() else scene.crs())
-        source = self.parameterAsSource(parameters, AREA, context)
         return polygons(source, context) if source else []
 
 
@@ -109,9 +113,8 @@ def _details() -> Iterator[Definition]:
     yield choice("COMPRESS", "Compression", "--compress", "zstd", "deflate", "lzw", "webp", "jpeg", "none")
     yield number("SAMPLES", "Samples for the uncertainty (default: 8)", "--uncertainty-samples", minValue=2)
     yield switch("START_OVER", "Start over instead of going on with an interrupted run", "--no-resume")
-    yield switch("ALLOW_UNGEOREFERENCED", "Allow a scene without CRS", "--allow-ungeoreferenced")
 
 
 def _outputs() -> Iterator[Definition]:
-    yield QgsProcessingParameterRasterDestination(OUTPUT, "Synthetic RGB")
-    yield QgsProcessingParameterRasterDestination(SPREAD, "Uncertainty", optional=True, createByDefault=False)
+    yield QgsProcessingParameterRasterDestination(OUTPUT, TITLES[OUTPUT])
+    yield QgsProcessingParameterRasterDestination(SPREAD, TITLES[SPREAD], optional=True, createByDefault=False)

@@ -139,7 +139,9 @@ def _measure(scene: Scene, options: PairingOptions) -> SceneStatistics:
 
 def _index(folder: Path, name: str, options: PairingOptions) -> tuple[list[TileRecord], list[TileRecord]]:
     """The records of an earlier run with this name, and all others; checks that this run goes with them."""
-    path = folder / INDEX_NAME
+    path, edits = folder / INDEX_NAME, folder / f"{INDEX_NAME}-wal"
+    if edits.exists() and edits.stat().st_size:  # SQLite would apply them to the index that takes the place of this one
+        raise OutputError(f"{path}: is being edited in another program, such as QGIS, expected it saved and closed")
     records = read_index(path) if path.exists() else []
     old, others = ([record for record in records if (record.scene == name) is same] for same in (True, False))
     split = options.cutting.split
