@@ -36,6 +36,7 @@ RANGES = {"image": (0.0, 255.0), "scene": (1.0, 99.0), "fixed": (-25.0, 0.0)}
     show_default=True,
     help="Statistics of the training and no dropout; or those of each window, with dropout, as its authors test.",
 )
+@click.option("--no-dropout", is_flag=True, help="It was trained without dropout, which a U-Net's tensors do not tell.")
 @options.overwrite
 @options.quiet
 def import_weights(
@@ -45,6 +46,7 @@ def import_weights(
     limits: tuple[float, float] | None,
     bands: str | None,
     test_mode: str,
+    no_dropout: bool,
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -58,7 +60,7 @@ def import_weights(
 
     low, high = limits or RANGES[scaling]
     channels = parse_channels(bands) if bands else None
-    chosen = ImportOptions(scaling, low, high, channels, test_mode, overwrite)
+    chosen = ImportOptions(scaling, low, high, channels, test_mode, not no_dropout, overwrite)
     made = import_weights(weights, out, chosen)
     if not quiet:
         generator = made.generator

@@ -18,6 +18,9 @@ class ProgressLines:
     def __init__(self) -> None:
         self.n, self.total = 0, 0
 
+    def clear(self) -> None:
+        """Make room for other lines, which lines need not."""
+
     def update(self, more: int) -> None:
         if more:
             self.n += more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from sartranslate.backscatter.radiometry import Radiometry
-    from sartranslate.train.session import Hooks, Progress, TrainingSummary
+    from sartranslate.train.session import Hooks, Progress, Rhythm, TrainingSummary
 
 
 @click.command()
@@ -40,13 +41,11 @@ if TYPE_CHECKING:
 @options.direction
 @options.skip_bad
 @click.option("--seed", type=int, help="Of weights, dropout, order and augmentation.  [default: 0]")
-@click.option("--checkpoint-minutes", type=float, default=10.0, show_default=True, help="Minutes between checkpoints.")
+@click.option("--checkpoint-minutes", type=float, help="Minutes between checkpoints.  [default: 10, or as begun]")
 @click.option(
     "--checkpoint-epochs",
     type=int,
-    default=0,
-    show_default=True,
-    help="Epochs between checkpoints; 0: by --checkpoint-minutes.",
+    help="Epochs between checkpoints; 0: by --checkpoint-minutes.  [default: 0, or as begun]",
 )
 @click.option(
     "--wait",
@@ -96,7 +95,7 @@ def train(
 
     framework.select(backend or (str(_begun(resume)["backend"]) if resume else None))
     with progress_bar("images", quiet=quiet) as bar, Interrupt() as interrupt:
-        hooks = _hooks(bar, interrupt)
+        hooks = _hooks(bar, interrupt, quiet=quiet)
         summary = _begin(folders, out, hooks, settings) if out else _go_on(folders, cast(Path, resume), hooks, settings)
     _tell(summary, quiet=quiet)
     if not summary.finished:
@@ -104,7 +103,6 @@ def train(
 
 
 def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
-    from sartranslate.train.session import Rhythm
     from sartranslate.train.training import TrainingOptions, train
     from sartranslate.train.training_data import DataOptions
 
@@ -120,7 +118,7 @@ def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[st
         seed=settings["seed"] or 0,
         precision=settings["precision"],
         data=data,
-        checkpoints=Rhythm(settings["checkpoint_minutes"], settings["checkpoint_epochs"]),
+        checkpoints=_rhythm(settings, {}),
         start=settings["start"],
         overwrite=settings["overwrite"],
         patience=settings["patience"],
@@ -141,6 +139,15 @@ def _radiometry(bands: str | None, start: Path | None) -> Radiometry | None:
     return replace(bundle.describe(start).radiometry if start else Radiometry(), bands=parse_channels(bands))
 
 
+def _rhythm(settings: dict[str, Any], begun: dict[str, Any]) -> Rhythm | None:
+    """As told, and else as the run was begun; None where nothing is told."""
+    from sartranslate.train.session import Rhythm
+
+    given = {name: settings[f"checkpoint_{name}"] for name in ("minutes", "epochs")}
+    told = {name: value for name, value in given.items() if value is not None}
+    return Rhythm(**{**begun.get("checkpoints", {}), **told}) if told else None
+
+
 def _begun(run: Path) -> dict[str, Any]:
     """The settings that the run was begun with."""
     from sartranslate.train.checkpoint import load_position
@@ -151,7 +158,6 @@ def _begun(run: Path) -> dict[str, Any]:
 
 def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[str, Any]) -> TrainingSummary:
     from sartranslate.backscatter.polarisation import parse_channels
-    from sartranslate.train.session import Rhythm
     from sartranslate.train.training import TrainingOptions, resume
     from sartranslate.train.training_data import DataOptions
 
@@ -162,14 +168,15 @@ def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[st
         told["skip_bad"] = True
     if settings["precision"] != "auto":
         told["precision"] = settings["precision"]
-    wanted = {**recipe.wanted(settings["name"], settings["changes"], _begun(run)), **told}
-    rhythm = Rhythm(settings["checkpoint_minutes"], settings["checkpoint_epochs"])
+    begun = _begun(run)
+    wanted = {**recipe.wanted(settings["name"], settings["changes"], begun), **told}
+    rhythm = _rhythm(settings, begun)
     places = DataOptions(validation=settings["validation"])
     chosen = TrainingOptions(data=places, checkpoints=rhythm, patience=settings["patience"])
     return resume(run, folders, wanted, chosen, hooks)
 
 
-def _hooks(bar: Any, interrupt: Interrupt) -> Hooks:
+def _hooks(bar: Any, interrupt: Interrupt, *, quiet: bool) -> Hooks:
     from sartranslate.train.session import Hooks
 
     def watch(progress: Progress) -> None:
@@ -183,11 +190,16 @@ def _hooks(bar: Any, interrupt: Interrupt) -> Hooks:
         interrupt.check()  # nothing is worth keeping yet
         bar.set_description(f"checking pairs {done}/{planned}" if done < planned else "")
 
+    def noted(lines: Sequence[str]) -> None:
+        if not quiet:
+            bar.clear()
+            click.echo("\n".join(lines))
+
     def waiting() -> None:
         interrupt.check()
         bar.set_description("waiting for other workers")
 
-    return Hooks(watch, checked, waiting, interrupt.received)
+    return Hooks(watch, checked, noted, waiting, interrupt.received)
 
 
 def _tell(summary: TrainingSummary, *, quiet: bool) -> None:
@@ -199,8 +211,6 @@ def _tell(summary: TrainingSummary, *, quiet: bool) -> None:
         )
     if quiet:
         return
-    for note in summary.notes:
-        click.echo(note)
     from sartranslate.counts import counted
 
     done = f"{counted(summary.pairs, 'pair')}, {counted(summary.updates, 'update')}"

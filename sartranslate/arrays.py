@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,7 +74,7 @@ def translate_array(
     Raises errors of `sartranslate.errors`: `SceneError` for values that are no scene, `OptionError`, `AreaError`,
     `BundleError` and `BackendError` as `translate`.
     """
-    model = bundle.DEFAULT_MODEL if model is None else Path(model)
+    model = bundle.located(model)
     wanted = bundle.describe(model)
     check_multiple(window, wanted.generator.size_multiple)
     area = chosen_area(aoi, bbox, aoi_crs)

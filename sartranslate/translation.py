@@ -74,7 +74,7 @@ def translate(
     `SartranslateError` and a builtin too; outputs are then what they were before.
     """
     seen = _seen(scene, elsewhere=scheduler is not None)
-    model = bundle.DEFAULT_MODEL if model is None else Path(model)
+    model = bundle.located(model)
     options = InferenceOptions(
         window=window,
         overlap=overlap,

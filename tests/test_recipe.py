@@ -268,7 +268,7 @@ def test_a_shift_needs_a_crop_with_room_for_it() -> None:
 
 @pytest.mark.parametrize("changes", [{"generator.norm": "instance"}, {"generator.test_mode": "own"}])
 def test_statistics_are_frozen_where_they_are_stored_and_used(changes: dict[str, Any]) -> None:
-    with pytest.raises(OptionError, match=r"^frozen_norm: expected batch norm"):
+    with pytest.raises(OptionError, match=r"^optimisation\.frozen_norm: expected batch norm"):
         Recipe().with_fields({"optimisation.frozen_norm": True, **changes})
 
 

@@ -66,10 +66,11 @@ def named(path: Path, names: tuple[str, ...]) -> Path:
     return path
 
 
-def test_of_many_bands_those_with_colours_or_names_count_else_the_first_three(tmp_path: Path) -> None:
+def test_of_many_bands_those_with_colours_or_names_count_and_without_they_are_refused(tmp_path: Path) -> None:
     bands = np.concatenate([RGB, RGB + 1])
     path = write(tmp_path / "a.tif", bands, photometric="MINISBLACK")
-    assert open_image(path).bands == (1, 2, 3)
+    with pytest.raises(SceneError, match="6 bands of uint8, expected grey, or red, green and blue"):
+        open_image(path)
     with quiet(), rasterio.open(path, "r+") as dataset:
         others = [ColorInterp.undefined] * 2
         dataset.colorinterp = [ColorInterp.gray, *others, ColorInterp.red, ColorInterp.green, ColorInterp.blue]

@@ -158,11 +158,11 @@ def same_weights(here: Path, there: Path) -> bool:
     return first.keys() == second.keys() and all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def assert_refused(result: Result, *messages: str, exit_code: int = 1) -> None:
-    """One error, which may list files on lines of their own."""
+def assert_refused(result: Result, *messages: str, exit_code: int = 1, begun: bool = False) -> None:
+    """One error, which may list files on lines of their own; what has `begun` has told of its pairs."""
     assert isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == exit_code, result.output
-    assert result.stdout == ""
+    assert bool(result.stdout) is begun
     lines = [line for line in result.stderr.splitlines() if line and not line.startswith(("Usage: ", "Try "))]
     assert lines[0].startswith("Error: ")
     assert all(line.startswith("  ") for line in lines[1:])
@@ -665,7 +665,7 @@ def test_a_run_that_its_updates_end_is_not_resumed_as_one_that_its_epochs_end(
     arrays, position = load_checkpoint(stopped[0] / "checkpoint.safetensors")
     position["settings"]["recipe"]["optimisation"]["updates"] = 40_000
     save_checkpoint(tmp_path / "checkpoint.safetensors", arrays, position)
-    difference = "recipe.optimisation.updates 40000, not 0\n"
+    difference = "recipe.optimisation.updates 40000, not 0; another run can go on from its model, --start-from "
     assert_refused(train("--resume", tmp_path, *told), f"can not be resumed, this run has {difference}")
 
 
@@ -674,8 +674,8 @@ def test_a_run_is_not_resumed_on_another_framework(stopped: tuple[Path, Result])
     ended = subprocess.run(
         command("--resume", stopped[0], "--backend", "torch"), **PIPES, timeout=PATIENCE, check=False
     )
-    difference = "backend 'tensorflow', not 'torch'"
-    assert ended.stderr == f"Error: {stopped[0]}: can not be resumed, this run has {difference}\n"
+    difference = f"backend 'tensorflow', not 'torch'; another run can go on from its model, --start-from {stopped[0]}"
+    assert ended.stderr == f"Error: {stopped[0]}: can not be resumed, this run has {difference}/model.safetensors\n"
     assert (ended.returncode, ended.stdout) == (1, "")
 
 
@@ -727,7 +727,7 @@ def test_losses_that_leave_the_numbers_end_a_run_and_keep_its_checkpoint(explode
     kept = run / "checkpoint.safetensors"
     found = re.search(r"Error: update (\d+): the (generator|discriminator) loss is not finite", result.stderr)
     assert found, result.output
-    assert_refused(result, f", try a lower learning rate; {kept} is the last good checkpoint\n")
+    assert_refused(result, f", try a lower learning rate; {kept} is the last good checkpoint\n", begun=True)
     assert 1 <= load_position(kept)["course"]["updates"] < int(found[1])
     assert all(np.isfinite(array).all() for array in load_file(kept).values())
 
@@ -736,7 +736,7 @@ def test_losses_that_leave_the_numbers_end_a_run_and_keep_its_checkpoint(explode
 def test_a_run_that_ends_before_its_first_checkpoint_leaves_nothing(facades: Path, tmp_path: Path) -> None:
     options = (*TINY, *EXPLODING, "--learning-rate", 10, "--epochs", 1, "--set", "optimisation.updates=20")
     result = train("--pairs", facades, "--out", tmp_path / "run", *options)
-    assert_refused(result, "loss is not finite, try a lower learning rate\n")
+    assert_refused(result, "loss is not finite, try a lower learning rate\n", begun=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -744,7 +744,7 @@ def test_a_run_that_ends_before_its_first_checkpoint_leaves_nothing(facades: Pat
 def test_what_is_resumed_from_there_has_the_same_recipe_and_ends_alike(exploded: tuple[Path, Result]) -> None:
     run, result = exploded
     before = (run / "checkpoint.safetensors").read_bytes()
-    assert_refused(train("--resume", run), result.stderr)
+    assert_refused(train("--resume", run), result.stderr, begun=True)
     assert (run / "checkpoint.safetensors").read_bytes() == before
 
 
@@ -768,7 +768,7 @@ def test_a_disk_that_is_full_leaves_the_checkpoint_before(stopped: tuple[Path, R
     before = kept.read_bytes()
     with no_file_beyond(len(before) - 1000):
         result = train("--resume", run, "--checkpoint-epochs", 1)
-    assert_refused(result, f"{kept}: can not write the checkpoint: ", "File too large")
+    assert_refused(result, f"{kept}: can not write the checkpoint: ", "File too large", begun=True)
     assert result.stderr.count("\n") == 1
     assert kept.read_bytes() == before
     assert not [path for path in run.rglob("*") if path.name.endswith(".part")]
@@ -777,7 +777,7 @@ def test_a_disk_that_is_full_leaves_the_checkpoint_before(stopped: tuple[Path, R
 def test_a_disk_that_is_full_from_the_start_is_said_in_one_line(facades: Path, tmp_path: Path) -> None:
     with no_file_beyond(500):
         result = train("--pairs", facades, "--out", tmp_path / "run", *TINY, "--epochs", 1)
-    assert_refused(result, f"{tmp_path / 'run'}")
+    assert_refused(result, f"{tmp_path / 'run'}", begun=True)
     assert result.stderr.count("\n") == 1
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".part")]
 

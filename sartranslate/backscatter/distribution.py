@@ -15,6 +15,7 @@ from sartranslate.backscatter.radiometry import DECIBELS_PER_DECADE, UNITS, WIDE
 from sartranslate.backscatter.scaling import SceneScaling, image_scaling
 from sartranslate.backscatter.units import (
     AS_IT_IS,
+    BYTES,
     DIGITAL_NUMBERS,
     Stored,
     check_fill,
@@ -160,10 +161,10 @@ def _guessed(samples: Sequence[NDArray[Any]]) -> tuple[str, str]:
 def _check_calibrated(unit: str, reason: str) -> None:
     if unit == "byte":
         raise SceneError("stretched bytes have no physical scale, the model expects calibrated decibels")
-    if reason.endswith(DIGITAL_NUMBERS):
+    if reason.endswith(DIGITAL_NUMBERS) or reason.startswith(BYTES):
         raise SceneError(
-            f"{DIGITAL_NUMBERS} without calibration have no physical scale, the model expects calibrated decibels; "
-            "--unit amplitude takes them for calibrated"
+            f"{reason}: without calibration they have no physical scale, the model expects calibrated decibels; "
+            f"--unit {unit} takes them for calibrated"
         )
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sartranslate.backscatter.radiometry import DECIBELS_PER_DECADE, UNITS
 from sartranslate.errors import SceneError
 
-DIGITAL_NUMBERS = "digital numbers"
+DIGITAL_NUMBERS = "digital numbers"  # at the end of a reason
+BYTES = "uint8, "  # at the beginning of one
 WIDEST = 150.0  # decibels: no radar has this range between the 2nd and the 98th percentile
 FILL_SHARE = 1e-3  # of the pixels that have the very lowest or highest value, beyond chance
 FILL_FACTOR = 2.0  # such a value is farther from the median than that is from zero, so many times
@@ -85,10 +86,10 @@ def check_unit(unit: str, sample: NDArray[Any]) -> None:
         raise SceneError(f"told to be bytes, found values {sample.min():.4g} to {sample.max():.4g}, expected 0 to 255")
 
 
-def check_fill(sample: NDArray[Any], stored: Stored = AS_IT_IS) -> None:
+def check_fill(sample: NDArray[Any], stored: Stored = AS_IT_IS, option: str = "--nodata") -> None:
     """Raise `SceneError` where (N,) valid values of a band hold a fill value that nobody declared: -9999, or 1e20.
 
-    The advice is of the values as they are `stored`.
+    The advice is of the values as they are `stored`, and of the option that scenes have for it.
     """
     for value in (sample.min(), sample.max()):
         share = np.count_nonzero(sample == value) / len(sample)
@@ -99,7 +100,7 @@ def check_fill(sample: NDArray[Any], stored: Stored = AS_IT_IS) -> None:
             side = "below" if value < middle else "above"
             raise SceneError(
                 f"{100 * share:.1f} % of the valid pixels are {value:g}, far {side} the rest (median {middle:.4g}); "
-                f"--nodata {stored.text(value)} if that is no data"
+                f"{option} {stored.text(value)} if that is no data, and of tiles gdal_edit -a_nodata"
             )
 
 

@@ -143,7 +143,8 @@ def _opened(folder: _CheckedFolder, options: PairOptions, like: PairSet | None) 
     known = like and like.folder(folder.tiles.folder)
     try:
         shared = _shared_scaling(folder.pairs, options, known.shared if known else None)
-        stretch = _stretch(folder.pairs, known.stretch if known else None)
+        usual = known.stretch if known else like.only_stretch if like else None
+        stretch = _stretch(folder.pairs, usual)
     except SceneError as error:
         raise PairsError(f"{folder.tiles.folder}: {error}") from error
     skipped = tuple(f"{printable(str(fault.path))}: {fault.text}" for fault in folder.faults)
@@ -177,7 +178,7 @@ def _stretch(pairs: Sequence[CheckedPair], known: Stretch | None) -> Stretch | N
     samples = [pair.target_sample for pair in pairs if pair.target_sample is not None]
     if known or not samples:
         return known
-    return percentile_stretch(np.concatenate(samples).astype(np.float64), "optical tiles")
+    return percentile_stretch(np.concatenate(samples), "optical tiles")
 
 
 def _scaled(pairs: deque[CheckedPair], shared: SceneScaling | None, stretch: Stretch | None) -> Iterator[Pair]:

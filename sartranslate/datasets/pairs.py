@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,6 +90,7 @@ class PairFolder:
     shared: SceneScaling | None  # None: of no tile
     stretch: Stretch | None  # of images that are not bytes
     skipped: tuple[str, ...]  # what is left out, and why
+    called: str = ""  # as it was before it was moved; empty: as its path
 
     def describe(self) -> Iterator[str]:
         """Lines for people: each scaling, and the stretch."""
@@ -138,12 +139,22 @@ class PairSet:
             lines.append(f"{unheld} of {len(pairs)} pairs are read at each visit, the others fill {held}")
         return lines
 
+    @property
+    def only_stretch(self) -> Stretch | None:
+        """That of the images of all folders that need one; None where there is none, or several."""
+        stretches = {folder.stretch for folder in self.folders if folder.stretch}
+        return stretches.pop() if len(stretches) == 1 else None
+
+    def called(self, names: Mapping[Path, str]) -> PairSet:
+        """The same, where folders at these places had such names before."""
+        return PairSet(tuple(replace(folder, called=names.get(folder.path.resolve(), "")) for folder in self.folders))
+
     def folder(self, path: Path) -> PairFolder | None:
         """The pairs of a folder, where they are among these."""
         return next((folder for folder in self.folders if folder.path.resolve() == path.resolve()), None)
 
     def _labels(self) -> list[str]:
-        names = [folder.path.resolve().name for folder in self.folders]
+        names = [folder.called or folder.path.resolve().name for folder in self.folders]
         if len(names) == 1:
             return [""]
         counts = Counter(names)

@@ -14,7 +14,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, MaskFlags
 
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import PairsError, SceneError
@@ -56,6 +56,9 @@ class Image:
                 colours = _palette(dataset)[dataset.read(1, window=place)]
                 return colours[..., :3], valid & (colours[..., 3] > 0)
             values = np.moveaxis(dataset.read(list(self.bands), window=place), 0, -1)
+            declared = any(MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1] for band in self.bands)
+            if not declared and self.dtype != "uint8":  # where all is zero nothing was seen; bytes may be black
+                valid &= values.any(axis=-1)
             return values, valid & np.isfinite(values).all(axis=-1)
 
     def read_whole(self) -> tuple[NDArray[Any], Mask]:
@@ -124,15 +127,16 @@ def open_radar(path: Path, wanted: Sequence[Sequence[str]], half: int | None = N
 def open_image(path: Path, half: int | None = None) -> Image:
     """An image with any number of bands of real numbers. Raises `SceneError` or `PairsError`.
 
-    Of many bands those called red, green and blue count, else the first three.
+    Of many bands those called red, green and blue count, of others all, which must be one or three.
     """
     with opened_raster(path) as dataset:
         col_off, width = _columns(dataset.width, half)
         palette = ColorInterp.palette in dataset.colorinterp
-        bands = (1,) if palette else known_colours(dataset) or _data_bands(dataset)[:3]
+        bands = (1,) if palette else known_colours(dataset) or _data_bands(dataset)
         types = ["uint8"] if palette else [dataset.dtypes[band - 1] for band in bands]
         if len(bands) not in (1, 3) or any("complex" in dtype for dtype in types):
-            raise SceneError(f"{dataset.count} bands of {dataset.dtypes[0]}, expected grey, or red, green and blue")
+            found = f"{dataset.count} bands of {dataset.dtypes[0]}"
+            raise SceneError(f"{found}, expected grey, or red, green and blue: gdal_edit -colorinterp_1 red")
         colours = bands if len(bands) == 3 else bands * 3
         dtype = np.result_type(*types).name
         return Image(path, dataset.height, width, col_off, colours, dtype, dataset.crs, dataset.transform, palette)

@@ -102,7 +102,8 @@ def _written(model: Path, network: Any, out: Path, options: ExportOptions) -> Ca
 
     if options.format == "tflite" and _folded(model).dropout > 0:
         raise BackendError(
-            "TensorFlow Lite can not hold a generator that drops values, expected one without dropout in use"
+            "TensorFlow Lite can not hold a generator that drops values, expected one without dropout in use; "
+            "a SavedModel can (--format savedmodel)"
         )
     side = options.window if options.format == "tflite" else None
     network = exporting.with_ranges(network, options.ranges, side)

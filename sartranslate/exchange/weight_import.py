@@ -25,6 +25,7 @@ class ImportOptions:
     high: float = 255.0
     bands: tuple[tuple[str, ...], ...] | None = None  # polarisations of the channels; None: by their number
     test_mode: str = "stored"  # one of TEST_MODES
+    dropout: bool = True  # a U-Net has been trained with it; of a ResNet the tensors tell
     overwrite: bool = False
 
 
@@ -40,6 +41,7 @@ def import_weights(weights: Path, out: Path, options: ImportOptions | None = Non
     state = read_state(weights)
     try:
         config, variables = generator_of(state, options.test_mode)
+        config = config if options.dropout else replace(config, dropout=0.0)
         radiometry = _radiometry(config.source_bands, options)
     except BundleError as error:
         raise BundleError(f"{weights}: {error}") from error

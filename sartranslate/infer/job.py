@@ -91,7 +91,7 @@ def _asked(plan: Plan, digest: str) -> dict[str, str]:
         "scene": text_digest(names),
         "bands": text_digest([replace(band, dataset="") for band in scene.bands]),
         "ground": text_digest((scene.height, scene.width, crs, scene.transform, placed)),
-        "scaling": text_digest(plan.scaling),
+        "scaling": text_digest(replace(plan.scaling, reason="")),  # told or assumed, the pixels are the same
         "--window or --overlap": f"{options.window}, {options.overlap}",
         "area of interest": text_digest((plan.region, plan.area and plan.area.polygon.wkt)),
     }

@@ -36,8 +36,8 @@ def select(name: str | None = None) -> str:
     name = name or preferred()
     if name not in BACKENDS:
         raise BackendError(f"backend {name!r}: expected one of {', '.join(BACKENDS)}")
-    if importlib.util.find_spec(name) is None:
-        raise BackendError(f"backend {name!r} is not installed: pip install {name}")
+    if missing := [package for package in ("keras", name) if importlib.util.find_spec(package) is None]:
+        raise BackendError(f"backend {name!r} is not installed: pip install {' '.join(missing)}")
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = name
         with _quiet_loading():
@@ -230,7 +230,7 @@ def _first_installed() -> str:
     for name in BACKENDS:
         if importlib.util.find_spec(name) is not None:
             return name
-    raise BackendError(f"no backend is installed, expected one of {', '.join(BACKENDS)}")
+    raise BackendError(f"no backend is installed, expected keras and one of {', '.join(BACKENDS)}")
 
 
 def _has_native_bfloat16() -> bool:

@@ -8,6 +8,7 @@ description; nothing in the file is executed.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ LARGEST_HEADER = 4 * 2**20  # bytes; that of a large generator has 30,000
 LONGEST_NAME = 200  # characters
 LONGEST_REASON = 300  # characters of what a file holds that an error repeats
 FLOATS = ("F16", "F32", "F64")  # as safetensors calls what NumPy reads
+EMBEDDED = "default"  # the model that needs no file
 DEFAULT_MODEL = Path(__file__).parents[1] / "models" / "default.safetensors"
 
 
@@ -101,6 +103,11 @@ def load(path: Path, precision: str = "float32", *, sampling: bool = False) -> B
     for variable in _stored_variables(model):
         variable.assign(tensors[variable.path])
     return Bundle(description, model)
+
+
+def located(model: str | os.PathLike[str] | None) -> Path:
+    """The file of a model: of none, or of the name "default", the embedded one."""
+    return DEFAULT_MODEL if model in (None, EMBEDDED) else Path(model)
 
 
 def describe(path: Path) -> Description:

@@ -59,7 +59,10 @@ class Recipe:
         if self.objective.gan_weight and crop < (least := self.discriminator.least_size):
             raise OptionError(f"crop {crop}: the discriminator needs at least {least}")
         if self.optimisation.frozen_norm and (self.generator.norm, self.generator.test_mode) != ("batch", "stored"):
-            raise OptionError("frozen_norm: expected batch norm, and a generator that is used with stored statistics")
+            raise OptionError(
+                "optimisation.frozen_norm: expected batch norm, and a generator that is used with stored statistics; "
+                "false trains with those of each batch"
+            )
         if self.objective.shift and crop < (least := SHIFT_BLOCK + 2 * self.objective.shift):
             raise OptionError(f"crop {crop}: a shift of {self.objective.shift} needs at least {least}")
         penalised = self.objective.gan == "wgan-gp" and self.objective.gan_weight > 0

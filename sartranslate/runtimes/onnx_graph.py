@@ -112,7 +112,9 @@ class _Nodes(steps.Results):
         return self.node("InstanceNormalization", x, scale, offset, epsilon=step.epsilon)
 
     def drop(self, step: steps.Drop, x: str) -> str:
-        raise BackendError("ONNX can not hold a generator that drops values, expected one without dropout in use")
+        raise BackendError(
+            "ONNX can not hold a generator that drops values, expected one without dropout in use; a SavedModel can"
+        )
 
     def mirror(self, step: steps.Mirror, x: str) -> str:
         pads = np.array([0, 0, step.pixels, step.pixels] * 2, np.int64)

@@ -21,6 +21,7 @@ from sartranslate.errors import OptionError, SceneError
 from sartranslate.rasters.raster import applied, named_errors, opened_raster, read_window, to_rasterio
 from sartranslate.scenes.sampling import spread_windows
 from sartranslate.scenes.scene import Scene
+from sartranslate.scenes.source import check_can_hold
 from sartranslate.scenes.stretch import WHITE, Stretch, percentile_stretch, to_bytes, with_neutral_haze, without_haze
 from sartranslate.streaming.windows import Window
 
@@ -148,6 +149,8 @@ def _nodata(dataset: Any, bands: tuple[int, ...], told: float | None) -> float |
     if told is not None and not np.isnan(told):
         if declared:
             raise SceneError(f"nodata {told:g} told, and the file tells by itself which pixels are valid")
+        for dtype in (dataset.dtypes[band - 1] for band in bands):
+            check_can_hold(dtype, told)
         return told
     return BLACK if told is None and not declared and _has_black_parts(dataset, bands) else None
 

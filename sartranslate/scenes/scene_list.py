@@ -84,8 +84,9 @@ def collected(file: Path) -> list[Entry]:
     One such asset is the scene. Several are its polarisations, by the one in `sar:polarizations`, or by name. Outputs
     are named after the items. Raises `OptionError` for a file that is no collection.
     """
+    text = _text(file)
     try:
-        content = json.loads(_text(file))
+        content = json.loads(text)
         features = content["features"] if content["type"] in COLLECTIONS else None
     except (ValueError, TypeError, KeyError) as error:
         raise OptionError(f"{file}: expected a STAC ItemCollection, a GeoJSON FeatureCollection of items") from error

@@ -167,8 +167,8 @@ def _band(dataset: Any, path: str, number: int, data: list[int], name: str | Non
     alpha = tuple(band for band in range(1, dataset.count + 1) if band not in data)
     has_mask = _has_mask(dataset.mask_flag_enums[index - 1])
     dtype = dataset.dtypes[index - 1]
-    if options.nodata is not None and not can_hold(dtype, options.nodata):
-        raise SceneError(f"nodata {options.nodata:g} told, which {dtype} can not hold")
+    if options.nodata is not None:
+        check_can_hold(dtype, options.nodata)
     scale = dataset.scales[index - 1], dataset.offsets[index - 1]
     if not np.isfinite(scale).all():
         raise SceneError(f"band {number} has a scale of {scale[0]:g} and an offset of {scale[1]:g}, expected numbers")
@@ -197,6 +197,12 @@ def check_real(dtype: str) -> None:
     """Raise `SceneError` for values that are not detected."""
     if "complex" in dtype:
         raise SceneError(f"complex values ({dtype}), expected detected amplitude, power or dB")
+
+
+def check_can_hold(dtype: str, nodata: float) -> None:
+    """Raise `SceneError` where no pixel of this type can have the value that is told to mean no data."""
+    if not can_hold(dtype, nodata):
+        raise SceneError(f"nodata {nodata:g} told, which {dtype} can not hold")
 
 
 def can_hold(dtype: str, value: float) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sartranslate.backscatter.units import check_fill
 from sartranslate.errors import SceneError
 
 PERCENTILES = (1.0, 99.0)  # of all three colours together, so that they keep their balance
@@ -38,7 +39,11 @@ def to_bytes(values: NDArray[Any], stretch: Stretch | None) -> NDArray[np.uint8]
 
 
 def percentile_stretch(values: NDArray[Any], of: str) -> Stretch:
-    """Between two percentiles of values `of` something. Raises `SceneError` where they have about one value."""
+    """Between two percentiles of values `of` something.
+
+    Raises `SceneError` where they have about one value, or hold a fill value that nobody declared.
+    """
+    check_fill(values.ravel(), option="--optical-nodata")
     low, high = (float(value) for value in np.percentile(values, PERCENTILES))
     if not low < high:
         raise SceneError(f"all {of} have about the same value ({low:g}): nothing to stretch")

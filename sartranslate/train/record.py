@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sartranslate.counts import counted
+from sartranslate.errors import BundleError
 from sartranslate.networks import backend, bundle
 from sartranslate.pages.page import SheetFigure
 from sartranslate.pages.sheet import encoded, write_png
@@ -48,6 +49,7 @@ class Record:
         self.folder = folder
         self._trainer, self._data, self._settings = trainer, data, settings
         self._recipe = trainer.recipe
+        self._score = SCORE_PREFIX + self._recipe.validation.score
         self._predict = backend.predictor(trainer.tested)
         self._board: Board
 
@@ -55,9 +57,17 @@ class Record:
     def continued(self, course: Course) -> Iterator[None]:
         """Inside, epochs from the present one on are added to those that are there."""
         self.folder.make_sheets()
+        self._keep_best(course)
         write_text(self.folder.recipe, to_toml(self._recipe))
         with Board(self.folder.board, course.epoch) as self._board:
             yield
+
+    def _keep_best(self, course: Course) -> None:
+        """What a killed process has found to be the best since its checkpoint stays so until another one is better."""
+        with suppress(BundleError, KeyError, TypeError):
+            kept = bundle.describe(self.folder.best).training
+            if kept["epochs"] >= course.epoch:
+                course.best_epoch, course.best_score = kept["epochs"], kept["scores"][self._score]
 
     def end_epoch(self, course: Course, rate: float, *, looked: bool) -> None:
         """Keep what the present epoch has brought, and count on to the next one.
@@ -102,7 +112,7 @@ class Record:
         scores = self._data.examination.scores(self._predict)
         self._show(course.epoch)
         bundle.save(self.folder.model, bundle.Bundle(self._describe(course, scores), self._trainer.tested))
-        score = scores.get(SCORE_PREFIX + self._recipe.validation.score)
+        score = scores.get(self._score)
         if score is not None and better(self._recipe.validation.score, score, course.best_score):
             write_whole(self.folder.best, self.folder.model.read_bytes())
             course.best_epoch, course.best_score = course.epoch, score

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,6 +62,7 @@ class Hooks:
 
     watch: Callable[[Progress], None] = lambda progress: None
     checked: Callable[[int, int], None] = lambda done, planned: None  # pairs, before training
+    noted: Callable[[Sequence[str]], None] = lambda lines: None  # what a user should know of the pairs, before training
     waiting: Callable[[], None] = lambda: None  # for other workers, before training; may raise to stop
     stop: Callable[[], bool] = lambda: False  # asked after each update
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,19 @@ from sartranslate.networks import backend, bundle
 from sartranslate.recipes.presets import preset
 from sartranslate.recipes.recipe import Recipe, contradictions, flattened, from_dict
 from sartranslate.runtimes.runtime import versions
-from sartranslate.storage.digest import checksum, differences, text_digest
+from sartranslate.storage.digest import checksum, text_digest
 from sartranslate.train.checkpoint import load_checkpoint, load_position
 from sartranslate.train.course import Course
 from sartranslate.train.pix2pix import Pix2Pix
 from sartranslate.train.record import Bystander, Record
 from sartranslate.train.replicas import Replicas, devices_here, workers
+from sartranslate.train.resumption import begun_with, check_pairs, check_recipe, check_settings, former_names
 from sartranslate.train.roll_call import call_roll
 from sartranslate.train.run_folder import RunFolder
 from sartranslate.train.session import Hooks, Rhythm, Session, TrainingSummary
 from sartranslate.train.tf_config import Cluster
 from sartranslate.train.training_data import DataOptions, TrainingData, load_data
 
-MOST_NAMED = 20  # differences in one line
 PLACES = ("folders", "validation", "start")  # settings that may differ from worker to worker
 FRAMEWORK = ("keras", "tensorflow")  # whose versions may not
 
@@ -41,7 +41,7 @@ class TrainingOptions:
     precision: str = "auto"
     data: DataOptions = field(default_factory=DataOptions)
     devices: tuple[str, ...] = ()  # that share each batch; empty: all GPUs, or the processor
-    checkpoints: Rhythm = field(default_factory=Rhythm)
+    checkpoints: Rhythm | None = None  # None: the usual one or, of a run that is gone on with, its own
     start: Path | None = None  # a model whose generator is trained on; None: from random weights
     overwrite: bool = False  # an earlier run in the same folder
     patience: float = 300.0  # seconds that other workers are waited for, where several train
@@ -87,7 +87,7 @@ def train(
     if given:
         _start(trainer, given)
     with folder.begun(overwrite=options.overwrite) if _writes(cluster) else nullcontext():
-        return _session(folder, trainer, data, settings, hooks).run(Course(), options.checkpoints)
+        return _session(folder, trainer, data, settings, hooks).run(Course(), Rhythm(**settings["checkpoints"]))
 
 
 def resume(
@@ -107,23 +107,25 @@ def resume(
     options, hooks = options or TrainingOptions(), hooks or Hooks()
     folder, cluster = RunFolder(run), workers()
     arrays, position = load_checkpoint(folder.checkpoint)
-    settings, course = _read(folder.checkpoint, position)
-    told = {**(wanted or {}), "backend": backend.active()}
-    _refuse(run, "this run has", contradictions(flattened(settings), told))
+    settings, course = begun_with(folder.checkpoint, position)
+    check_settings(folder, settings, {**(wanted or {}), "backend": backend.active()})
     recipe, stored = from_dict(settings["recipe"]), _data_options(settings)
     stored = replace(stored, validation=options.data.validation or stored.validation)
     places = list(folders) or [Path(place) for place in settings["folders"]]
     data = load_data(places, recipe, settings["seed"], stored, hooks.checked)
-    _refuse(run, "other pairs", differences(settings["digests"], data.digests))
-    if "arrangement" in settings:  # older checkpoints do not tell
-        _refuse(run, "the same pairs, but", differences(settings["arrangement"], data.arrangement))
+    now = _places(places, stored.validation)
+    check_pairs(run, data.called(former_names(settings, now)), settings)
+    rhythm = options.checkpoints or Rhythm(**settings.get("checkpoints", {}))  # older checkpoints do not tell
+    settings |= {**now, **_facts(data), "checkpoints": asdict(rhythm)}
     begun = {"checkpoint": checksum(arrays), "position": text_digest(course)} if cluster else {}
     trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
     trainer.load_state(arrays)
+    if _writes(cluster) and folder.recipe.exists():
+        check_recipe(folder, trainer.recipe)
     with folder.held() if _writes(cluster) else nullcontext():
         if load_position(folder.checkpoint) != position:
             raise TrainingError(f"{folder.checkpoint}: another process has trained on meanwhile; try again")
-        return _session(folder, trainer, data, settings, hooks).run(course, options.checkpoints)
+        return _session(folder, trainer, data, settings, hooks).run(course, rhythm)
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ def _start(trainer: Pix2Pix, given: _Given) -> None:
     own, wanted = trainer.recipe.generator, given.description.generator
     if found := contradictions(own.deciding_variables, wanted.deciding_variables):
         raise OptionError(f"{given.path}: can not be started from, the recipe has {'; '.join(found)}")
+    if trainer.recipe.optimisation.frozen_norm and wanted.test_mode != "stored":
+        raise OptionError(f"{given.path}: stores no batch-norm statistics, which optimisation.frozen_norm keeps")
     trainer.start_from(bundle.load(given.path).model)
 
 
@@ -163,11 +167,21 @@ def _settings(options: TrainingOptions, folders: Sequence[Path], data: TrainingD
         "direction": options.data.direction,
         "radiometry": data.radiometry.as_dict(),
         "skip_bad": options.data.skip_bad,
-        "folders": [str(folder.resolve()) for folder in folders],
-        "validation": [str(folder.resolve()) for folder in options.data.validation],
-        "digests": data.digests,
-        "arrangement": data.arrangement,
+        **_places(folders, options.data.validation),
+        "checkpoints": asdict(options.checkpoints or Rhythm()),
+        **_facts(data),
         "start": str(options.start.resolve()) if options.start else None,
+    }
+
+
+def _facts(data: TrainingData) -> dict[str, Any]:
+    return {"digests": data.digests, "arrangement": data.arrangement}
+
+
+def _places(folders: Iterable[Path], validation: Iterable[Path]) -> dict[str, Any]:
+    return {
+        "folders": [str(folder.resolve()) for folder in folders],
+        "validation": [str(folder.resolve()) for folder in validation],
     }
 
 
@@ -213,21 +227,6 @@ def _trainer(
 def _session(
     folder: RunFolder, trainer: Pix2Pix, data: TrainingData, settings: Mapping[str, Any], hooks: Hooks
 ) -> Session:
+    hooks.noted(data.notes())
     record = Record(folder, trainer, data, settings) if trainer.replicas.chief else Bystander(folder)
     return Session(record, trainer, data, settings, hooks)
-
-
-def _read(path: Path, position: Mapping[str, Any]) -> tuple[dict[str, Any], Course]:
-    try:
-        return dict(position["settings"]), Course.from_dict(position["course"])
-    except TrainingError as error:
-        raise TrainingError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise TrainingError(f"{path}: broken checkpoint: {error!r}") from error
-
-
-def _refuse(run: Path, found: str, differences: Sequence[str]) -> None:
-    if differences:
-        more = f"; and {len(differences) - MOST_NAMED} more" if len(differences) > MOST_NAMED else ""
-        named = "; ".join(differences[:MOST_NAMED])
-        raise TrainingError(f"{run}: can not be resumed, {found} {named}{more}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -15,10 +15,11 @@ from sartranslate.datasets.crops import CropOptions, Crops
 from sartranslate.datasets.dataset import default_radiometry, open_pairs
 from sartranslate.datasets.fixed_windows import examples, windows_to_score
 from sartranslate.datasets.ground_check import check_apart
-from sartranslate.datasets.pair_check import PairOptions, default_memory
+from sartranslate.datasets.pair_check import DIRECTIONS, PairOptions, default_memory
 from sartranslate.datasets.pairs import PairFolder, PairSet
 from sartranslate.datasets.split import SPLITS
 from sartranslate.datasets.tiles import find_tiles
+from sartranslate.errors import OptionError
 from sartranslate.recipes.augmentation import Augmentation
 from sartranslate.recipes.recipe import Recipe
 from sartranslate.storage.digest import text_digest
@@ -69,6 +70,10 @@ class TrainingData:
         scaled = [(pair.scaling.describe(), pair.stretch and pair.stretch.describe()) for pair in self.validation.pairs]
         return {"order of pairs": text_digest([*self.pairs.digests]), "scaling of validation": text_digest(scaled)}
 
+    def called(self, names: Mapping[Path, str]) -> TrainingData:
+        """The same, where folders at these places had such names before."""
+        return replace(self, pairs=self.pairs.called(names), validation=self.validation.called(names))
+
     def recalibration(self) -> Iterator[Float]:
         """Source batches for batch-norm statistics, the same after each epoch, so that epochs are comparable."""
         crops = self.crops.batches_per_epoch * self.batch_size
@@ -115,6 +120,7 @@ def load_data(
         least_side=augmentation.least_side(size),
         memory=options.memory,
     )
+    _check_direction(folders, options.direction)
     pairs = open_pairs(folders, TRAINING, reading, watch=watch)
     reading = replace(reading, least_side=1)
     if options.validation:
@@ -126,6 +132,14 @@ def load_data(
     shown = examples(checked if checked.pairs else pairs, size, recipe.validation.examples)
     crops = Crops(pairs, CropOptions(size, batch_size, augmentation, seed))
     return TrainingData(pairs, checked, radiometry, crops, Examination(scored, shown), size, batch_size)
+
+
+def _check_direction(folders: Sequence[Path], direction: str) -> None:
+    """Raise `OptionError` for one that is not the usual one, where no images lie side by side."""
+    if direction == DIRECTIONS[0]:
+        return
+    if not any(files.side_by_side for folder in folders for files in find_tiles(folder).pairs):
+        raise OptionError(f"direction {direction}: of images side by side, and each pair is two files")
 
 
 def _fitting(augmentation: Augmentation, radiometry: Radiometry) -> Augmentation:
