@@ -18,7 +18,7 @@ from sartranslate.errors import ClusterError, OutputError, SartranslateError, Sc
 from sartranslate.infer.inference_summary import InferenceSummary
 from sartranslate.infer.job import check_finished
 from sartranslate.infer.planning import InferenceOptions, Plan, plan
-from sartranslate.outputs.stac import item_path
+from sartranslate.outputs.stac import is_item_of, item_path
 from sartranslate.rasters.remote import is_remote, mended
 from sartranslate.scenes.layout import slow_warning
 from sartranslate.scenes.scene_list import Entry
@@ -190,7 +190,7 @@ def _looked_at(collection: Collection, entry: Entry) -> Outcome | None:
             return None
         planned = collection.planned(entry, overwrite=True)
         check_finished(planned, collection.digest, collection.samples)
-        if planned.item and not planned.item.exists():
+        if planned.item and not is_item_of(planned.item, out):
             raise OutputError(f"{out}: exists already, without its STAC item; --overwrite replaces it")
     except (SartranslateError, OSError) as error:
         return Outcome(scene, str(out), "failed", str(error))

@@ -90,3 +90,9 @@ def test_a_model_trained_by_torch_serves_tensorflow(tmp_path: Path) -> None:
     model = tmp_path / "run" / "model.safetensors"
     done = run("infer", tmp_path / "scene.tif", tmp_path / "out.tif", "--model", model, "--backend", "tensorflow")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_framework_without_keras_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "keras" else object())
+    with pytest.raises(BackendError, match=r"backend .torch. is not installed: pip install keras$"):
+        backend.select("torch")

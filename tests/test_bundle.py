@@ -222,3 +222,8 @@ def test_tensors_as_large_as_the_declared_network_are_not_looked_for_in_a_small_
     tensors, description = contents(tiny_model)
     description["generator"]["filters"] = 512
     assert "expected float (4, 4, 1, 512)" in refusal(rewritten(tiny_model, tmp_path, tensors, description))
+
+
+def test_the_embedded_model_has_a_name() -> None:
+    assert bundle.located(None) == bundle.located("default") == bundle.DEFAULT_MODEL
+    assert bundle.located("./default") == Path("default")

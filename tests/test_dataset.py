@@ -124,10 +124,11 @@ def test_tiles_are_scaled_by_their_scenes_and_those_that_know_none_together(tmp_
     assert [line.split(": ")[1] for line in pairs.describe()] == ["1 pair", "1 pair", "2 pairs"]
 
 
-def test_a_unit_that_is_told_goes_before_the_scenes(tmp_path: Path) -> None:
+def test_another_unit_that_is_told_goes_before_the_scenes(tmp_path: Path) -> None:
     speckled_tile(tmp_path, "a.tif", 1, statistics_of_a_scene(1).to_json())
     scaling = opened(tmp_path, unit="amplitude").pairs[0].scaling
     assert (scaling.unit, scaling.reason) == ("amplitude", "as told")
+    assert opened(tmp_path, unit="power").pairs[0].scaling == statistics_of_a_scene(1).resolve(Radiometry(), [1])
 
 
 def test_validation_tiles_are_scaled_and_stretched_as_those_for_training(tmp_path: Path) -> None:
@@ -139,6 +140,37 @@ def test_validation_tiles_are_scaled_and_stretched_as_those_for_training(tmp_pat
     assert val.pairs[0].scaling == train.pairs[0].scaling != opened(tmp_path, split="val").pairs[0].scaling
     assert val.pairs[0].stretch == train.pairs[0].stretch != opened(tmp_path, split="val").pairs[0].stretch
     assert whole(val).source.mean() > whole(train).source.mean() + 0.2
+
+
+def filled_pair(folder: Path, fill: int, share: float, dtype: str = "int16") -> None:
+    """Reflectance of which a share was never seen, as nobody declares."""
+    optical = np.random.default_rng(3).integers(700, 6000, (3, 16, 16)).astype(dtype)
+    optical[:, : int(16 * share)] = fill
+    sar = np.random.default_rng(4).gamma(4.4, 1 / 4.4, (1, 16, 16)).astype(np.float32)
+    write_pair(folder, "a.tif", sar, optical)
+
+
+def test_fill_that_no_optical_tile_declares_is_refused(tmp_path: Path) -> None:
+    filled_pair(tmp_path, -32768, 0.25)
+    with pytest.raises(PairsError, match=r"25\.0 % of the valid pixels are -32768, .*of tiles gdal_edit -a_nodata"):
+        opened(tmp_path)
+
+
+def test_zeros_of_all_bands_of_a_tile_that_declares_nothing_are_no_data_but_among_bytes(tmp_path: Path) -> None:
+    filled_pair(tmp_path / "wide", 0, 0.25, "uint16")
+    pair = opened(tmp_path / "wide").pairs[0]
+    assert pair.read(Window(0, 0, 16, 16)).mask.mean() == 0.75
+    assert pair.stretch.low > 600
+    filled_pair(tmp_path / "bytes", 0, 0.25, "uint8")
+    assert opened(tmp_path / "bytes").pairs[0].read(Window(0, 0, 16, 16)).mask.all()
+
+
+def test_validation_tiles_of_a_folder_of_their_own_are_stretched_as_those_for_training(tmp_path: Path) -> None:
+    for split, level in (("train", 1), ("val", 2)):
+        sar = np.random.default_rng(level).gamma(4.4, level / 4.4, (1, 16, 16)).astype(np.float32)
+        write_pair(tmp_path / split, "a.tif", sar, noise(16, 16).transpose(2, 0, 1).astype(np.uint16) * 10 * level)
+    train = opened(tmp_path / "train")
+    assert opened(tmp_path / "val", like=train).pairs[0].stretch == train.pairs[0].stretch
 
 
 def test_a_folder_without_validation_tiles_gives_an_empty_set(tmp_path: Path) -> None:

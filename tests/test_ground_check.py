@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 
 from sartranslate.backscatter.radiometry import IMAGE
 from sartranslate.datasets.dataset import open_pairs
-from sartranslate.datasets.ground_check import check_apart
+from sartranslate.datasets.ground_check import check_apart, ground_cells
 from sartranslate.datasets.pair_check import PairOptions
 from sartranslate.datasets.pairs import PairSet
 from sartranslate.errors import PairsError
@@ -102,6 +102,18 @@ def test_tiles_of_one_colour_tell_no_place(tmp_path: Path) -> None:
         save_image(tmp_path / split / "sar" / "a.png", noise(16, 16, 1, seed=seed).squeeze())
         save_image(tmp_path / split / "optical" / "a.png", np.full((16, 16, 3), 40, np.uint8))
     check_apart(opened(tmp_path / "train"), opened(tmp_path / "val"))
+
+
+def test_tiles_side_by_side_have_cells_of_their_own_and_those_that_overlap_share_some(tmp_path: Path) -> None:
+    for number in range(6):
+        tile(tmp_path / "beside", SIZE * number, f"{number}.tif", number)
+        tile(tmp_path / "half", SIZE // 2 * number, f"{number}.tif", number)
+        tile(tmp_path / "dates", 0, f"{number}.tif", number)
+        save_image(tmp_path / "nowhere" / f"{number}.png", noise(SIZE, 2 * SIZE, 3, number))
+    found = [len(set(ground_cells(opened(tmp_path / name).pairs))) for name in ("beside", "half", "dates", "nowhere")]
+    assert found[0] == found[3] == 6
+    assert 3 <= found[1] <= 4
+    assert found[2] == 1
 
 
 def test_an_empty_set_is_apart_from_any(tmp_path: Path) -> None:

@@ -74,6 +74,15 @@ class Malicious:
         return os.mkdir, (str(self.folder),)
 
 
+def test_a_generator_of_a_training_without_dropout_has_none(tmp_path: Path) -> None:
+    weights = tmp_path / "unet.pth"
+    torch.save(with_random_weights(unet(7, 1, 3, 2, "batch")).state_dict(), weights)
+    for name, options in (("usual", ()), ("without", ("--no-dropout",))):
+        assert run("import-weights", weights, tmp_path / f"{name}.safetensors", *options).exit_code == 0
+    found = [bundle.describe(tmp_path / f"{name}.safetensors").generator.dropout for name in ("usual", "without")]
+    assert found == [0.5, 0.0]
+
+
 def test_what_is_no_generator_is_refused_in_a_line_and_nothing_of_it_runs(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "malicious.pth").write_bytes(pickle.dumps(Malicious(tmp_path / "made")))
     (tmp_path / "noise.pth").write_bytes(b"noise" * 100)

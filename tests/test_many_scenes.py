@@ -134,10 +134,19 @@ def test_an_output_of_another_job_is_told_and_kept_unless_it_is_to_be_replaced(
         assert result.exit_code == 1
         told = json.loads(result.stdout)["scenes"][0]["reason"]
         assert told == f"{out}: exists already, {reason}; --overwrite replaces it"
+    assert states(infer(scenes[0], "--json", "--unit", "power")) == ["skipped"]  # as was assumed
     assert out.read_bytes() == before
     os.utime(scenes[0], (time.time() + 60, time.time() + 60))
     assert "older than" in infer(scenes[0]).stdout
     assert states(infer(scenes[0], "--overwrite", "--json")) == ["done"]
+
+
+def test_an_item_of_an_earlier_output_does_not_count(scenes: list[Path], infer: Run, tmp_path: Path) -> None:
+    assert infer(scenes[0], "--stac").exit_code == 0
+    assert states(infer(scenes[0], "--stac", "--json")) == ["skipped"]
+    other = ("--overlap", 32)
+    assert infer(scenes[0], *other, "--overwrite").exit_code == 0
+    assert "without its STAC item" in infer(scenes[0], *other, "--stac").output
 
 
 def test_uncertainties_lie_in_a_folder_of_their_own_and_are_looked_at_too(

@@ -84,9 +84,13 @@ def test_a_mosaic_takes_the_place_of_a_mosaic_and_of_nothing_else(tmp_path: Path
     check_mosaic(out, [first])
     with pytest.raises(OutputError, match=r"a.tif: is an output itself"):
         check_mosaic(first, [first])
-    with pytest.raises(OutputError, match=r"a.tif: exists already and is no virtual raster"):
+    with pytest.raises(OutputError, match=r"a.tif: exists already and is no mosaic"):
         check_mosaic(first, [out])
     with pytest.raises(OutputError, match=r"all.vrt: is a scene itself"):
         check_mosaic(out, [first], [str(out)])
+    other = tmp_path / "other.vrt"
+    other.write_text(out.read_text().replace("infer --mosaic", "scene"))
+    with pytest.raises(OutputError, match=r"other.vrt: exists already and is no mosaic"):
+        check_mosaic(other, [first])
     with pytest.raises(OutputError, match="does not exist"):
         check_mosaic(tmp_path / "none" / "all.vrt", [first])

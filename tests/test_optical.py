@@ -109,6 +109,27 @@ def test_black_windows_are_fill_where_nothing_is_declared_unless_that_is_denied(
         assert stretch.low == np.percentile(rgb[rgb.any(axis=-1)], 1)
 
 
+@pytest.mark.parametrize("sides", [slice(0, 4), slice(0, 1)])
+def test_a_narrow_black_border_is_fill_where_nothing_is_declared(
+    scene: Scene, write_scene: WriteScene, sides: slice
+) -> None:
+    rgb = colours(192, 192)
+    for part in (rgb[:20], rgb[-20:], rgb[:, :20], rgb[:, -20:])[sides]:
+        part[...] = 0
+    path = write_scene("optical.tif", rgb)
+    assert np.array_equal(read(path, scene)[1], rgb[:SIZE, :SIZE].any(axis=-1))
+
+
+def test_haze_is_measured_on_pixels_that_are_zero_in_one_colour_whether_nodata_is_declared_or_not(
+    write_scene: WriteScene,
+) -> None:
+    rgb = colours(200, 200)
+    rgb[..., 2] = rgb[..., 2].clip(60) - 60
+    paths = write_scene("plain.tif", rgb), write_scene("declared.tif", rgb, nodata=0)
+    first, second = (open_optical(path, OpticalOptions(subtract_haze=True)).stretch for path in paths)
+    assert first == second
+
+
 def test_black_is_fill_where_all_bands_of_the_file_are_so(scene: Scene, write_scene: WriteScene) -> None:
     """As GDAL takes it: another band that has values there says that it is none."""
     rgb = colours(192)
@@ -447,3 +468,9 @@ def test_finer_pixels_are_known_in_any_crs(write_scene: WriteScene, code: int, s
     assert mask.all()
     # A cubic kernel goes beyond both sides of an edge, means do not.
     assert (rgb.min(), rgb.max()) == (50, 200)
+
+
+def test_a_value_that_no_pixel_can_have_is_refused_as_nodata(write_scene: WriteScene) -> None:
+    path = write_scene("optical.tif", np.full((64, 64, 3), 7, np.uint8))
+    with pytest.raises(SceneError, match="nodata -9999 told, which uint8 can not hold"):
+        open_optical(path, OpticalOptions(optical_nodata=-9999))

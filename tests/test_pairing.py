@@ -584,6 +584,17 @@ def test_an_index_with_edits_of_another_program_that_are_not_in_it_yet_is_refuse
     make_pairs(sar, optical, folder, replace(options(), name="second"))
 
 
+def test_a_scene_with_a_name_too_long_for_an_index_is_refused_before_any_work(
+    write_scene: WriteScene, optical: Path, folder: Path
+) -> None:
+    long = write_scene(f"{'x' * 151}.tif", speckle())
+    with pytest.raises(OptionError, match="151 characters, expected at most 150; --name tells another"):
+        make_pairs(long, optical, folder, options())
+    assert not folder.exists()
+    make_pairs(long, optical, folder, replace(options(), name="x" * 150))
+    make_pairs(long, optical, folder, replace(options(), name="y"))
+
+
 def test_a_broken_index_is_refused_and_kept(sar: Path, optical: Path, folder: Path) -> None:
     folder.mkdir()
     (folder / INDEX_NAME).write_text("hello")

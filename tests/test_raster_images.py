@@ -74,6 +74,15 @@ def test_what_is_invalid_in_any_raster_does_not_count(write_scene: WriteScene) -
     assert (whole(opened(*paths))[2] == (np.arange(HEIGHT) % 100 >= 50)[:, None]).all()
 
 
+def test_a_prediction_shows_nothing_only_where_all_its_colours_are_nodata(write_scene: WriteScene, truth: Path) -> None:
+    picture = PREDICTION.clip(1)
+    picture[:100, :, 1] = 0
+    picture[100:150] = 0
+    mask = whole(opened(write_scene("picture.tif", picture, nodata=0), truth))[2]
+    assert mask[:100].all()
+    assert not mask[100:150].any()
+
+
 def test_the_radar_is_scaled_as_a_whole_scene(prediction: Path, truth: Path, write_scene: WriteScene) -> None:
     sar = write_scene("sar.tif", SAR)
     low, high = np.percentile(SAR, (1, 99))

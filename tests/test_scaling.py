@@ -183,3 +183,13 @@ def test_values_at_the_ends_of_float32_are_clipped_without_a_warning() -> None:
     values = np.array([[[-3e38], [3e38]]], np.float32)
     scaling = SceneScaling("db", "as told", ((-20.0, 0.0),))
     assert scaling.scaled(values, np.ones((1, 2), bool)).ravel().tolist() == [-1.0, 1.0]
+
+
+@pytest.mark.parametrize(("dtype", "unit"), [("uint8", "power"), ("uint16", "amplitude")])
+def test_numbers_that_nobody_has_calibrated_are_no_decibels_unless_it_is_told(dtype: str, unit: str) -> None:
+    rng = np.random.default_rng(0)
+    numbers = (60 * 10 ** rng.uniform(-0.5, 0.5, 4000).repeat(16) * rng.gamma(4.4, 1 / 4.4, 64_000)).clip(1, 255)
+    fixed = Radiometry(scaling="fixed", low=-25, high=0)
+    with pytest.raises(SceneError, match=f"^{dtype}.*: without calibration.*; --unit {unit} takes"):
+        resolve_scaling(fixed, [numbers.astype(dtype)])
+    assert resolve_scaling(fixed, [numbers.astype(dtype)], unit).unit == unit

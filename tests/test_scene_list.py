@@ -81,6 +81,28 @@ def test_what_is_no_collection_is_refused(tmp_path: Path, content: str) -> None:
         collected(file)
 
 
+def test_a_list_in_a_linked_folder_leads_on_from_where_that_folder_is(tmp_path: Path) -> None:
+    lists = tmp_path / "real" / "lists"
+    lists.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(lists)
+    (lists / "list.txt").write_text("../a.tif\n")
+    (found,) = listed(tmp_path / "link" / "list.txt")
+    assert Path(str(found.source)).resolve() == tmp_path / "real" / "a.tif"
+
+
+def test_an_item_names_a_file_with_escapes_or_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "my scene.tif").touch()
+    (tmp_path / "50%25.tif").touch()
+    files = ("my%20scene.tif", "50%25.tif")
+    found = collected(items(tmp_path / "items.json", *({"id": f, "assets": {"VV": {"href": f}}} for f in files)))
+    assert [each.source for each in found] == [str(tmp_path / name) for name in ("my scene.tif", "50%25.tif")]
+
+
+def test_a_collection_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"items\.json: can not be read: No such file"):
+        collected(tmp_path / "items.json")
+
+
 @pytest.mark.parametrize("source", [".", "../S1A.SAFE", "manifest.safe", "../S1A.SAFE/manifest.safe"])
 def test_an_output_is_named_after_the_product_one_is_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str

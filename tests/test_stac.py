@@ -138,11 +138,21 @@ def test_the_time_is_that_in_the_name_of_a_sentinel_1_scene(write_scene: WriteSc
     assert properties["sartranslate:datetime"] == "told by the name of the scene"
 
 
+def test_the_time_is_that_of_the_file_and_not_of_a_folder_that_is_named_after_another_one(
+    write_scene: WriteScene, tmp_path: Path
+) -> None:
+    folder = tmp_path / NAMED.replace("20201107", "20191010").removesuffix(".tif")
+    folder.mkdir()
+    scene = write_scene(NAMED, DECIBELS).rename(folder / NAMED)
+    assert item_of(scene)["properties"]["start_datetime"] == "2020-11-07T05:26:05Z"
+
+
 @pytest.mark.parametrize(
     ("domain", "tag", "text"),
     [
         (None, "TIFFTAG_DATETIME", "2021:03:04 05:06:07"),
         ("IMAGERY", "ACQUISITIONDATETIME", "2021-03-04T05:06:07.123Z"),
+        ("IMAGERY", "ACQUISITIONDATETIME", "2021-03-04T07:36:07+02:30"),
     ],
 )
 def test_else_the_time_is_that_of_a_tag(write_scene: WriteScene, domain: str | None, tag: str, text: str) -> None:
@@ -203,6 +213,8 @@ def test_it_leads_back_to_the_scene_from_where_it_lies(
         ("https://me:secret@example.com/scene.tif", "https://example.com/scene.tif"),
         ("/vsizip//data/a.zip/scene.tif", "/vsizip//data/a.zip/scene.tif"),
         ("/data/scene.tif", "/data/scene.tif"),
+        ("/data/a#1?.tif", "/data/a%231%3F.tif"),
+        ("a b.tif", "../a%20b.tif"),
     ],
 )
 def test_addresses_stay_addresses_without_what_could_be_a_key(source: str, expected: str) -> None:

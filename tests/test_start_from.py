@@ -124,6 +124,17 @@ def test_another_architecture_is_refused_and_leaves_nothing(model: Path, pairs: 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
+def test_statistics_that_a_model_does_not_store_can_not_be_kept(model: Path, pairs: Path, tmp_path: Path) -> None:
+    loaded = bundle.load(model)
+    own = replace(loaded.description.generator, test_mode="own")
+    path = tmp_path / "own.safetensors"
+    bundle.save(path, replace(loaded, description=replace(loaded.description, generator=own)))
+    recipe = RECIPE.with_fields({"optimisation.frozen_norm": True, "optimisation.recalibrate": False})
+    with pytest.raises(OptionError, match=r"own\.safetensors: stores no batch-norm statistics"):
+        train([pairs], tmp_path / "run", replace(FIRST, recipe=recipe, start=path))
+
+
 def test_a_file_that_is_no_model_is_refused(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no such model file"):
         train([pairs], tmp_path / "run", replace(FIRST, start=tmp_path / "absent"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from sartranslate.errors import OptionError, OutputError, TrainingError
+from sartranslate.errors import OptionError, OutputError, PairsError, TrainingError
 from sartranslate.networks import backend, bundle
 from sartranslate.recipes.presets import preset
 from sartranslate.recipes.recipe_file import read_recipe
@@ -27,6 +28,7 @@ from tests.conftest import user_environment
 
 backend.select("tensorflow")
 
+from sartranslate.train.checkpoint import load_position  # noqa: E402
 from sartranslate.train.pix2pix import Pix2Pix  # noqa: E402
 from sartranslate.train.session import Hooks, Progress, Rhythm, TrainingSummary  # noqa: E402
 from sartranslate.train.training import TrainingOptions, resume, train  # noqa: E402
@@ -194,6 +196,74 @@ def test_other_pairs_are_refused_by_name(
     simulate(tmp_path / "other" / "train", SimulationOptions(pairs=4, tile_size=256, seed=5))
     with pytest.raises(TrainingError, match=r"other pairs optical/.* changed"):
         resume(finished[0].run, [tmp_path / "other"])
+
+
+def test_an_edited_recipe_of_a_run_is_refused(finished: tuple[TrainingSummary, list[Progress]], tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished[0].run, tmp_path / "run"))
+    file = run / "recipe.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("epochs = 2\n", "epochs = 12\n"), encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"recipe\.toml was edited: this run has optimisation\.epochs 2, not 12"):
+        resume(run)
+
+
+def test_pairs_that_have_moved_are_found_there_the_next_time(
+    pairs: Path, tmp_path: Path, finished: tuple[TrainingSummary, list[Progress]]
+) -> None:
+    run = Path(shutil.copytree(finished[0].run, tmp_path / "run"))
+    moved = Path(shutil.copytree(pairs, tmp_path / "moved"))
+    resume(run, [moved])
+    assert load_position(run / "checkpoint.safetensors")["settings"]["folders"] == [str(pairs)]  # it had ended
+    stopped = tmp_path / "stopped"
+    train([pairs], stopped, OPTIONS, stopping_after(1))
+    resume(stopped, [moved], hooks=stopping_after(1))
+    shutil.rmtree(moved / "val" / "sar")
+    with pytest.raises(PairsError, match=f"{moved}/val"):
+        resume(stopped)
+
+
+def test_several_folders_that_were_renamed_are_the_same_pairs(pairs: Path, tmp_path: Path) -> None:
+    for name in ("a", "b", "new_a", "new_b"):
+        shutil.copytree(pairs / "train", tmp_path / name / "train")
+    train([tmp_path / "a", tmp_path / "b"], tmp_path / "run", OPTIONS, stopping_after(1))
+    renamed = [tmp_path / "new_a", tmp_path / "new_b"]
+    assert resume(tmp_path / "run", renamed, hooks=stopping_after(1)).updates == 2
+    assert resume(tmp_path / "run", hooks=stopping_after(1)).updates == 3
+
+
+def test_a_run_goes_on_with_checkpoints_as_often_as_it_was_begun(pairs: Path, tmp_path: Path) -> None:
+    options = replace(OPTIONS, checkpoints=Rhythm(epochs=1))
+    train([pairs], tmp_path / "run", options, stopping_after(1))
+    resume(tmp_path / "run", hooks=stopping_after(1))
+    kept = load_position(tmp_path / "run" / "checkpoint.safetensors")["settings"]["checkpoints"]
+    assert kept == {"minutes": 10.0, "epochs": 1}
+
+
+def test_the_best_model_since_the_checkpoint_of_a_run_that_was_killed_stays_until_another_one_is_better(
+    pairs: Path, tmp_path: Path, finished: tuple[TrainingSummary, list[Progress]]
+) -> None:
+    run = tmp_path / "run"
+    train([pairs], run, OPTIONS, stopping_after(1))
+    found = bundle.load(finished[0].run / "best.safetensors")
+    better = {**found.description.training, "epochs": 2, "scores": {"val_ssim": 0.99}}
+    bundle.save(run / "best.safetensors", replace(found, description=replace(found.description, training=better)))
+    before = (run / "best.safetensors").read_bytes()
+    summary = resume(run)
+    assert (summary.best_epoch, summary.best_score) == (2, 0.99)
+    assert (run / "best.safetensors").read_bytes() == before
+
+
+def test_what_is_assumed_of_pairs_is_told_before_the_first_update(pairs: Path, tmp_path: Path) -> None:
+    told: list[object] = []
+    hooks = Hooks(watch=told.append, noted=lambda lines: told.append(list(lines)), stop=lambda: True)
+    summary = train([pairs], tmp_path / "run", OPTIONS, hooks)
+    assert told[0] == list(summary.notes)
+    assert len(told) == 2
+
+
+def test_the_direction_of_images_side_by_side_is_refused_for_pairs_of_two_files(pairs: Path, tmp_path: Path) -> None:
+    options = replace(OPTIONS, data=DataOptions(direction="BtoA"))
+    with pytest.raises(OptionError, match="direction BtoA: of images side by side"):
+        train([pairs], tmp_path / "run", options)
 
 
 def test_an_earlier_run_is_not_overwritten_unasked(pairs: Path, tmp_path: Path) -> None:

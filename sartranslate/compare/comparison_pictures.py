@@ -99,8 +99,9 @@ class _Drawing:
             return self._picture(scaled, lambda means: to_rgb(visible(means)))
 
     def translation(self) -> Picture:
-        with _part_reader(Part(self._comparison.translation, (0, 0))) as read:
-            return self._picture(read, _to_bytes)
+        scene = self._comparison.translation
+        with block_cache(scene, STRIP_ROWS), scene_reader(scene) as reader:
+            return self._picture(reader.read_picture, _to_bytes)
 
     def truth(self, truth: Optical) -> Picture:
         scene = self._comparison.translation

@@ -1,4 +1,4 @@
-"""Whether validation is on other ground than training; on the same ground it measures memory."""
+"""Which tiles show the same ground: validation on that of training measures memory, and copies are no new evidence."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shapely
 from sartranslate.datasets.pair_check import PLAIN
 from sartranslate.datasets.pairs import Pair, PairSet
 from sartranslate.errors import PairsError, SceneError
+from sartranslate.rasters.raster import applied
 from sartranslate.scenes.footprint import footprint
 from sartranslate.streaming.windows import Window
 
@@ -29,6 +30,27 @@ def check_apart(train: PairSet, val: PairSet) -> None:
             f"{val.pairs[second].source.path}: for validation, shows the ground of {train.pairs[first].source.path}, "
             f"which is trained on; pairs of tiles like that: {len(shared)}, expected none"
         )
+
+
+def ground_cells(pairs: Sequence[Pair]) -> list[int]:
+    """For each pair the number of the cell of ground, as large as itself, that its middle lies in.
+
+    Tiles side by side have cells of their own, those that overlap by half or show one place on several dates do not;
+    neither do pairs whose place is not known share any.
+    """
+    numbers: dict[object, int] = {}
+    return [numbers.setdefault(_cell(pair) or index, len(numbers)) for index, pair in enumerate(pairs)]
+
+
+def _cell(pair: Pair) -> tuple[object, ...] | None:
+    side = next((side for side in (pair.source, pair.target) if side.crs and not side.transform.is_identity), None)
+    if side is None:
+        return None
+    place, size = side.transform, (pair.width, pair.height)
+    middle = applied(place, np.array([size]) / 2)[0]
+    spans = np.hypot((place.a, place.b), (place.d, place.e)) * size
+    # Rounded, so that those of tiles side by side do not hang on the last digits.
+    return str(side.crs), *np.floor(np.round(middle / spans, 6)).tolist(), *spans.tolist()
 
 
 def _same_content(train: Sequence[Pair], val: Sequence[Pair]) -> Iterator[tuple[int, int]]:

@@ -167,9 +167,11 @@ def _own_scaling(source: Side, values: NDArray[Any], options: PairOptions) -> Sc
     """The scaling that a tile has whatever the others of its folder are like."""
     if options.radiometry.scaling == "image":
         return resolve_scaling(options.radiometry, [*values.reshape(-1, values.shape[-1]).T], options.unit)
-    if options.unit or not isinstance(source, Radar) or source.statistics is None:
+    if not isinstance(source, Radar) or source.statistics is None:
         return None
     statistics = SceneStatistics.from_json(source.statistics)
+    if options.unit not in (None, statistics.unit):
+        return None
     return statistics.resolve(options.radiometry, [band.number for band in source.scene.bands])
 
 

@@ -39,6 +39,9 @@ INDEX_NAME = "index.gpkg"
 SIDES = ("sar", "optical")
 
 
+LONGEST_NAME = 150  # characters, which those of tiles begin with
+
+
 @dataclass(frozen=True)
 class PairingOptions:
     """What is read, and what becomes of it."""
@@ -90,6 +93,8 @@ def make_pairs(
         raise OutputError(f"{folder}: is a file, expected a folder")
     scene, image = open_scene(sar, None, options.scene), open_optical(optical, options.optical)
     name = options.name or _stem(scene.files[0] if sar is None else os.fspath(sar))
+    if len(name) > LONGEST_NAME:
+        raise OptionError(f"name {name}: {len(name)} characters, expected at most {LONGEST_NAME}; --name tells another")
     old, others = _index(folder, name, options)
     _check_size(scene, options.cutting.tile)
     _check_overlap(scene, image)

@@ -71,7 +71,7 @@ class RasterImages:
             sar = stack.enter_context(scene_reader(self.sar.scene)) if self.sar else None
             for place in self.places:
                 if wanted is None or place.name in wanted:
-                    (values, seen), (rgb, shown) = prediction.read(place.window), truth.read(place.window)
+                    (values, seen), (rgb, shown) = prediction.read_picture(place.window), truth.read(place.window)
                     source, mask = None, seen & shown
                     if self.sar and sar:
                         backscatter, valid = sar.read(place.window.relative(-self.sar.corner[0], -self.sar.corner[1]))
@@ -90,7 +90,7 @@ class RasterImages:
                     margin = min(row_off, 1), min(col_off, 1)
                     corner = row_off - margin[0], col_off - margin[1]
                     below, right = min(row_off + SIZE, scene.height), min(col_off + SIZE, scene.width)
-                    part = reader.read(Window(*corner, below - corner[0], right - corner[1]))
+                    part = reader.read_picture(Window(*corner, below - corner[0], right - corner[1]))
                     sums.add(*part, corner, margin)
         return {0: sums}
 

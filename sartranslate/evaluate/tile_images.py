@@ -12,6 +12,7 @@ import numpy as np
 from sartranslate.backscatter.radiometry import Float, Mask, to_rgb
 from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.datasets.dataset import open_pairs
+from sartranslate.datasets.ground_check import ground_cells
 from sartranslate.datasets.pair_check import PairOptions
 from sartranslate.datasets.pairs import Pair, PairFolder, PairSet
 from sartranslate.datasets.split import SPLITS
@@ -74,9 +75,8 @@ class TileImages:
         self._pairs, self._translation = pairs.pairs, translation
         self._seams: dict[int, SeamSums] = {}
         names = _names(self._pairs)
-        self._places = [
-            list(_cut(name, number, pair)) for number, (name, pair) in enumerate(zip(names, self._pairs, strict=True))
-        ]
+        cells = ground_cells(self._pairs)
+        self._places = [list(_cut(*each)) for each in zip(names, cells, self._pairs, strict=True)]
 
     @property
     def places(self) -> list[Place]:
@@ -181,9 +181,7 @@ def _names(pairs: Sequence[Pair]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else [str(pair.target.path) for pair in pairs]
 
 
-def _cut(name: str, number: int, pair: Pair) -> Iterator[Place]:
+def _cut(name: str, cell: int, pair: Pair) -> Iterator[Place]:
     grid = WindowGrid(pair.height, pair.width, SIZE, 0)
     for window in grid:
-        yield Place(
-            name if len(grid) == 1 else f"{name}, row {window.row_off}, column {window.col_off}", number, window
-        )
+        yield Place(name if len(grid) == 1 else f"{name}, row {window.row_off}, column {window.col_off}", cell, window)

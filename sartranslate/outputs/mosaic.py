@@ -13,13 +13,13 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from sartranslate.errors import OutputError, SceneError
-from sartranslate.rasters.raster import opened_raster
+from sartranslate.rasters.raster import opened_raster, stored_tags
 from sartranslate.rasters.vrt import add_text, number_text, transform_text
 from sartranslate.storage.atomic import write_whole
 
 COLOURS = ("Red", "Green", "Blue")
 MASK = "mask,1"  # of a source: the mask of its first band
-MARK = b"<VRTDataset"
+SOFTWARE = "sartranslate infer --mosaic"  # that a mosaic is told by
 SAME = 1e-6  # share of a pixel by which sizes of pixels may differ
 
 
@@ -40,15 +40,15 @@ class Part:
 
 
 def check_mosaic(out: Path, sources: Sequence[Path], keep: Sequence[str | Path] = ()) -> None:
-    """Raise `OutputError` where `out` would replace a source, a file to be kept, or what is no virtual raster."""
+    """Raise `OutputError` where `out` would replace a source, a file to be kept, or what is no mosaic."""
     if not out.parent.is_dir():
         raise OutputError(f"{out}: the folder {out.parent} does not exist")
     if any(os.path.realpath(out) == os.path.realpath(source) for source in sources):
         raise OutputError(f"{out}: is an output itself, expected another file name")
     if any(os.path.realpath(out) == os.path.realpath(file) for file in keep):
         raise OutputError(f"{out}: is a scene itself, expected another file name")
-    if out.exists() and not _is_virtual(out):
-        raise OutputError(f"{out}: exists already and is no virtual raster, expected another file name")
+    if out.exists() and not _is_mosaic(out):
+        raise OutputError(f"{out}: exists already and is no mosaic, expected another file name")
 
 
 def write_mosaic(out: Path, sources: Sequence[Path]) -> None:
@@ -64,11 +64,11 @@ def write_mosaic(out: Path, sources: Sequence[Path]) -> None:
     write_whole(out, _as_vrt(out.parent, parts))
 
 
-def _is_virtual(path: Path) -> bool:
-    if not path.is_file():
+def _is_mosaic(path: Path) -> bool:
+    try:
+        return path.is_file() and stored_tags(path).get("SOFTWARE") == SOFTWARE
+    except SceneError:
         return False
-    with path.open("rb") as file:
-        return file.read(len(MARK)) == MARK
 
 
 def _part(source: Path) -> Part:
@@ -108,6 +108,7 @@ def _as_vrt(folder: Path, parts: Sequence[Part]) -> bytes:
     root = Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
     add_text(root, "SRS", parts[0].crs.to_wkt())  # type: ignore[union-attr]
     add_text(root, "GeoTransform", transform_text(Affine(across, 0, left, 0, down, top)))
+    add_text(SubElement(root, "Metadata"), "MDI", SOFTWARE, key="SOFTWARE")
     for number, colour in enumerate(COLOURS, 1):
         band = SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number))
         add_text(band, "ColorInterp", colour)

@@ -5,12 +5,13 @@ STAC 1.1.0, https://github.com/radiantearth/stac-spec, with the extensions proje
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 import shapely
@@ -23,7 +24,7 @@ from sartranslate.errors import OptionError
 from sartranslate.outputs.cog_profile import CogProfile
 from sartranslate.outputs.product import Product
 from sartranslate.rasters.address import public
-from sartranslate.rasters.raster import applied, named_errors
+from sartranslate.rasters.raster import applied, named_errors, stored_tags
 from sartranslate.scenes.acquisition import acquisition
 from sartranslate.scenes.footprint import bounding_box, footprint, scene_footprint
 from sartranslate.scenes.scene import Scene
@@ -87,6 +88,15 @@ def stac_item(
     }
 
 
+def is_item_of(item: Path, picture: Path) -> bool:
+    """Whether the file is the item of a picture, and of the job that this tells of."""
+    try:
+        told = json.loads(item.read_text(encoding="utf-8"))["properties"]["sartranslate:job"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    return bool(told == stored_tags(picture).get(f"{TAG}JOB"))
+
+
 def reference(source: str, folder: Path) -> str:
     """A scene as it was given, but addresses as others may see them, and relative paths from `folder` on.
 
@@ -94,12 +104,14 @@ def reference(source: str, folder: Path) -> str:
     'https://example.com/scene.tif'
     """
     source = public(source)
-    return source if urlsplit(source).netloc or Path(source).is_absolute() else _relative(source, folder)
+    if urlsplit(source).netloc:
+        return source
+    return quote(source) if Path(source).is_absolute() else _relative(source, folder)
 
 
 def _relative(path: str | os.PathLike[str], folder: Path) -> str:
     relative = Path(os.path.relpath(path, folder)).as_posix()
-    return relative if relative.startswith("../") else f"./{relative}"
+    return quote(relative if relative.startswith("../") else f"./{relative}")
 
 
 def _ground(scene: Scene, region: Window) -> Polygon | MultiPolygon:

@@ -32,7 +32,7 @@ class Place(NamedTuple):
     """An image that is scored, the unit that scores are averaged over."""
 
     name: str  # there is none other of this name
-    tile: int  # that it lies in
+    tile: int  # that it lies in, or cell of ground where several tiles show the same
     window: Window  # in its tile
 
     @property

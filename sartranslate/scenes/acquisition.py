@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from sartranslate.rasters.raster import opened_raster
@@ -13,6 +13,7 @@ from sartranslate.scenes.sentinel1 import MEASUREMENT_NAME, PRODUCT_NAME
 
 TIMES = re.compile(r"[_-](\d{8}T\d{6})[_-](\d{8}T\d{6})(?!\d)", re.IGNORECASE)  # after the polarisation in a name
 TAGS = (("IMAGERY", "ACQUISITIONDATETIME"), (None, "TIFFTAG_DATETIME"))  # domain and name, the better one first
+OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)$")
 FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 
 
@@ -42,6 +43,13 @@ def named_times(name: str) -> tuple[datetime, datetime] | None:
     >>> [str(time) for time in named_times("S1A_IW_GRDH_1SDV_20201107T052605_20201107T052630_035143_VH.tif")]
     ['2020-11-07 05:26:05+00:00', '2020-11-07 05:26:30+00:00']
     """
+    for part in reversed(re.split(r"[/\\]", name)):  # a folder may have the name of another product
+        if times := _times_of(part):
+            return times
+    return None
+
+
+def _times_of(name: str) -> tuple[datetime, datetime] | None:
     for found in (*PRODUCT_NAME.finditer(name), *MEASUREMENT_NAME.finditer(name)):
         if times := TIMES.match(name, found.end()):
             with suppress(ValueError):
@@ -57,9 +65,18 @@ def _tagged(scene: Scene) -> Acquisition | None:
         for tag, text in found:
             for form in FORMATS:
                 with suppress(ValueError):
-                    time = _parsed(text[:19].replace("T", " "), form)
+                    time = _parsed(text[:19].replace("T", " "), form) - _offset(text)
                     return Acquisition(time, time, f"the tag {tag} of the scene")
     return None
+
+
+def _offset(text: str) -> timedelta:
+    """From UTC, of a time that ends with one, such as +02:00."""
+    found = OFFSET.search(text[19:])
+    if not found:
+        return timedelta()
+    sign, hours, minutes = found.groups()
+    return timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
 
 
 def _parsed(text: str, form: str) -> datetime:

@@ -27,8 +27,10 @@ from sartranslate.streaming.windows import Window
 
 COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 NAMES = (("RED", "B4", "B04"), ("GREEN", "B3", "B03"), ("BLUE", "B2", "B02"))  # with Sentinel-2's
-BLACK = 0.0  # fill, where nothing is declared and
-BLACK_SHARE = 0.02  # or more of the sampled windows have nothing else in any band
+BLACK = 0.0  # fill, where nothing is declared and there is nothing else in any band of more than
+BLACK_SHARE = 0.02  # of the sampled windows, or of
+BLACK_BORDER = 0.1  # of their sides along the border of the image: frames and wedges are narrow
+RIM = 5  # pixels, the depth of such a side
 TOLERANCE = 0.01  # optical pixels; rasterio fails at 0 with a grid told
 FINER = 1.5  # optical pixels this much smaller than the grid's, along each axis, are averaged
 
@@ -157,8 +159,29 @@ def _nodata(dataset: Any, bands: tuple[int, ...], told: float | None) -> float |
 
 def _has_black_parts(dataset: Any, bands: tuple[int, ...]) -> bool:
     windows = list(spread_windows(dataset.height, dataset.width))
-    black = [window for window in windows if not read_window(dataset, window, bands).any()]
-    return sum(not read_window(dataset, window).any() for window in black) > BLACK_SHARE * len(windows)
+    black = [_black(dataset, window, bands) for window in windows]
+    rims = [rim.all() for window, part in zip(windows, black, strict=True) for rim in _rims(dataset, window, part)]
+    return bool(np.mean([part.all() for part in black]) > BLACK_SHARE or np.mean(rims) > BLACK_BORDER)
+
+
+def _black(dataset: Any, window: Window, bands: tuple[int, ...]) -> Mask:
+    """Where neither colours nor any other bands have a value."""
+    black = ~read_window(dataset, window, bands).any(axis=-1)
+    if black.any() and dataset.count > len(bands):
+        black &= ~read_window(dataset, window).any(axis=-1)
+    return np.asarray(black)
+
+
+def _rims(dataset: Any, window: Window, part: Mask) -> Iterator[Mask]:
+    """The sides of a window that lie along the border of the image."""
+    if window.row_off == 0:
+        yield part[:RIM]
+    if window.row_off + window.height == dataset.height:
+        yield part[-RIM:]
+    if window.col_off == 0:
+        yield part[:, :RIM]
+    if window.col_off + window.width == dataset.width:
+        yield part[:, -RIM:]
 
 
 def _sample(dataset: Any, bands: tuple[int, ...], nodata: float | None) -> NDArray[Any]:
@@ -169,7 +192,7 @@ def _sample(dataset: Any, bands: tuple[int, ...], nodata: float | None) -> NDArr
     parts = []
     for window in spread_windows(dataset.height, dataset.width):
         values = dataset.read(list(bands), window=to_rasterio(window), masked=True)
-        valid = np.isfinite(values.data).all(axis=0) & ~np.ma.getmaskarray(values).any(axis=0)
+        valid = np.isfinite(values.data).all(axis=0) & ~np.ma.getmaskarray(values).all(axis=0)
         if nodata is not None:
             valid &= (values.data != nodata).any(axis=0)
         parts.append(values.data[:, valid])

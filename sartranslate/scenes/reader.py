@@ -44,6 +44,11 @@ class SceneReader:
         values, masks = self.read_bands(window)
         return values, np.logical_and.reduce(masks)
 
+    def read_picture(self, window: Window) -> tuple[NDArray[Any], Mask]:
+        """The same of a picture, whose colours may be nodata one by one: valid where any is valid."""
+        values, masks = self.read_bands(window)
+        return values, np.logical_or.reduce(masks)
+
     def read_bands(self, window: Window) -> tuple[NDArray[Any], list[Mask]]:
         """The same values, and the validity (height, width) of each band by itself."""
         parts = {name: self._read_part(name, window) for name in self._scene.datasets}

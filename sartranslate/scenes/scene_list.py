@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sartranslate.backscatter.polarisation import POLARISATIONS
 from sartranslate.errors import OptionError
@@ -111,7 +111,7 @@ def _item(file: Path, number: int, item: Mapping[str, Any]) -> Entry:
     name = re.sub(r"[^\w.-]+", "_", title)
     assets = item.get("assets")
     found = _data_assets(assets) if isinstance(assets, dict) else {}
-    paths = {key: _beside(file, str(asset["href"])) for key, asset in found.items()}
+    paths = {key: _decoded(_beside(file, str(asset["href"]))) for key, asset in found.items()}
     if not paths:
         return Entry(title, name, problem=f"{title}: no asset with the role {DATA!r} and an address")
     if not all(map(_can_be_opened, paths.values())):
@@ -158,8 +158,14 @@ def _text(file: Path) -> str:
 
 def _beside(file: Path, path: str) -> str:
     """A path that is relative to the folder of a file, from here."""
-    beside = os.path.normpath(file.parent / path)
+    beside = os.fspath(file.parent / path)  # as it is: a link may lead elsewhere than back
     return path if _is_no_path(path, beside) or Path(path).is_absolute() else beside
+
+
+def _decoded(path: str) -> str:
+    """What a reference with escapes such as %20 stands for, unless it is a file as it is."""
+    plain = unquote(path)
+    return plain if not _is_address(path) and not os.path.exists(path) and os.path.exists(plain) else path
 
 
 def _absolute(path: str) -> str:
