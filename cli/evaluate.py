@@ -71,6 +71,8 @@ def evaluate(
     beside baselines on the same images: the mean colour, the SAR as grey, and a mean colour for each SAR level.
     """
     _check_usage(folders, prediction, truth, settings)
+    if quiet and not (json_file or report):
+        raise click.UsageError("--quiet without --json and --report would show nothing")
     parts = map(Path, settings["scene"].files.values())
     rasters = [prediction, truth, settings["sar"], settings["model"], *parts]
     _check_reports(None if json_file == STANDARD_OUTPUT else json_file, report, rasters, folders, overwrite)

@@ -70,9 +70,9 @@ def translate(
     `uncertainty_samples` samples, `stac` an item beside `out`, `workers` processes of this machine, or `scheduler` the
     address of a Dask cluster, to compute in place of this one.
 
-    What the command prints on the way is logged. Messages call options as the command does: `--nodata` is `nodata`
-    here. Raises errors of `sartranslate.errors`, all of them
-    `SartranslateError` and a builtin too; outputs are then what they were before.
+    What the command prints on the way is logged. Raises errors of `sartranslate.errors`, all of them
+    `SartranslateError` and a builtin too; outputs are then what they were before. Their texts call options as the
+    command does: `--nodata` is `nodata` here.
     """
     seen = _seen(scene, elsewhere=scheduler is not None)
     model = bundle.located(model)

@@ -95,7 +95,9 @@ def test_rasters_have_a_seam_score_once_their_windows_are_told(sartranslate: Run
 
 
 def test_a_quiet_evaluation_prints_nothing(sartranslate: Run, rasters: tuple[Path, ...]) -> None:
-    done = sartranslate("evaluate", "--prediction", rasters[0], "--truth", rasters[1], "-q")
+    command = ("evaluate", "--prediction", rasters[0], "--truth", rasters[1], "-q")
+    assert "--quiet without --json and --report would show nothing" in sartranslate(*command).output
+    done = sartranslate(*command, "--json", rasters[0].with_name("scores.json"))
     assert (done.exit_code, done.output) == (0, "")
 
 

@@ -34,10 +34,13 @@ def check_settings(folder: RunFolder, settings: Mapping[str, Any], wanted: Mappi
 
 
 def former_names(settings: Mapping[str, Any], now: Mapping[str, Sequence[str]]) -> dict[Path, str]:
-    """What the folders of pairs were called when the run was begun, by where they are now, one by one."""
-    return {
-        Path(place): Path(then).name for kind in now for place, then in zip(now[kind], settings[kind], strict=False)
-    }
+    """What renamed folders of pairs were called when the run was begun, by where they are now, one by one."""
+    names: dict[Path, str] = {}
+    for kind, places in now.items():
+        before = [Path(place).name for place in settings[kind]]
+        if sorted(before) != sorted(Path(place).name for place in places):  # else they may be in another order
+            names |= dict(zip(map(Path, places), before, strict=False))
+    return names
 
 
 def check_pairs(run: Path, data: TrainingData, settings: Mapping[str, Any]) -> None:
