@@ -105,7 +105,7 @@ def _check_usage(
         _refuse(("sar", "warp"), "--prediction", settings)
         optical = vars(settings["optical"])
         _refuse(optical, "--prediction", {**optical, "optical_nodata": optical["optical_nodata"] is not None})
-        _refuse(SCENE, "--prediction", _told(settings["scene"]))
+        _refuse([name for name in SCENE if name != "bidx"], "--prediction", _told(settings["scene"]))
     if prediction and settings["precision"] != "auto":
         raise click.UsageError("--precision is for --pairs")
     scene = settings["scene"]
@@ -160,7 +160,12 @@ def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tup
     check_multiple(window, wanted.generator.size_multiple)
     WindowGrid(1, 1, window, overlap)  # refuses what can not be, before anything is read
     reading = PairOptions(
-        wanted.radiometry, settings["unit"], settings["direction"] or "AtoB", skip_bad=settings["skip_bad"]
+        wanted.radiometry,
+        settings["unit"],
+        settings["direction"] or "AtoB",
+        skip_bad=settings["skip_bad"],
+        bands=tuple(settings["scene"].bands),
+        bands_option="--bidx",
     )
     evaluated = open_evaluated(folders, settings["split"], reading)
     backend.select(settings["backend"])

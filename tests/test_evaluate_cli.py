@@ -15,7 +15,7 @@ from click.testing import Result
 from sartranslate.quality.scores import METRICS
 from tests.conftest import WriteScene
 from tests.textures import TRUTH, textures
-from tests.tile_files import placed, ramp_pair, write
+from tests.tile_files import placed, ramp_pair, write, write_pair
 
 Run = Callable[..., Result]
 BASELINES = ("mean colour", "SAR as grey", "per-intensity lookup")
@@ -257,3 +257,13 @@ def test_bad_pairs_are_left_out_where_that_is_asked_for(sartranslate: Run, tmp_p
     assert done.exit_code == 0, done.output
     assert "Left out: " in done.output
     assert "single tile" in done.output
+
+
+def test_bands_without_names_are_chosen_by_number(sartranslate: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sar = rng.gamma(4.4, 1 / 4.4, (2, 128, 128)).astype(np.float32)
+    write_pair(tmp_path, "a.tif", sar, rng.integers(1, 255, (3, 128, 128), dtype=np.uint8))
+    command = ("evaluate", "--pairs", tmp_path, "--json", "-", "--window", 128, "--overlap", 0)
+    assert "choose with --bidx" in sartranslate(*command).output
+    found = sartranslate(*command, "--bidx", 2)
+    assert found.exit_code == 0, found.output

@@ -62,6 +62,8 @@ class PairOptions:
     skip_bad: bool = False  # leave out pairs that can not be used
     least_side: int = 1  # pixels that both sides of a tile need
     memory: int = field(default_factory=default_memory)  # bytes of decoded tiles that are held
+    bands: tuple[int, ...] = ()  # of SAR tiles, 1-based; empty: by name
+    bands_option: str = "--bands"  # that errors advise where these do not fit
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
@@ -110,7 +112,7 @@ def check_pair(files: PairFiles, found: FoundTiles, options: PairOptions) -> Che
     """Open, compare and decode both sides of a pair of a folder."""
     faults: list[Fault] = []
     here, there = options.halves(files)
-    source = _tried(files.source, faults, lambda: _open_source(files.source, options.radiometry, here))
+    source = _tried(files.source, faults, lambda: _open_source(files.source, options, here))
     target = _tried(files.target, faults, lambda: open_image(files.target, there))
     if source and target:
         faults += _misfits(source, target, options)
@@ -142,8 +144,10 @@ def _tried(path: Path, faults: list[Fault], work: Callable[[], Result]) -> Resul
     return None
 
 
-def _open_source(path: Path, radiometry: Radiometry, half: int | None) -> Side:
-    return open_image(path, half) if radiometry.is_colour else open_radar(path, radiometry.bands, half)
+def _open_source(path: Path, options: PairOptions, half: int | None) -> Side:
+    if options.radiometry.is_colour:
+        return open_image(path, half)
+    return open_radar(path, options.radiometry.bands, half, options.bands, options.bands_option)
 
 
 def _misfits(source: Side, target: Image, options: PairOptions) -> Iterator[Fault]:

@@ -114,11 +114,20 @@ class Radar:
 Side: TypeAlias = Radar | Image
 
 
-def open_radar(path: Path, wanted: Sequence[Sequence[str]], half: int | None = None) -> Radar:
-    """A SAR tile with the polarisations that a model wants. Raises `SceneError` or `PairsError`."""
+def open_radar(
+    path: Path,
+    wanted: Sequence[Sequence[str]],
+    half: int | None = None,
+    bands: tuple[int, ...] = (),
+    option: str = "--bands",
+) -> Radar:
+    """A SAR tile with the polarisations that a model wants, or these bands, 1-based.
+
+    Raises `SceneError`, which advises `option` where bands do not fit, or `PairsError`.
+    """
     with opened_raster(path) as dataset:
         repeated = len(wanted) == 1 and _is_picture(dataset)
-    told = SceneOptions(allow_ungeoreferenced=True, bands=(1,) if repeated else (), bands_option="--bands")
+    told = SceneOptions(allow_ungeoreferenced=True, bands=(1,) if repeated else bands, bands_option=option)
     scene = open_scene(path, wanted, told)
     col_off, width = _columns(scene.width, half)
     return Radar(path, scene, width, col_off, repeated)
