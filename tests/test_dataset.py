@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,17 +153,40 @@ def filled_pair(folder: Path, fill: int, share: float, dtype: str = "int16") -> 
 
 def test_fill_that_no_optical_tile_declares_is_refused(tmp_path: Path) -> None:
     filled_pair(tmp_path, -32768, 0.25)
-    with pytest.raises(PairsError, match=r"25\.0 % of the valid pixels are -32768, .*of tiles gdal_edit -a_nodata"):
+    with pytest.raises(PairsError, match=r"25\.0 % of the values are -32768; .*gdal_edit -a_nodata of tiles"):
         opened(tmp_path)
 
 
-def test_zeros_of_all_bands_of_a_tile_that_declares_nothing_are_no_data_but_among_bytes(tmp_path: Path) -> None:
+def test_zeros_of_all_bands_of_a_tile_that_declares_nothing_are_no_data_among_whole_numbers(tmp_path: Path) -> None:
     filled_pair(tmp_path / "wide", 0, 0.25, "uint16")
     pair = opened(tmp_path / "wide").pairs[0]
     assert pair.read(Window(0, 0, 16, 16)).mask.mean() == 0.75
     assert pair.stretch.low > 600
-    filled_pair(tmp_path / "bytes", 0, 0.25, "uint8")
-    assert opened(tmp_path / "bytes").pairs[0].read(Window(0, 0, 16, 16)).mask.all()
+    for dtype in ("uint8", "float32"):
+        filled_pair(tmp_path / dtype, 0, 0.25, dtype)
+        assert opened(tmp_path / dtype).pairs[0].read(Window(0, 0, 16, 16)).mask.all()
+
+
+def test_the_unit_of_a_scene_that_is_told_makes_it_calibrated(tmp_path: Path) -> None:
+    fixed = Radiometry(scaling="fixed", low=-25, high=0)
+    guessed = replace(statistics_of_a_scene(1), reason="uint8, speckle grows with brightness")
+    speckled_tile(tmp_path, "a.tif", 1, guessed.to_json())
+    with pytest.raises(PairsError, match="--unit power takes them for calibrated"):
+        opened(tmp_path, radiometry=fixed)
+    assert opened(tmp_path, radiometry=fixed, unit="power").pairs[0].scaling.ranges == ((-25, 0),)
+
+
+@pytest.mark.parametrize("fill", [65535, -1000])
+def test_what_sensors_have_of_their_own_is_no_fill(tmp_path: Path, fill: int) -> None:
+    filled_pair(tmp_path, fill, 0.25, "int32")
+    assert opened(tmp_path).pairs[0].stretch is not None
+
+
+def test_validation_tiles_of_another_type_have_a_stretch_of_their_own(tmp_path: Path) -> None:
+    filled_pair(tmp_path / "train", 700, 0, "uint16")
+    sar = np.random.default_rng(4).gamma(4.4, 1 / 4.4, (1, 16, 16)).astype(np.float32)
+    write_pair(tmp_path / "val", "a.tif", sar, (noise(16, 16).transpose(2, 0, 1) / 255).astype(np.float32))
+    assert opened(tmp_path / "val", like=opened(tmp_path / "train")).pairs[0].stretch.high <= 1
 
 
 def test_validation_tiles_of_a_folder_of_their_own_are_stretched_as_those_for_training(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from sartranslate.datasets.ground_check import check_apart, ground_cells
 from sartranslate.datasets.pair_check import PairOptions
 from sartranslate.datasets.pairs import PairSet
 from sartranslate.errors import PairsError
-from tests.tile_files import noise, save_image, save_side_by_side, write_pair
+from sartranslate.rasters.raster import moved
+from sartranslate.streaming.windows import Window
+from tests.tile_files import noise, save_image, save_side_by_side, write, write_pair
 
 SIZE = 100
 
@@ -116,6 +118,16 @@ def test_tiles_side_by_side_have_cells_of_their_own_and_those_that_overlap_share
     assert found[:2] == [6, 6]
     assert 3 <= found[2] <= 4
     assert found[3] == 1
+
+
+def test_cells_of_turned_grids_are_as_those_of_others(tmp_path: Path) -> None:
+    turned = Affine(8.66, 5, 500_000, 5, -8.66, 5_200_000)
+    for number in range(9):
+        corner = moved(turned, Window(SIZE * (number // 3), SIZE * (number % 3), SIZE, SIZE))
+        for side, bands in (("sar", 1), ("optical", 3)):
+            values = noise(SIZE, SIZE, bands, number).transpose(2, 0, 1)
+            write(tmp_path / side / f"{number}.tif", values, crs=CRS.from_epsg(32632), transform=corner)
+    assert len(set(ground_cells(opened(tmp_path).pairs))) == 9
 
 
 def test_an_empty_set_is_apart_from_any(tmp_path: Path) -> None:

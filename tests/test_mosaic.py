@@ -89,7 +89,7 @@ def test_a_mosaic_takes_the_place_of_a_mosaic_and_of_nothing_else(tmp_path: Path
     with pytest.raises(OutputError, match=r"all.vrt: is a scene itself"):
         check_mosaic(out, [first], [str(out)])
     other = tmp_path / "other.vrt"
-    other.write_text(out.read_text().replace("infer --mosaic", "scene"))
+    other.write_text(out.read_text().replace("UseMaskBand", "NODATA"))
     with pytest.raises(OutputError, match=r"other.vrt: exists already and is no mosaic"):
         check_mosaic(other, [first])
     with pytest.raises(OutputError, match="does not exist"):

@@ -113,7 +113,7 @@ def test_black_windows_are_fill_where_nothing_is_declared_unless_that_is_denied(
 def test_a_narrow_black_border_is_fill_where_nothing_is_declared(
     scene: Scene, write_scene: WriteScene, sides: slice
 ) -> None:
-    rgb = colours(192, 192)
+    rgb = colours(320, 320)
     for part in (rgb[:20], rgb[-20:], rgb[:, :20], rgb[:, -20:])[sides]:
         part[...] = 0
     path = write_scene("optical.tif", rgb)
@@ -128,6 +128,25 @@ def test_haze_is_measured_on_pixels_that_are_zero_in_one_colour_whether_nodata_i
     paths = write_scene("plain.tif", rgb), write_scene("declared.tif", rgb, nodata=0)
     first, second = (open_optical(path, OpticalOptions(subtract_haze=True)).stretch for path in paths)
     assert first == second
+
+
+def test_nodata_in_one_colour_is_no_value_of_it_where_it_is_another_one_than_zero(write_scene: WriteScene) -> None:
+    rgb = colours(200, 200, "int16")
+    whole = open_optical(write_scene("whole.tif", rgb, nodata=-9999), OpticalOptions(subtract_haze=True))
+    rgb[:20, :, 0] = -9999
+    edged = open_optical(write_scene("edged.tif", rgb, nodata=-9999), OpticalOptions(subtract_haze=True))
+    assert edged.stretch is not None
+    assert edged.stretch == whole.stretch
+
+
+def test_a_small_image_with_a_black_side_and_one_of_the_night_are_not_filled(write_scene: WriteScene) -> None:
+    small = colours(40, 40)
+    small[:, :5] = 0
+    assert open_optical(write_scene("small.tif", small)).nodata is None
+    night = np.zeros((700, 700, 3), np.uint8)
+    night[::30, ::30] = 200  # so that no window is black
+    night[:20] = 0
+    assert open_optical(write_scene("night.tif", night)).nodata is None
 
 
 def test_black_is_fill_where_all_bands_of_the_file_are_so(scene: Scene, write_scene: WriteScene) -> None:

@@ -32,6 +32,7 @@ PERCENTILES = (*map(float, LOWER), 50.0, *(100.0 - below for below in reversed(L
 MOST_PERCENTILES = 1000
 LONGEST_REASON = 200  # characters
 LEAST_SPAN = 1e-3  # decibels or byte values; a scene with less has nothing to scale
+TOLD = "as told"  # why a unit is what it is
 BYTE_UNITS = ("byte", "power")  # what the bytes of an image may be taken for when it is measured like SAR
 
 
@@ -146,7 +147,7 @@ def _unit(samples: Sequence[NDArray[Any]], told: str | None, stored: Sequence[St
         raise OptionError(f"unit {told!r}: expected one of {', '.join(UNITS)}")
     for sample in samples:
         check_unit(told, sample)
-    return told, "as told"
+    return told, TOLD
 
 
 def _guessed(samples: Sequence[NDArray[Any]]) -> tuple[str, str]:

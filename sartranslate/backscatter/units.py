@@ -86,10 +86,10 @@ def check_unit(unit: str, sample: NDArray[Any]) -> None:
         raise SceneError(f"told to be bytes, found values {sample.min():.4g} to {sample.max():.4g}, expected 0 to 255")
 
 
-def check_fill(sample: NDArray[Any], stored: Stored = AS_IT_IS, option: str = "--nodata") -> None:
+def check_fill(sample: NDArray[Any], stored: Stored = AS_IT_IS) -> None:
     """Raise `SceneError` where (N,) valid values of a band hold a fill value that nobody declared: -9999, or 1e20.
 
-    The advice is of the values as they are `stored`, and of the option that scenes have for it.
+    The advice is of the values as they are `stored`.
     """
     for value in (sample.min(), sample.max()):
         share = np.count_nonzero(sample == value) / len(sample)
@@ -100,7 +100,7 @@ def check_fill(sample: NDArray[Any], stored: Stored = AS_IT_IS, option: str = "-
             side = "below" if value < middle else "above"
             raise SceneError(
                 f"{100 * share:.1f} % of the valid pixels are {value:g}, far {side} the rest (median {middle:.4g}); "
-                f"{option} {stored.text(value)} if that is no data, and of tiles gdal_edit -a_nodata"
+                f"--nodata {stored.text(value)} if that is no data, and of tiles gdal_edit -a_nodata"
             )
 
 

@@ -143,8 +143,8 @@ def _opened(folder: _CheckedFolder, options: PairOptions, like: PairSet | None) 
     known = like and like.folder(folder.tiles.folder)
     try:
         shared = _shared_scaling(folder.pairs, options, known.shared if known else None)
-        usual = known.stretch if known else like.only_stretch if like else None
-        stretch = _stretch(folder.pairs, usual)
+        usual = known.stretch if known else like and like.stretch_of({pair.target.dtype for pair in folder.pairs})
+        stretch = _stretch(folder.pairs, usual or None)
     except SceneError as error:
         raise PairsError(f"{folder.tiles.folder}: {error}") from error
     skipped = tuple(f"{printable(str(fault.path))}: {fault.text}" for fault in folder.faults)

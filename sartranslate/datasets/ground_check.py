@@ -46,11 +46,12 @@ def _cell(pair: Pair) -> tuple[object, ...] | None:
     side = next((side for side in (pair.source, pair.target) if side.crs and not side.transform.is_identity), None)
     if side is None:
         return None
-    place, size = side.transform, (pair.width, pair.height)
-    middle = applied(place, np.array([size]) / 2)[0]
-    spans = np.hypot((place.a, place.b), (place.d, place.e)) * size
-    # Rounded, so that those of tiles side by side do not hang on the last digits.
-    return str(side.crs), *np.floor(np.round(middle / spans, 6)).tolist(), *spans.tolist()
+    place, size = side.transform, np.array([pair.width, pair.height])
+    axes = np.array([[place.a, place.b], [place.d, place.e]])
+    middle = np.linalg.solve(axes, applied(place, size[None] / 2)[0]) / size  # in tiles, along their own grid
+    # Rounded, so that cells do not hang on the last digits.
+    spans = [float(f"{span:.5e}") for span in (axes * size).ravel()]
+    return str(side.crs), *np.floor(np.round(middle, 3)).tolist(), *spans
 
 
 def _same_content(train: Sequence[Pair], val: Sequence[Pair]) -> Iterator[tuple[int, int]]:

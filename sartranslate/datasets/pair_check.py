@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.backscatter.distribution import SceneStatistics, resolve_scaling
+from sartranslate.backscatter.distribution import TOLD, SceneStatistics, resolve_scaling
 from sartranslate.backscatter.radiometry import Mask, Radiometry
 from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.datasets.sides import LEFT, RIGHT, Image, Radar, Side, open_image, open_radar
@@ -176,6 +176,8 @@ def _own_scaling(source: Side, values: NDArray[Any], options: PairOptions) -> Sc
     statistics = SceneStatistics.from_json(source.statistics)
     if options.unit not in (None, statistics.unit):
         return None
+    if options.unit:
+        statistics = replace(statistics, reason=TOLD)
     return statistics.resolve(options.radiometry, [band.number for band in source.scene.bands])
 
 

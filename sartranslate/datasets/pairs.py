@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -139,11 +139,12 @@ class PairSet:
             lines.append(f"{unheld} of {len(pairs)} pairs are read at each visit, the others fill {held}")
         return lines
 
-    @property
-    def only_stretch(self) -> Stretch | None:
-        """That of the images of all folders that need one; None where there is none, or several."""
-        stretches = {folder.stretch for folder in self.folders if folder.stretch}
-        return stretches.pop() if len(stretches) == 1 else None
+    def stretch_of(self, dtypes: Collection[str]) -> Stretch | None:
+        """The stretch of images of these types; None where there is none, or several."""
+        pairs = [pair for pair in self.pairs if pair.stretch]
+        stretches = {pair.stretch for pair in pairs}
+        alike = len(stretches) == 1 and {pair.target.dtype for pair in pairs} == set(dtypes)
+        return stretches.pop() if alike else None
 
     def called(self, names: Mapping[Path, str]) -> PairSet:
         """The same, where folders at these places had such names before."""

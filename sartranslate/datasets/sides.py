@@ -27,6 +27,7 @@ from sartranslate.scenes.source import SceneOptions
 from sartranslate.streaming.windows import Window
 
 LEFT, RIGHT = 0, 1
+SEEN_ABOVE_ZERO = ("uint16", "uint32", "int16", "int32")  # of which 0 in all colours is fill; bytes may be black
 GREY = 8  # levels that red, green and blue of a grey pixel may be apart
 COLOURED = 0.05  # share of pixels; where two halves meet, a JPEG bleeds colours into a block of 16 pixels
 
@@ -57,7 +58,7 @@ class Image:
                 return colours[..., :3], valid & (colours[..., 3] > 0)
             values = np.moveaxis(dataset.read(list(self.bands), window=place), 0, -1)
             declared = any(MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1] for band in self.bands)
-            if not declared and self.dtype != "uint8":  # where all is zero nothing was seen; bytes may be black
+            if not declared and self.dtype in SEEN_ABOVE_ZERO and len(set(self.bands)) > 1:
                 valid &= values.any(axis=-1)
             return values, valid & np.isfinite(values).all(axis=-1)
 

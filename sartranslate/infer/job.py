@@ -75,7 +75,9 @@ def _check_raster(path: Path, plan: Plan, digest: str) -> dict[str, str]:
         tags = stored_tags(path)
     if not (kept := _kept(tags)):
         raise OutputError(f"{path}: exists already, and does not tell of which job; --overwrite replaces it")
-    if changed := differences(kept, _asked(plan, digest)):
+    asked = _asked(plan, digest)
+    earlier = {**asked, "scaling": text_digest(plan.scaling)}  # as the first versions had it, with its reason
+    if kept != earlier and (changed := differences(kept, asked)):
         raise OutputError(f"{path}: exists already, of another job: {', '.join(changed)}; --overwrite replaces it")
     if newer := changed_after(path, plan.files):
         raise OutputError(f"{path}: exists already, older than {newer}; --overwrite replaces it")

@@ -13,13 +13,14 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from sartranslate.errors import OutputError, SceneError
-from sartranslate.rasters.raster import opened_raster, stored_tags
+from sartranslate.rasters.raster import opened_raster
 from sartranslate.rasters.vrt import add_text, number_text, transform_text
 from sartranslate.storage.atomic import write_whole
 
 COLOURS = ("Red", "Green", "Blue")
 MASK = "mask,1"  # of a source: the mask of its first band
-SOFTWARE = "sartranslate infer --mosaic"  # that a mosaic is told by
+MARKS = (b"<VRTDataset", b"<ColorInterp>Red</ColorInterp>", b"<UseMaskBand>true</UseMaskBand>")  # of a mosaic
+HEAD = 2**16  # bytes, in which there is more than one source
 SAME = 1e-6  # share of a pixel by which sizes of pixels may differ
 
 
@@ -65,10 +66,11 @@ def write_mosaic(out: Path, sources: Sequence[Path]) -> None:
 
 
 def _is_mosaic(path: Path) -> bool:
-    try:
-        return path.is_file() and stored_tags(path).get("SOFTWARE") == SOFTWARE
-    except SceneError:
+    if not path.is_file():
         return False
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return head.startswith(MARKS[0]) and all(mark in head for mark in MARKS)
 
 
 def _part(source: Path) -> Part:
@@ -108,7 +110,6 @@ def _as_vrt(folder: Path, parts: Sequence[Part]) -> bytes:
     root = Element("VRTDataset", rasterXSize=str(width), rasterYSize=str(height))
     add_text(root, "SRS", parts[0].crs.to_wkt())  # type: ignore[union-attr]
     add_text(root, "GeoTransform", transform_text(Affine(across, 0, left, 0, down, top)))
-    add_text(SubElement(root, "Metadata"), "MDI", SOFTWARE, key="SOFTWARE")
     for number, colour in enumerate(COLOURS, 1):
         band = SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number))
         add_text(band, "ColorInterp", colour)

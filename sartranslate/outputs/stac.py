@@ -106,12 +106,17 @@ def reference(source: str, folder: Path) -> str:
     source = public(source)
     if urlsplit(source).netloc:
         return source
-    return quote(source) if Path(source).is_absolute() else _relative(source, folder)
+    return _escaped(source) if Path(source).is_absolute() else _relative(source, folder)
 
 
 def _relative(path: str | os.PathLike[str], folder: Path) -> str:
     relative = Path(os.path.relpath(path, folder)).as_posix()
-    return quote(relative if relative.startswith("../") else f"./{relative}")
+    return _escaped(relative if relative.startswith("../") else f"./{relative}")
+
+
+def _escaped(path: str) -> str:
+    """A path as a reference; what only GDAL can follow as it is, such as a part of a file."""
+    return path if path.startswith("/vsi") or ":" in path else quote(path)
 
 
 def _ground(scene: Scene, region: Window) -> Polygon | MultiPolygon:

@@ -13,7 +13,7 @@ from sartranslate.scenes.sentinel1 import MEASUREMENT_NAME, PRODUCT_NAME
 
 TIMES = re.compile(r"[_-](\d{8}T\d{6})[_-](\d{8}T\d{6})(?!\d)", re.IGNORECASE)  # after the polarisation in a name
 TAGS = (("IMAGERY", "ACQUISITIONDATETIME"), (None, "TIFFTAG_DATETIME"))  # domain and name, the better one first
-OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)$")
+OFFSET = re.compile(r"([+-])(0\d|1[0-4]):?([0-5]\d)$")
 FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 
 
@@ -64,7 +64,7 @@ def _tagged(scene: Scene) -> Acquisition | None:
             found = [(tag, dataset.tags(ns=domain).get(tag, "")) for domain, tag in TAGS]
         for tag, text in found:
             for form in FORMATS:
-                with suppress(ValueError):
+                with suppress(ValueError, OverflowError):
                     time = _parsed(text[:19].replace("T", " "), form) - _offset(text)
                     return Acquisition(time, time, f"the tag {tag} of the scene")
     return None

@@ -30,7 +30,8 @@ NAMES = (("RED", "B4", "B04"), ("GREEN", "B3", "B03"), ("BLUE", "B2", "B02"))  #
 BLACK = 0.0  # fill, where nothing is declared and there is nothing else in any band of more than
 BLACK_SHARE = 0.02  # of the sampled windows, or of
 BLACK_BORDER = 0.1  # of their sides along the border of the image: frames and wedges are narrow
-RIM = 5  # pixels, the depth of such a side
+RIM = 5  # pixels, the depth of such a side; and
+DARK = 0.5  # of the windows within, or less, are black: at night all is
 TOLERANCE = 0.01  # optical pixels; rasterio fails at 0 with a grid told
 FINER = 1.5  # optical pixels this much smaller than the grid's, along each axis, are averaged
 
@@ -160,8 +161,13 @@ def _nodata(dataset: Any, bands: tuple[int, ...], told: float | None) -> float |
 def _has_black_parts(dataset: Any, bands: tuple[int, ...]) -> bool:
     windows = list(spread_windows(dataset.height, dataset.width))
     black = [_black(dataset, window, bands) for window in windows]
-    rims = [rim.all() for window, part in zip(windows, black, strict=True) for rim in _rims(dataset, window, part)]
-    return bool(np.mean([part.all() for part in black]) > BLACK_SHARE or np.mean(rims) > BLACK_BORDER)
+    if np.mean([part.all() for part in black]) > BLACK_SHARE:
+        return True
+    rims = [list(_rims(dataset, window, part)) for window, part in zip(windows, black, strict=True)]
+    inside = [part.mean() for part, own in zip(black, rims, strict=True) if not own]
+    if not inside or np.mean(inside) > DARK:
+        return False
+    return bool(np.mean([rim.all() for own in rims for rim in own]) > BLACK_BORDER)
 
 
 def _black(dataset: Any, window: Window, bands: tuple[int, ...]) -> Mask:
@@ -190,9 +196,11 @@ def _sample(dataset: Any, bands: tuple[int, ...], nodata: float | None) -> NDArr
     Overviews may be of an earlier state of it, or of a part.
     """
     parts = []
+    black_fill = all(dataset.nodatavals[band - 1] == BLACK for band in bands)  # 0 in one colour alone is a dark pixel
     for window in spread_windows(dataset.height, dataset.width):
         values = dataset.read(list(bands), window=to_rasterio(window), masked=True)
-        valid = np.isfinite(values.data).all(axis=0) & ~np.ma.getmaskarray(values).all(axis=0)
+        lost = np.ma.getmaskarray(values)
+        valid = np.isfinite(values.data).all(axis=0) & ~(lost.all(axis=0) if black_fill else lost.any(axis=0))
         if nodata is not None:
             valid &= (values.data != nodata).any(axis=0)
         parts.append(values.data[:, valid])

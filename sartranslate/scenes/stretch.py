@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.backscatter.units import check_fill
 from sartranslate.errors import SceneError
 
 PERCENTILES = (1.0, 99.0)  # of all three colours together, so that they keep their balance
 DARKEST = 0.1  # percentile of each colour that is held to be a dark object: deep water, shadow
+LOWEST, HIGHEST = -9999.0, 1e9  # no reflectance, nor a number that sensors have for it
+FILL_SHARE = 1e-3  # of the values that have one beyond, by more than chance
 WHITE = 255.0  # of bytes
 
 
@@ -43,11 +44,20 @@ def percentile_stretch(values: NDArray[Any], of: str) -> Stretch:
 
     Raises `SceneError` where they have about one value, or hold a fill value that nobody declared.
     """
-    check_fill(values.ravel(), option="--optical-nodata")
+    _check_fill(values)
     low, high = (float(value) for value in np.percentile(values, PERCENTILES))
     if not low < high:
         raise SceneError(f"all {of} have about the same value ({low:g}): nothing to stretch")
     return Stretch(low, high)
+
+
+def _check_fill(values: NDArray[Any]) -> None:
+    for value, far in ((values.min(), values.min() <= LOWEST), (values.max(), values.max() >= HIGHEST)):
+        if far and (share := np.count_nonzero(values == value) / values.size) > FILL_SHARE:
+            raise SceneError(
+                f"{100 * share:.1f} % of the values are {value:g}; if that is no data, it has to be declared: "
+                "--optical-nodata of an image, gdal_edit -a_nodata of tiles; else --stretch tells a range"
+            )
 
 
 def without_haze(stretch: Stretch, colours: NDArray[Any]) -> Stretch:

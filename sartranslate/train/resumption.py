@@ -51,7 +51,9 @@ def check_pairs(run: Path, data: TrainingData, settings: Mapping[str, Any]) -> N
 
 
 def check_recipe(folder: RunFolder, recipe: Recipe) -> None:
-    """Raise `TrainingError` where the file of the recipe has been edited, which would change nothing."""
+    """Raise `TrainingError` where the file of the recipe, if it is there, was edited, which would change nothing."""
+    if not folder.recipe.exists():
+        return
     own, found = (flattened(each.as_dict()) for each in (recipe, read_recipe(folder.recipe)))
     found["name"] = own["name"]  # that of a file may not be one's own
     _refuse(folder.path, f"{folder.recipe.name} was edited: this run has", contradictions(own, found))

@@ -26,7 +26,7 @@ from sartranslate.train.roll_call import call_roll
 from sartranslate.train.run_folder import RunFolder
 from sartranslate.train.session import Hooks, Rhythm, Session, TrainingSummary
 from sartranslate.train.tf_config import Cluster
-from sartranslate.train.training_data import DataOptions, TrainingData, load_data
+from sartranslate.train.training_data import DataOptions, TrainingData, check_direction, load_data
 
 PLACES = ("folders", "validation", "start")  # settings that may differ from worker to worker
 FRAMEWORK = ("keras", "tensorflow")  # whose versions may not
@@ -77,6 +77,7 @@ def train(
     if _writes(cluster):
         folder.check(overwrite=options.overwrite)
         folder.check_kept(options.start)
+    check_direction(folders, options.data.direction)
     given = _given(options.start)
     data = load_data(folders, options.recipe, options.seed, _like_given(options.data, given), hooks.checked)
     if options.recipe.optimisation.schedule == "plateau" and not data.examination.scores_anything:
@@ -110,6 +111,7 @@ def resume(
     settings, course = begun_with(folder.checkpoint, position)
     check_settings(folder, settings, {**(wanted or {}), "backend": backend.active()})
     recipe, stored = from_dict(settings["recipe"]), _data_options(settings)
+    check_recipe(folder, recipe)
     stored = replace(stored, validation=options.data.validation or stored.validation)
     places = list(folders) or [Path(place) for place in settings["folders"]]
     data = load_data(places, recipe, settings["seed"], stored, hooks.checked)
@@ -120,8 +122,6 @@ def resume(
     begun = {"checkpoint": checksum(arrays), "position": text_digest(course)} if cluster else {}
     trainer = _trainer(settings, data, options, _met(cluster, settings, begun, options, hooks))
     trainer.load_state(arrays)
-    if _writes(cluster) and folder.recipe.exists():
-        check_recipe(folder, trainer.recipe)
     with folder.held() if _writes(cluster) else nullcontext():
         if load_position(folder.checkpoint) != position:
             raise TrainingError(f"{folder.checkpoint}: another process has trained on meanwhile; try again")

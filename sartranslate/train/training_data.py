@@ -120,7 +120,6 @@ def load_data(
         least_side=augmentation.least_side(size),
         memory=options.memory,
     )
-    _check_direction(folders, options.direction)
     pairs = open_pairs(folders, TRAINING, reading, watch=watch)
     reading = replace(reading, least_side=1)
     if options.validation:
@@ -134,7 +133,7 @@ def load_data(
     return TrainingData(pairs, checked, radiometry, crops, Examination(scored, shown), size, batch_size)
 
 
-def _check_direction(folders: Sequence[Path], direction: str) -> None:
+def check_direction(folders: Sequence[Path], direction: str) -> None:
     """Raise `OptionError` for one that is not the usual one, where no images lie side by side."""
     if direction == DIRECTIONS[0]:
         return
