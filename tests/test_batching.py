@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from sartranslate.errors import BackendError, DeviceMemoryError
 from sartranslate.networks.failures import failure
 from sartranslate.runtimes.batching import within_memory
+from sartranslate.streaming.prefetch import in_threads
 
 
 class Device:
@@ -35,7 +38,8 @@ def test_what_fits_is_found_once_and_nothing_else_changes(room: int, halvings: i
     for _ in range(2):
         np.testing.assert_array_equal(generator(batch, seeds), batch + seeds[:, None])
     assert len(told) == halvings
-    assert [size for size in device.sizes if size > room] == [8 >> number for number in range(halvings)]
+    tried = [8] + [8 >> number for number in range(halvings)] if halvings else []  # the first one alone as well
+    assert [size for size in device.sizes if size > room] == tried
     if halvings:
         assert told[0] == "Out of memory: a batch of 8 does not fit, going on with 4 at a time"
 
@@ -44,12 +48,31 @@ def test_an_odd_batch_is_cut_into_parts() -> None:
     device = Device(2)
     batch = np.arange(14.0).reshape(7, 2)
     np.testing.assert_array_equal(within_memory(device)(batch, np.zeros(7)), batch)
-    assert device.sizes == [7, 4, 2, 2, 2, 1]
+    assert device.sizes == [7, 7, 4, 2, 2, 2, 1]
 
 
 def test_a_single_sample_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(DeviceMemoryError, match="out of memory"):
         within_memory(Device(0))(np.zeros((2, 2)), np.zeros(2))
+
+
+def test_of_calls_at_once_that_take_memory_from_each_other_each_is_made_alone() -> None:
+    room, lock = [2], Lock()
+
+    def crowded(batch: Any) -> Any:
+        with lock:
+            room[0] -= len(batch)
+            fits = room[0] >= 0
+        time.sleep(0.01)
+        with lock:
+            room[0] += len(batch)
+        if not fits:
+            raise DeviceMemoryError("the generator failed: out of memory")
+        return batch
+
+    generator, batches = within_memory(crowded), [np.full((2, 3), float(number)) for number in range(8)]
+    for made, batch in zip(in_threads(generator, batches, 3), batches, strict=True):
+        np.testing.assert_array_equal(made, batch)
 
 
 def test_other_failures_are_not_tried_again() -> None:

@@ -40,7 +40,7 @@ class Clock:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where choices are kept; nothing is there yet."""
-    monkeypatch.setattr(runtime_choice, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(runtime_choice, "cache_folder", lambda: tmp_path / "sartranslate")
     return tmp_path / "sartranslate" / "runtimes.json"
 
 
@@ -175,6 +175,44 @@ def test_what_fails_is_left_out_and_the_reason_told(
     told: list[str] = []
     assert load_fastest(folded, "auto", told.append).runtime == "keras"
     assert "openvino left out: the generator failed: out of memory" in told
+    assert not file.exists()  # for that may pass
+
+
+def test_a_choice_that_can_not_be_loaded_any_more_is_told_and_made_again(
+    file: Path, loaded: list[str], folded: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_fastest(folded, "auto").runtime == "openvino"
+    load = runtime_choice.load
+
+    def failing(name: str, *given: Any) -> Engine:
+        if name == "openvino":
+            raise BackendError("runtime 'openvino' can not be loaded: no such library")
+        return load(name, *given)
+
+    monkeypatch.setattr(runtime_choice, "load", failing)
+    told: list[str] = []
+    assert load_fastest(folded, "auto", told.append).runtime == "keras"
+    assert told[0].startswith("openvino, the fastest until now, left out: runtime 'openvino' can not be loaded")
+
+
+def test_fewer_threads_are_another_question(
+    file: Path, loaded: list[str], folded: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_fastest(folded, "auto")
+    loaded.clear()
+    monkeypatch.setenv("SARTRANSLATE_THREADS", "1")
+    load_fastest(folded, "auto")
+    assert loaded == list(SECONDS)
+
+
+def test_without_a_home_it_is_measured_each_time(
+    loaded: list[str], folded: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless(name: str) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("sartranslate.storage.cache_folder.user_cache_path", homeless)
+    assert load_fastest(folded, "auto").runtime == "openvino"
 
 
 def test_eight_bits_are_not_measured(file: Path, loaded: list[str], folded: Folded) -> None:

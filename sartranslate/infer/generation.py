@@ -12,6 +12,7 @@ import numpy as np
 from sartranslate.backscatter.radiometry import Float
 from sartranslate.errors import OptionError, SceneError
 from sartranslate.infer.planning import PixelPlan
+from sartranslate.networks.backend import CPU_BATCH
 from sartranslate.runtimes.translator import Translator
 from sartranslate.scenes.reader import block_cache, scene_reader
 from sartranslate.streaming.prefetch import prefetch
@@ -39,6 +40,7 @@ def generated(plan: PixelPlan, translator: Translator) -> Generator[Batch, None,
             raise OptionError("a translator without samples has no spread, expected one with samples")
         generators.append((translator.spread, 1))
     batch_size = plan.options.batch_size or translator.batch_size
+    batch_size = min(batch_size, max(len(plan.windows), CPU_BATCH))  # since batches are filled up
     ahead = max(plan.options.prefetch, BATCHES_AHEAD * batch_size)
     with closing(prefetch(_patches(plan), ahead)) as patches:
         generator, concurrency = side_by_side(generators), translator.concurrency

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import rasterio
 import rasterio.shutil
-from platformdirs import user_cache_path
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
@@ -19,6 +18,7 @@ from sartranslate.errors import OutputError, SceneError
 from sartranslate.rasters.local_only import check_file
 from sartranslate.rasters.raster import first_line, opened_raster
 from sartranslate.rasters.remote import FORGETFUL, gdal_path, is_remote, mended
+from sartranslate.storage.cache_folder import cache_folder
 from sartranslate.storage.digest import digest
 from sartranslate.storage.lock import locked
 
@@ -89,7 +89,7 @@ def _check_free(name: str, overwrite: bool, kept: Path | None = None) -> None:
 @contextmanager
 def _place(name: str) -> Iterator[Path]:
     """The same for the same name, so that an interrupted run is gone on with, and used by one process at a time."""
-    folder = user_cache_path("sartranslate") / "outputs" / digest(text=name)
+    folder = cache_folder() / "outputs" / digest(text=name)
     place = folder / os.path.basename(name)
     with ExitStack() as entered:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Condition, Lock
 from typing import Any
 
 import numpy as np
@@ -17,25 +19,57 @@ def within_memory(
     """The same generator, which computes half a batch at a time from the first one on that does not fit.
 
     It takes arrays whose first axis is that of the batch, and goes on halving down to single samples; `tell` is
-    told each time. Raises `DeviceMemoryError` where even one does not fit.
+    told each time. Calls at once are made one after the other from then on. Raises `DeviceMemoryError` where even a
+    single sample does not fit alone.
     """
-    most: int | None = None
+    return _WithinMemory(generator, tell)
 
-    def generate(*batch: Any) -> Float:
-        nonlocal most
+
+class _WithinMemory:
+    def __init__(self, generator: Callable[..., Float], tell: Callable[[str], None]) -> None:
+        self._generator, self._tell = generator, tell
+        self._alone, self._landing = Lock(), Condition()
+        self._flying = 0  # calls that are made at once
+        self._short = False  # of memory: calls at once would take it from each other
+        self._most: int | None = None  # samples that fit
+
+    def __call__(self, *batch: Any) -> Float:
+        with suppress(DeviceMemoryError), self._beside_others() as may:
+            if may:
+                return self._generator(*batch)
+        with self._alone:
+            with self._landing:
+                self._landing.wait_for(lambda: not self._flying)
+            return self._in_parts(batch)
+
+    @contextmanager
+    def _beside_others(self) -> Iterator[bool]:
+        """Whether a call may be made while others are; one that does not fit is the last that may."""
+        with self._landing:
+            may = not self._short
+            self._flying += may
+        try:
+            yield may
+        except DeviceMemoryError:
+            self._short = True
+            raise
+        finally:
+            with self._landing:
+                self._flying -= may
+                self._landing.notify_all()
+
+    def _in_parts(self, batch: tuple[Any, ...]) -> Float:
         while True:
-            size = min(most or len(batch[0]), len(batch[0]))
+            size = min(self._most or len(batch[0]), len(batch[0]))
             try:
-                parts = [generator(*part) for part in _cut(batch, size)]
+                parts = [self._generator(*part) for part in _cut(batch, size)]
             except DeviceMemoryError:
                 if size == 1:
                     raise
-                most = -(-size // 2)
-                tell(f"Out of memory: a batch of {size} does not fit, going on with {most} at a time")
+                self._most = -(-size // 2)
+                self._tell(f"Out of memory: a batch of {size} does not fit, going on with {self._most} at a time")
                 continue
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    return generate
 
 
 def _cut(arrays: tuple[Any, ...], size: int) -> list[list[Any]]:

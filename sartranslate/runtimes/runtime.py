@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sartranslate.backscatter.radiometry import Float
-from sartranslate.errors import BackendError, OptionError
+from sartranslate.errors import BackendError, OptionError, SartranslateError
 from sartranslate.networks import backend
 from sartranslate.networks.backend import BACKENDS, CPU_BATCH
 from sartranslate.runtimes.steps import Folded
@@ -151,7 +151,9 @@ def _loading(name: str) -> Iterator[None]:
     silence()
     try:
         yield
-    except (ImportError, OSError) as error:
+    except SartranslateError:
+        raise
+    except Exception as error:  # such as that a package is of another version than those that were built for it
         lines = str(error).splitlines() or [type(error).__name__]
         raise BackendError(f"runtime {name!r} can not be loaded: {lines[0]}") from error
 

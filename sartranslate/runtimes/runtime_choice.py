@@ -13,7 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_path
 
 from sartranslate import __version__
 from sartranslate.backscatter.radiometry import Float
@@ -23,8 +22,9 @@ from sartranslate.runtimes.batching import within_memory
 from sartranslate.runtimes.runtime import FRAMEWORK, INT8, RUNTIMES, Engine, gpu_libraries, installed, load, versions
 from sartranslate.runtimes.steps import Folded
 from sartranslate.storage.atomic import write_text
+from sartranslate.storage.cache_folder import cache_folder
 from sartranslate.streaming.prefetch import in_threads
-from sartranslate.streaming.threads import cores
+from sartranslate.streaming.threads import VARIABLES, cores
 
 TRIALS = 3  # timed, after a call that is not
 CALLS = 2  # of each of those that a translation makes at once, in a trial
@@ -56,17 +56,22 @@ def load_fastest(
         raise BackendError(f"no runtime is installed, expected one of {', '.join(RUNTIMES)}")
     if len(names) == 1:
         return load(names[0], folded, precision, calibration)
-    file, machine, question = user_cache_path("sartranslate") / FILE_NAME, _machine(), _question(folded, precision)
-    choices = _remembered(file, machine)
+    machine, question = _machine(), _question(folded, precision)
+    choices = _remembered(machine)
     if choices.get(question) in names:
-        return load(choices[question], folded, precision)
+        try:
+            return load(choices[question], folded, precision)
+        except BackendError as error:
+            tell(f"{choices[question]}, the fastest until now, left out: {error}")
     tell(f"Measuring the speed of {', '.join(names)} here, once")
-    found = {name: (engine, rate) for name, engine, rate in _measured(names, folded, precision, tell)}
+    broken: list[str] = []
+    found = {name: (engine, rate) for name, engine, rate in _measured(names, folded, precision, tell, broken)}
     if not found:
         raise BackendError(f"precision {precision!r}: none of {', '.join(names)} can run this generator in it")
     tell(", ".join(f"{name} {rate:.3g} windows/s in {engine.precision}" for name, (engine, rate) in found.items()))
     choice = fastest({name: rate for name, (_, rate) in found.items()})
-    _remember(file, machine, {**choices, question: choice})
+    if not broken:  # which may pass, as where others have taken the memory
+        _remember(machine, {**choices, question: choice})
     return found[choice][0]
 
 
@@ -81,14 +86,16 @@ def fastest(rates: Mapping[str, float]) -> str:
 
 
 def _measured(
-    names: Sequence[str], folded: Folded, precision: str, tell: Callable[[str], None]
+    names: Sequence[str], folded: Folded, precision: str, tell: Callable[[str], None], broken: list[str]
 ) -> Iterator[tuple[str, Engine, float]]:
+    """Those that run, and how fast; the names of those that fail but for their precision are added to `broken`."""
     for name in names:
         try:
             engine = load(name, folded, precision)
             yield name, engine, _rate(engine, folded.source_bands)
         except (OptionError, BackendError) as error:
             tell(f"{name} left out: {error}")
+            broken += [name] * isinstance(error, BackendError)
 
 
 def _rate(engine: Engine, bands: int) -> float:
@@ -112,6 +119,7 @@ def _machine() -> dict[str, object]:
         "framework": preferred() if installed(FRAMEWORK) else None,
         "processor": _processor(),
         "processors": cores(),
+        "threads": [os.environ.get(variable) for variable in VARIABLES],
         "gpu": [Path("/dev/nvidiactl").exists(), *map(os.environ.get, GPU_VARIABLES), gpu_libraries()],
     }
 
@@ -131,19 +139,20 @@ def _question(folded: Folded, precision: str) -> str:
     return f"{precision} {sha256(repr(steps).encode()).hexdigest()}"
 
 
-def _remembered(file: Path, machine: Mapping[str, object]) -> dict[str, str]:
+def _remembered(machine: Mapping[str, object]) -> dict[str, str]:
     """Choices in the file; none where it is absent, broken, or of another machine or version."""
     with suppress(OSError, ValueError, TypeError, KeyError):
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads((cache_folder() / FILE_NAME).read_text(encoding="utf-8"))
         if content["machine"] == machine:
             return {str(question): str(choice) for question, choice in dict(content["choices"]).items()}
     return {}
 
 
-def _remember(file: Path, machine: Mapping[str, object], choices: Mapping[str, str]) -> None:
+def _remember(machine: Mapping[str, object], choices: Mapping[str, str]) -> None:
     """Where nothing can be written, the next run measures again."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps({"machine": machine, "choices": choices}, indent=1))
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / FILE_NAME, json.dumps({"machine": machine, "choices": choices}, indent=1))
     except (OSError, OutputError) as error:
         log.info("choice of a runtime not kept: %s", error)
