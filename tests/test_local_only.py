@@ -103,6 +103,17 @@ def remote_scenes(folder: Path, server: Served) -> dict[str, tuple[str | Path, s
         "VRT in a zip": (f"/vsizip/{in_zip}/far.vrt", "--local-only opens GTiff, PNG"),
         "of itself": (written(made / "self.vrt", VRT.format(1, "self.vrt")), "is a virtual raster of itself"),
         "broken": (written(made / "broken.vrt", VRT.format(0, far)[:-9]), "is a virtual raster in broken XML"),
+        "lower case": (
+            written(made / "lower.vrt", VRT.format(0, far).replace("SourceFilename", "sourcefilename")),
+            f"leads to {far}, which {REFUSED}",
+        ),
+        "processed": (
+            written(
+                made / "processed.vrt",
+                VRT.format(0, far).replace("<VRTDataset", '<VRTDataset subClass="VRTProcessedDataset"'),
+            ),
+            "is a virtual raster that processes others",
+        ),
         "warped": (
             written(made / "warped.vrt", VRT.format(0, far).replace("SourceFilename", "SourceDataset")),
             f"leads to {far}, which {REFUSED}",

@@ -15,12 +15,13 @@ from rasterio.enums import ColorInterp
 
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import SceneError
+from sartranslate.rasters.vrt import transform_text
 from sartranslate.scenes.reader import block_cache, scene_reader
 from sartranslate.scenes.sampling import sample_scene
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
 from sartranslate.streaming.windows import Window
-from tests.conftest import WriteScene, save_scene
+from tests.conftest import TRANSFORM, UTM, WriteScene, save_scene
 
 LIGHT = settings(max_examples=60, deadline=None)
 SIZE = (40, 50)
@@ -286,3 +287,29 @@ def test_a_small_cache_changes_no_value(write_scene: WriteScene, write_gcp_scene
         with scene_reader(scene) as reader:
             expected = reader.read(Window(0, 0, scene.height, scene.width))[0]
         assert np.array_equal(read_through_cache(scene), expected)
+
+
+def test_bands_of_different_types_are_read_in_one_that_holds_them(tmp_path: Path, write_scene: WriteScene) -> None:
+    parts = {
+        "Float32": write_scene("a.tif", np.full((40, 30, 1), 0.5, np.float32)),
+        "UInt16": write_scene("b.tif", np.full((40, 30, 1), 7, np.uint16)),
+    }
+    bands = "".join(
+        f'<VRTRasterBand dataType="{kind}" band="{number}"><SimpleSource><SourceFilename>{path}</SourceFilename>'
+        "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"
+        for number, (kind, path) in enumerate(parts.items(), 1)
+    )
+    place = f"<SRS>{UTM.to_wkt()}</SRS><GeoTransform>{transform_text(TRANSFORM)}</GeoTransform>"
+    mixed = tmp_path / "mixed.vrt"
+    mixed.write_text(f'<VRTDataset rasterXSize="30" rasterYSize="40">{place}{bands}</VRTDataset>')
+    values, mask = values_and_mask(mixed, Window(0, 0, 40, 30))
+    assert mask.all()
+    assert [np.unique(band).tolist() for band in np.moveaxis(values, -1, 0)] == [[0.5], [7]]
+
+
+def test_a_damaged_file_of_several_is_the_one_that_is_named(write_scene: WriteScene) -> None:
+    whole, damaged = (write_scene(f"{name}.tif", np.ones((300, 300, 1), np.float32)) for name in ("vv", "vh"))
+    damaged.write_bytes(damaged.read_bytes()[:200_000])
+    for files in ({"VV": str(whole), "VH": str(damaged)}, {"VH": str(damaged), "VV": str(whole)}):
+        with pytest.raises(SceneError, match=rf"^{damaged}: can not be read in rows"):
+            values_and_mask(None, Window(0, 0, 300, 300), files=files)

@@ -215,6 +215,8 @@ def test_it_leads_back_to_the_scene_from_where_it_lies(
         ("/data/scene.tif", "/data/scene.tif"),
         ("/data/a#1?.tif", "/data/a%231%3F.tif"),
         ("a b.tif", "../a%20b.tif"),
+        ('NETCDF:"/data/a b.nc":VV', 'NETCDF:"/data/a b.nc":VV'),
+        ("/vsizip/{/vsicurl?use_head=no&url=https%3A%2F%2Fh%2Fa.zip%3Fsig%3DX}/b.tif", "/vsizip/{/vsicurl?}/b.tif"),
     ],
 )
 def test_addresses_stay_addresses_without_what_could_be_a_key(source: str, expected: str) -> None:
@@ -300,3 +302,9 @@ def test_wrong_usage_is_an_option_error_from_python_too(write_scene: WriteScene,
     lost = replace(STAC, scene=SceneOptions(allow_ungeoreferenced=True))
     with pytest.raises(OptionError, match="no georeference, which a STAC item needs"):
         plan(scene, tmp_path / "out.tif", Radiometry(), lost)
+
+
+def test_names_of_outputs_are_escaped_in_references(write_scene: WriteScene, tmp_path: Path) -> None:
+    write_scene("scene.tif", DECIBELS)
+    run(tmp_path / "scene.tif", tmp_path / "a#b 10:00.tif")
+    assert json.loads((tmp_path / "a#b 10:00.json").read_text())["assets"]["visual"]["href"] == "./a%23b%2010:00.tif"

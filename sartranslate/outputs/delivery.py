@@ -66,6 +66,8 @@ def check_beside(out: str | os.PathLike[str], uncertainty: str | os.PathLike[str
     """Raise `OutputError` for what only a file of this machine can have beside it, or be."""
     if uncertainty is not None and is_remote(mended(uncertainty)):
         raise OutputError(f"{mended(uncertainty)}: an uncertainty is written to files of this machine alone")
+    if uncertainty is not None and is_remote(mended(out)):
+        raise OutputError(f"{mended(out)}: an uncertainty is written beside files of this machine alone")
     if is_remote(mended(out)) and stac:
         raise OutputError(f"{mended(out)}: STAC items are written beside files of this machine alone")
 

@@ -28,6 +28,7 @@ from sartranslate.rasters.raster import applied, named_errors, stored_tags
 from sartranslate.scenes.acquisition import acquisition
 from sartranslate.scenes.footprint import bounding_box, footprint, scene_footprint
 from sartranslate.scenes.scene import Scene
+from sartranslate.scenes.scene_list import PART
 from sartranslate.streaming.windows import Window
 
 EXTENSIONS = (
@@ -104,7 +105,7 @@ def reference(source: str, folder: Path) -> str:
     'https://example.com/scene.tif'
     """
     source = public(source)
-    if urlsplit(source).netloc:
+    if urlsplit(source).netloc or source.startswith("/vsi") or PART.match(source):
         return source
     return _escaped(source) if Path(source).is_absolute() else _relative(source, folder)
 
@@ -115,8 +116,8 @@ def _relative(path: str | os.PathLike[str], folder: Path) -> str:
 
 
 def _escaped(path: str) -> str:
-    """A path as a reference; what only GDAL can follow as it is, such as a part of a file."""
-    return path if path.startswith("/vsi") or ":" in path else quote(path)
+    """A path as a reference."""
+    return quote(path, safe="/:")
 
 
 def _ground(scene: Scene, region: Window) -> Polygon | MultiPolygon:

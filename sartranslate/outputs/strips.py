@@ -19,6 +19,7 @@ import numpy as np
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.outputs.cog_profile import CogProfile
 from sartranslate.rasters.vrt import add_text, transform_text
+from sartranslate.storage.atomic import sync
 from sartranslate.streaming.blend import STRIP_HEIGHT
 from sartranslate.streaming.overviews import Bytes, Halving, Rows, level_sizes
 
@@ -53,8 +54,7 @@ class StripWriter:
     def sync(self) -> None:
         """Bring all rows that are written onto the disk; overviews can be made again."""
         for file in self._files[0]:
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
 
     def write(self, row_off: int, values: Bytes, mask: Mask) -> None:
         """Write (rows, width, bands) and their validity (rows, width); invalid pixels become 0."""

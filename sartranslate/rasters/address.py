@@ -15,6 +15,7 @@ SYSTEMS = {
     "/vsigs/": "gs://",
 }  # what GDAL's names of them begin with, and theirs
 WITH_OPTIONS = "/vsicurl?"  # GDAL's name of an address that is one of several options
+NESTED_OPTIONS = re.compile(r"(/vsicurl\?)[^}]*")  # the same within a name of an archive
 ADDRESS = re.compile(r'(\b(?:https?|ftp)://)(?:[^/?#"]*@)?([^?#"]*)(?:[?#][^"]*)?', re.IGNORECASE)
 # Of signed addresses: those of S3, of Google, of CloudFront, and tokens.
 SIGNING = re.compile(
@@ -46,7 +47,7 @@ def public(path: str) -> str:
     for prefix, address in SYSTEMS.items():
         if path.startswith(prefix):
             path = address + path.removeprefix(prefix)
-    return ADDRESS.sub(r"\1\2", path)
+    return ADDRESS.sub(r"\1\2", NESTED_OPTIONS.sub(r"\1", path))
 
 
 def last_part(path: str) -> str:
@@ -63,7 +64,12 @@ def unsigned(path: str) -> str:
 
     >>> unsigned("https://example.com/get?id=7&sv=2024&sig=secret"), unsigned("why?sig=1.tif")
     ('https://example.com/get?id=7', 'why?sig=1.tif')
+    >>> unsigned("/vsicurl?use_head=no&url=https%3A%2F%2Fexample.com%2Fa.tif%3Fsig%3Dsecret")
+    '/vsicurl/https://example.com/a.tif'
     """
+    if path.startswith(WITH_OPTIONS):
+        url = dict(parse_qsl(path.removeprefix(WITH_OPTIONS))).get("url", "")
+        return f"/vsicurl/{unsigned(url)}" if url else path
     address, mark, query = path.partition("?")
     if not (mark and is_remote(address)):
         return path

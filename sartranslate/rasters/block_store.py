@@ -19,6 +19,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from sartranslate.errors import SceneError
+from sartranslate.rasters.raster import read_bands
 from sartranslate.rasters.remote import FORGETFUL, patiently
 
 VALUES, MASKS = "values", "masks"
@@ -152,8 +153,9 @@ class StoredDataset:
             self._store.put(self._key(kind, index), block, values[number].astype(dtype, copy=False))
 
     def _fetched(self, kind: str, indexes: list[int], place: Any) -> NDArray[Any]:
-        read = self._dataset.read_masks if kind == MASKS else self._dataset.read
-        return np.asarray(read(indexes, window=place))
+        if kind == MASKS:
+            return np.asarray(self._dataset.read_masks(indexes, window=place))
+        return read_bands(self._dataset, indexes, place)
 
     def _rectangles(self, blocks: Sequence[_Block], bands: int) -> Iterator[list[_Block]]:
         """Blocks in as few rectangles as follow from their order: runs along a row, and equal runs below each other."""

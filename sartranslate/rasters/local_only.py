@@ -33,7 +33,8 @@ NO_FILE = "is no file of this machine; --local-only allows no other"
 NOTHING = "nothing"  # the one file that GDAL may then find on a server
 HEAD_BYTES = 2**16  # GDAL looks for the mark of a virtual raster in less
 MARK = b"<VRTDataset"
-REFERENCES = ("SourceFilename", "SourceDataset")
+REFERENCES = ("sourcefilename", "sourcedataset")  # GDAL compares names without case
+PROCESSED = "vrtprocesseddataset"  # whose arguments name files, too
 
 
 def restrict() -> None:
@@ -145,9 +146,12 @@ def _sources(virtual: str | bytes) -> Iterator[tuple[str, bool]]:
     inside: list[str] = []
 
     def begin(tag: str, attributes: dict[str, str]) -> None:
-        inside.append(tag)
-        if tag in REFERENCES:
-            found.append(([], attributes.get("relativeToVRT", "0") == "1"))
+        inside.append(tag.lower())
+        told = {name.lower(): value for name, value in attributes.items()}
+        if told.get("subclass", "").lower() == PROCESSED:
+            raise SceneError("is a virtual raster that processes others; --local-only allows none of such")
+        if inside[-1] in REFERENCES:
+            found.append(([], told.get("relativetovrt", "0") == "1"))
 
     def add(part: str) -> None:
         if inside[-1] in REFERENCES:

@@ -74,9 +74,15 @@ def named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
 
 def read_window(dataset: Any, window: Window, bands: Sequence[int] | None = None) -> NDArray[Any]:
     """(height, width, bands) of an open dataset, channels last. Raises `SceneError`, naming the rows."""
-    indexes = None if bands is None else list(bands)
     with _named_rows(window):
-        return np.moveaxis(dataset.read(indexes, window=to_rasterio(window)), 0, -1)
+        return np.moveaxis(read_bands(dataset, bands or dataset.indexes, to_rasterio(window)), 0, -1)
+
+
+def read_bands(dataset: Any, bands: Sequence[int], window: rasterio.windows.Window) -> NDArray[Any]:
+    """(bands, height, width) of an open dataset; of bands of different types, in one that holds them all."""
+    if len({dataset.dtypes[band - 1] for band in bands}) == 1:
+        return np.asarray(dataset.read(list(bands), window=window))
+    return np.stack([dataset.read(band, window=window) for band in bands])
 
 
 def read_masks(dataset: Any, window: Window, bands: Sequence[int]) -> NDArray[np.uint8]:

@@ -37,7 +37,7 @@ SYSTEMS: Mapping[str, str] = {  # GDAL's file systems, by how addresses begin
     "az://": "/vsiaz/",
     "oss://": "/vsioss/",
 }
-NETWORK = re.compile(r"^/vsi(curl|s3|gs|az|adls|oss|swift|webhdfs|hdfs)(_streaming)?/")
+NETWORK = re.compile(r"^/vsi(curl|s3|gs|az|adls|oss|swift|webhdfs|hdfs)(_streaming)?[/?]")
 MANGLED = re.compile(r"^(https?|s3|gs|az|oss):/(?!/)|^(/vsicurl(?:_streaming)?/(?:https?)):/(?!/)")
 
 

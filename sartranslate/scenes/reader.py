@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sartranslate.backscatter.radiometry import Mask, valid_mask
+from sartranslate.errors import SceneError
 from sartranslate.rasters.block_store import StoredDataset
 from sartranslate.rasters.process_wide import cached
 from sartranslate.rasters.raster import opened_raster, read_masks, read_window
@@ -26,6 +27,10 @@ CACHE_MARGIN = 16 * 2**20  # bytes of GDAL's block cache
 CACHE_LIMIT = 1024 * 2**20  # bytes
 OUTPUT_ROWS = 64  # strips of the output and its overviews that may wait to be written
 OUTPUT_PIXEL_BYTES = 4  # RGB and mask
+
+
+class _ReadError(SceneError):
+    """Of one of the files of a scene, which it names."""
 
 
 class SceneReader:
@@ -51,9 +56,16 @@ class SceneReader:
 
     def read_bands(self, window: Window) -> tuple[NDArray[Any], list[Mask]]:
         """The same values, and the validity (height, width) of each band by itself."""
-        parts = {name: self._read_part(name, window) for name in self._scene.datasets}
+        parts = {name: self._read_named(name, window) for name in self._scene.datasets}
         bands = [parts[band.dataset][band.index] for band in self._scene.bands]
         return np.stack([values for values, _ in bands], axis=-1), [mask for _, mask in bands]
+
+    def _read_named(self, name: str, window: Window) -> dict[int, tuple[NDArray[Any], Mask]]:
+        try:
+            return self._read_part(name, window)
+        except SceneError as error:
+            called = self._scene.path if self._scene.grid else name
+            raise _ReadError(f"{called}: {error}") from error
 
     def _read_part(self, name: str, window: Window) -> dict[int, tuple[NDArray[Any], Mask]]:
         """The bands of one dataset by index, each with its validity."""
@@ -80,7 +92,8 @@ class SceneReader:
 
 @contextmanager
 def scene_reader(scene: Scene) -> Iterator[SceneReader]:
-    """Open a reader; an error while reading is raised as `SceneError`."""
+    """Open a reader; an error while reading is raised as `SceneError`, and names the file of those of the scene."""
+    failure: _ReadError | None = None
     with ExitStack() as stack:
         names = {name: scene.path if scene.grid else name for name in scene.datasets}
         store = scene.blocks
@@ -89,7 +102,12 @@ def scene_reader(scene: Scene) -> Iterator[SceneReader]:
         datasets = {name: stack.enter_context(opener()) for name, opener in openers.items()}
         if store is not None:
             datasets = {name: StoredDataset(datasets[name], name, store, openers[name]) for name in names}
-        yield SceneReader(scene, datasets)
+        try:
+            yield SceneReader(scene, datasets)
+        except _ReadError as error:  # goes past the others, which would give it their names as well
+            failure = error
+    if failure:
+        raise SceneError(str(failure)) from failure
 
 
 @contextmanager
@@ -139,5 +157,8 @@ def _zero_blocks(dataset: Any, window: Window, indexes: Sequence[int]) -> Mask:
 
 
 def _in_unit(values: NDArray[Any], band: Band) -> NDArray[Any]:
+    if band.scale == UNSCALED:
+        return values
     factor, offset = (np.float32(number) for number in band.scale)
-    return values if band.scale == UNSCALED else (values * factor + offset).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # of what is no data
+        return (values * factor + offset).astype(np.float32)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from glob import escape
 from pathlib import Path
+from typing import BinaryIO
 
 from sartranslate.errors import OutputError
 
@@ -51,11 +52,17 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True, durable: bool = T
 def onto_disk(path: Path) -> None:
     """Wait until all of a file is on the disk: a name that it gets before may survive a power cut without it."""
     with path.open("r+b") as file:
-        try:
-            os.fsync(file.fileno())
-        except OSError as error:
-            if error.errno not in UNABLE:
-                raise
+        sync(file)
+
+
+def sync(file: BinaryIO) -> None:
+    """The same of an open file, as far as its file system can."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
 
 
 def remove_unfinished(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +29,12 @@ def locked(lock: Path, out: str | os.PathLike[str]) -> Iterator[None]:
     try:
         if not lock.exists():  # the other process has just ended, and removed it
             raise in_use
-        with tidied(partial(lock.unlink, missing_ok=True)):
+        with tidied(partial(_remove, lock)):
             yield
     finally:
         held.release()
+
+
+def _remove(lock: Path) -> None:
+    with suppress(PermissionError):  # of Windows, where it is open until it is released, which removes it
+        lock.unlink(missing_ok=True)
