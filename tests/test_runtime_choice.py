@@ -44,6 +44,11 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "sartranslate" / "runtimes.json"
 
 
+def machines(file: Path) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json.loads(file.read_text())["machines"]
+    return found
+
+
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the runtimes that have been loaded, with the rates of `SECONDS`."""
@@ -90,7 +95,7 @@ def test_a_choice_is_made_once_for_each_generator_and_precision(file: Path, load
     loaded.clear()
     load_fastest(folded._replace(steps=folded.steps[1:]), "auto")
     assert loaded == list(SECONDS)
-    assert len(json.loads(file.read_text())["choices"]) == 3
+    assert [len(choices) for choices in machines(file).values()] == [3]
 
 
 def test_a_runtime_without_the_precision_is_left_out(file: Path, loaded: list[str], folded: Folded) -> None:
@@ -100,17 +105,14 @@ def test_a_runtime_without_the_precision_is_left_out(file: Path, loaded: list[st
 @pytest.mark.parametrize(
     "change",
     [
-        lambda content: content["machine"].update(software="0.0.1"),
-        lambda content: content["machine"].update(processor="another"),
-        lambda content: content["machine"]["versions"].update(openvino="1.0"),
-        lambda content: content["machine"].update(gpu=[]),
-        lambda content: content.pop("machine"),
-        lambda content: content.pop("choices"),
-        lambda content: content.update(choices=[1, 2]),
-        lambda content: content["choices"].update(dict.fromkeys(content["choices"], "tvm")),
+        lambda content: content.pop("machines"),
+        lambda content: content.update(machines=[1, 2]),
+        lambda content: content["machines"].update({key: [1, 2] for key in content["machines"]}),
+        lambda content: content["machines"].update(dict.fromkeys(content["machines"], "tvm")),
+        lambda content: [choices.update(dict.fromkeys(choices, "tvm")) for choices in content["machines"].values()],
     ],
 )
-def test_another_machine_version_or_form_is_ignored_and_rebuilt(
+def test_another_form_is_ignored_and_rebuilt(
     change: Callable[[Any], Any], file: Path, loaded: list[str], folded: Folded
 ) -> None:
     load_fastest(folded, "auto")
@@ -122,6 +124,22 @@ def test_another_machine_version_or_form_is_ignored_and_rebuilt(
     assert load_fastest(folded, "auto").runtime == "openvino"
     assert loaded == list(SECONDS)
     assert file.read_text() == whole
+
+
+@pytest.mark.parametrize(
+    "change", [{"software": "0.0.1"}, {"processor": "another"}, {"versions": {"openvino": "1.0"}}, {"gpu": []}]
+)
+def test_each_machine_and_version_has_its_own_choices(
+    change: dict[str, object], file: Path, loaded: list[str], folded: Folded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = runtime_choice._machine
+    for machine in (here, lambda: {**here(), **change}):
+        monkeypatch.setattr(runtime_choice, "_machine", machine)
+        loaded.clear()
+        for again in (False, True):
+            load_fastest(folded, "auto")
+            assert loaded == [*SECONDS, *["openvino"] * again]
+    assert len(machines(file)) == 2
 
 
 def test_libraries_that_make_a_gpu_usable_are_another_machine(
@@ -140,7 +158,7 @@ def test_a_broken_file_is_rebuilt(content: bytes, file: Path, loaded: list[str],
     file.parent.mkdir()
     file.write_bytes(content)
     assert load_fastest(folded, "auto").runtime == "openvino"
-    assert len(json.loads(file.read_text())["choices"]) == 1
+    assert [len(choices) for choices in machines(file).values()] == [1]
 
 
 def test_where_nothing_can_be_kept_it_is_measured_again(file: Path, loaded: list[str], folded: Folded) -> None:
@@ -254,5 +272,5 @@ def test_the_command_measures_what_is_really_there(
     assert first.stderr.startswith("Measuring the speed of keras, ")
     assert "windows/s" in first.stderr
     assert second.stderr == ""
-    (choice,) = json.loads(file.read_text())["choices"].values()
+    ((choice,),) = (choices.values() for choices in machines(file).values())
     assert f"by {'tensorflow' if choice == 'keras' else choice}" in second.stdout

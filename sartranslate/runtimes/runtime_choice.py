@@ -1,4 +1,7 @@
-"""The fastest runtime here for a generator: measured once, then known from a file in the user's cache folder."""
+"""The fastest runtime here for a generator: measured once, then known from a file in the user's cache folder.
+
+Machines that share a home have a part of it each, as have processes with other numbers of threads.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +27,7 @@ from sartranslate.runtimes.runtime import FRAMEWORK, INT8, RUNTIMES, Engine, gpu
 from sartranslate.runtimes.steps import Folded
 from sartranslate.storage.atomic import write_text
 from sartranslate.storage.cache_folder import cache_folder
+from sartranslate.storage.digest import text_digest
 from sartranslate.streaming.prefetch import in_threads
 from sartranslate.streaming.threads import VARIABLES, cores
 
@@ -32,6 +37,9 @@ WINDOW = 256  # pixels
 ADVANTAGE = 1.1  # that another runtime must have over the framework: rates are off by about as much
 EIGHT_BITS = ("openvino", "onnxruntime")  # the faster one first
 FILE_NAME = "runtimes.json"
+MACHINES = "machines"  # in it
+MOST_MACHINES = 32
+NOTHING_KEPT = (OSError, ValueError, TypeError, KeyError)
 GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 
 log = logging.getLogger(__name__)
@@ -140,12 +148,17 @@ def _question(folded: Folded, precision: str) -> str:
 
 
 def _remembered(machine: Mapping[str, object]) -> dict[str, str]:
-    """Choices in the file; none where it is absent, broken, or of another machine or version."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        content = json.loads((cache_folder() / FILE_NAME).read_text(encoding="utf-8"))
-        if content["machine"] == machine:
-            return {str(question): str(choice) for question, choice in dict(content["choices"]).items()}
+    """Choices in the file; none where it is absent or broken, or knows other machines or versions alone."""
+    with suppress(*NOTHING_KEPT):
+        choices = dict(_kept().get(text_digest(machine), {}))
+        return {str(question): str(choice) for question, choice in choices.items()}
     return {}
+
+
+def _kept() -> dict[str, Any]:
+    """Choices of each machine, the latest last; raises one of `NOTHING_KEPT` where there are none."""
+    content = json.loads((cache_folder() / FILE_NAME).read_text(encoding="utf-8"))
+    return dict(content[MACHINES])
 
 
 def _remember(machine: Mapping[str, object], choices: Mapping[str, str]) -> None:
@@ -153,6 +166,11 @@ def _remember(machine: Mapping[str, object], choices: Mapping[str, str]) -> None
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / FILE_NAME, json.dumps({"machine": machine, "choices": choices}, indent=1))
+        kept: dict[str, Any] = {}
+        with suppress(*NOTHING_KEPT):
+            kept = _kept()
+        kept.pop(text_digest(machine), None)
+        kept = dict([*kept.items(), (text_digest(machine), choices)][-MOST_MACHINES:])
+        write_text(folder / FILE_NAME, json.dumps({MACHINES: kept}, indent=1))
     except (OSError, OutputError) as error:
         log.info("choice of a runtime not kept: %s", error)
