@@ -54,7 +54,7 @@ def compare(
             "--warp, --rgb, --stretch, --subtract-haze, --neutral-haze and --optical-nodata are for --truth"
         )
     source, out, page = options.split_paths(paths, bool(scene.files), "SCENE", "OUT", "PAGE")
-    model = model or bundle.DEFAULT_MODEL
+    model = bundle.located(model)
     radiometry = bundle.describe(model).radiometry
     chosen = ComparisonOptions(scene=scene, keep=(model,), **settings)
     with progress_bar("strips", quiet=quiet) as bar:

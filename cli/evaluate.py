@@ -153,7 +153,7 @@ def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tup
     from sartranslate.runtimes.translator import load_translator
     from sartranslate.streaming.windows import WindowGrid, check_multiple
 
-    model = settings["model"] or bundle.DEFAULT_MODEL
+    model = bundle.located(settings["model"])
     wanted = bundle.describe(model)
     window = options.WINDOW if settings["window"] is None else settings["window"]
     overlap = options.OVERLAP if settings["overlap"] is None else settings["overlap"]
@@ -182,7 +182,7 @@ def _rasters(prediction: Path, truth: Path, settings: dict[str, Any], watch: Any
     told = settings["window"], settings["overlap"]
     windows = None if told[0] is None else told
     chosen = RasterOptions(settings["warp"], settings["optical"], settings["unit"], windows, settings["scene"])
-    radiometry = bundle.describe(settings["model"] or bundle.DEFAULT_MODEL).radiometry
+    radiometry = bundle.describe(bundle.located(settings["model"])).radiometry
     images = open_raster_images(prediction, truth, settings["sar"], radiometry, chosen)
     return evaluate_rasters(images, watch), images
 

@@ -145,7 +145,7 @@ def infer(
     from sartranslate.scenes.layout import slow_warning
     from sartranslate.scenes.scene_list import Entry
 
-    model = model or bundle.DEFAULT_MODEL
+    model = bundle.located(model)
     samples = _samples(samples, uncertainty)
     choice = Choice(_runtime(runtime, backend, samples), precision, backend, samples)
     chosen = planning.InferenceOptions(scene=scene, keep=(model,), uncertainty=uncertainty, **settings)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def inspect_command(
     from sartranslate.networks import bundle
 
     (source,) = options.split_paths(paths, bool(scene.files), "SCENE")
-    wanted = bundle.describe(model or bundle.DEFAULT_MODEL)
+    wanted = bundle.describe(bundle.located(model))
     report = inspect_scene(
         source,
         scene,

@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-EMBEDDED = "default"  # the model that needs no file
-
 
 class _Named(click.Path):
     """A path that is no empty text, such as a variable that is not set, which would be the current folder.
@@ -37,11 +35,9 @@ class _Model(_Named):
     """A model's file, or the embedded one by its name."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value != EMBEDDED:
-            return super().convert(value, param, ctx)
-        from sartranslate.networks.bundle import DEFAULT_MODEL
+        from sartranslate.networks import bundle
 
-        return DEFAULT_MODEL
+        return bundle.located(value) if value == bundle.EMBEDDED else super().convert(value, param, ctx)
 
 
 ANY = _Named()  # a file, a folder or an address

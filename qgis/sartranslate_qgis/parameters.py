@@ -120,8 +120,8 @@ def _words(
     if kind == "band":
         return [word for band in algorithm.parameterAsInts(*arguments) for word in (option, str(band))]
     if kind == "number":
-        number = number_text(algorithm, *arguments)
-        return [option, number] if number else []
+        value = number_text(algorithm, *arguments)
+        return [option, value] if value else []
     if kind == "crs":
         return [option, crs_text(algorithm.parameterAsCrs(*arguments))]
     chosen = algorithm.parameterAsEnumString if kind == "enum" else algorithm.parameterAsString
@@ -137,11 +137,13 @@ def number_text(
     Raises `QgsProcessingException` for what QGIS would take for 0: text that is no number.
     """
     given = algorithm.parameterAsString(parameters, name, context).strip()
+    if not given:
+        return ""
     try:
-        value = float(given or "nan")
+        value = float(given)
     except ValueError as error:
         raise QgsProcessingException(f"{name} {given!r}: expected a number, such as -32768.5") from error
-    return given and (str(int(value)) if value.is_integer() else repr(value))
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def crs_text(crs: Any) -> str:

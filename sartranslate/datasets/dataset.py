@@ -178,7 +178,7 @@ def _stretch(pairs: Sequence[CheckedPair], known: Stretch | None) -> Stretch | N
     samples = [pair.target_sample for pair in pairs if pair.target_sample is not None]
     if known or not samples:
         return known
-    return percentile_stretch(np.concatenate(samples), "optical tiles")
+    return percentile_stretch(np.concatenate(samples).astype(np.float64), "optical tiles")
 
 
 def _scaled(pairs: deque[CheckedPair], shared: SceneScaling | None, stretch: Stretch | None) -> Iterator[Pair]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ import shapely
 
 from sartranslate.datasets.pair_check import PLAIN
 from sartranslate.datasets.pairs import Pair, PairSet
+from sartranslate.datasets.sides import Side
 from sartranslate.errors import PairsError, SceneError
 from sartranslate.rasters.raster import applied
-from sartranslate.scenes.footprint import footprint
-from sartranslate.streaming.windows import Window
+from sartranslate.scenes.footprint import whole_footprint
 
 SLIVER = 0.01  # of the smaller tile's area; tiles beside each other share a row of pixels now and then
 
@@ -43,7 +44,7 @@ def ground_cells(pairs: Sequence[Pair]) -> list[int]:
 
 
 def _cell(pair: Pair) -> tuple[object, ...] | None:
-    side = next((side for side in (pair.source, pair.target) if side.crs and not side.transform.is_identity), None)
+    side = next(_placed_sides(pair), None)
     if side is None:
         return None
     place, size = side.transform, np.array([pair.width, pair.height])
@@ -89,10 +90,11 @@ def _placed(pairs: Sequence[Pair]) -> tuple[list[int], list[Any]]:
 
 
 def _shape(pair: Pair) -> Any:
-    for side in (pair.source, pair.target):
-        if side.crs is not None and not side.transform.is_identity:
-            try:
-                return footprint(side.crs, side.transform, Window(0, 0, pair.height, pair.width))
-            except SceneError:
-                continue  # a grid of its own, which lies nowhere on the globe
+    for side in _placed_sides(pair):
+        with suppress(SceneError):  # of a grid of its own, which lies nowhere on the globe
+            return whole_footprint(side)
     return None
+
+
+def _placed_sides(pair: Pair) -> Iterator[Side]:
+    return (side for side in (pair.source, pair.target) if side.crs is not None and not side.transform.is_identity)

@@ -25,7 +25,7 @@ from sartranslate.rasters.address import public, unsigned
 from sartranslate.rasters.geotiff import write_errors
 from sartranslate.rasters.raster import named_errors
 from sartranslate.rasters.remote import is_remote
-from sartranslate.scenes.footprint import footprint, scene_footprint
+from sartranslate.scenes.footprint import scene_footprint, whole_footprint
 from sartranslate.scenes.optical import Optical, OpticalOptions, open_optical
 from sartranslate.scenes.reader import block_cache
 from sartranslate.scenes.sampling import sample_bands
@@ -33,12 +33,9 @@ from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
 from sartranslate.scenes.stretch import Stretch
 from sartranslate.storage.digest import text_digest
-from sartranslate.streaming.windows import Window
 
 INDEX_NAME = "index.gpkg"
 SIDES = ("sar", "optical")
-
-
 LONGEST_NAME = 150  # characters, which those of tiles begin with
 
 
@@ -173,7 +170,7 @@ def _check_overlap(scene: Scene, image: Optical) -> None:
     with named_errors(scene.path):
         ground = scene_footprint(scene)
     with named_errors(image.path):
-        seen = footprint(image.crs, image.transform, Window(0, 0, image.height, image.width))
+        seen = whole_footprint(image)
     if not shapely.intersects(ground, seen):
         places = [f"{path} covers {_extent(ground)}" for path, ground in ((scene.path, ground), (image.path, seen))]
         raise SceneError(f"SAR and optical do not overlap: {', '.join(places)}, expected the same ground")

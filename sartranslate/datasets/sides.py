@@ -14,13 +14,13 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import PairsError, SceneError
 from sartranslate.rasters.png import check_png
 from sartranslate.rasters.raster import opened_raster, read_window, to_rasterio
-from sartranslate.scenes.optical import known_colours
+from sartranslate.scenes.optical import declares_validity, known_colours
 from sartranslate.scenes.reader import scene_reader
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
@@ -45,6 +45,7 @@ class Image:
     crs: CRS | None
     transform: Affine
     palette: bool
+    zero_fill: bool  # 0 in all colours is no data
 
     statistics = None  # a picture is no cut of a scene
 
@@ -57,8 +58,7 @@ class Image:
                 colours = _palette(dataset)[dataset.read(1, window=place)]
                 return colours[..., :3], valid & (colours[..., 3] > 0)
             values = np.moveaxis(dataset.read(list(self.bands), window=place), 0, -1)
-            declared = any(MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1] for band in self.bands)
-            if not declared and self.dtype in SEEN_ABOVE_ZERO and len(set(self.bands)) > 1:
+            if self.zero_fill:
                 valid &= values.any(axis=-1)
             return values, valid & np.isfinite(values).all(axis=-1)
 
@@ -149,7 +149,9 @@ def open_image(path: Path, half: int | None = None) -> Image:
             raise SceneError(f"{found}, expected grey, or red, green and blue: gdal_edit -colorinterp_1 red")
         colours = bands if len(bands) == 3 else bands * 3
         dtype = np.result_type(*types).name
-        return Image(path, dataset.height, width, col_off, colours, dtype, dataset.crs, dataset.transform, palette)
+        zero_fill = len(bands) == 3 and dtype in SEEN_ABOVE_ZERO and not declares_validity(dataset, bands)
+        shape = dataset.height, width, col_off
+        return Image(path, *shape, colours, dtype, dataset.crs, dataset.transform, palette, zero_fill)
 
 
 def is_coloured(image: NDArray[Any]) -> bool:

@@ -42,8 +42,8 @@ def public(path: str) -> str:
     """
     path = mended(path)
     if path.startswith(WITH_OPTIONS):
-        options = {name.lower(): value for name, value in parse_qsl(path.removeprefix(WITH_OPTIONS))}
-        return public(options["url"]) if "url" in options else WITH_OPTIONS.rstrip("?")
+        url = _url(path)
+        return public(url) if url else WITH_OPTIONS.rstrip("?")
     for prefix, address in SYSTEMS.items():
         if path.startswith(prefix):
             path = address + path.removeprefix(prefix)
@@ -68,7 +68,7 @@ def unsigned(path: str) -> str:
     '/vsicurl/https://example.com/a.tif'
     """
     if path.startswith(WITH_OPTIONS):
-        url = dict(parse_qsl(path.removeprefix(WITH_OPTIONS))).get("url", "")
+        url = _url(path)
         return f"/vsicurl/{unsigned(url)}" if url else path
     address, mark, query = path.partition("?")
     if not (mark and is_remote(address)):
@@ -77,3 +77,9 @@ def unsigned(path: str) -> str:
     if "sig" in [part.partition("=")[0].lower() for part in query.split("&")]:
         kept = [part for part in kept if not BESIDE.fullmatch(part)]
     return "?".join([address, *(["&".join(kept)] if kept else [])])
+
+
+def _url(path: str) -> str:
+    """The address among the options of one; empty where there is none."""
+    options = {name.lower(): value for name, value in parse_qsl(path.removeprefix(WITH_OPTIONS))}
+    return options.get("url", "")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from threading import Condition, Lock
 from typing import Any
 
@@ -34,29 +33,28 @@ class _WithinMemory:
         self._most: int | None = None  # samples that fit
 
     def __call__(self, *batch: Any) -> Float:
-        with suppress(DeviceMemoryError), self._beside_others() as may:
-            if may:
+        if self._may_begin():
+            try:
                 return self._generator(*batch)
+            except DeviceMemoryError:
+                self._short = True
+            finally:
+                self._has_ended()
         with self._alone:
             with self._landing:
                 self._landing.wait_for(lambda: not self._flying)
             return self._in_parts(batch)
 
-    @contextmanager
-    def _beside_others(self) -> Iterator[bool]:
-        """Whether a call may be made while others are; one that does not fit is the last that may."""
+    def _may_begin(self) -> bool:
+        """Whether a call may be made while others are, as one that has begun."""
         with self._landing:
-            may = not self._short
-            self._flying += may
-        try:
-            yield may
-        except DeviceMemoryError:
-            self._short = True
-            raise
-        finally:
-            with self._landing:
-                self._flying -= may
-                self._landing.notify_all()
+            self._flying += not self._short
+            return not self._short
+
+    def _has_ended(self) -> None:
+        with self._landing:
+            self._flying -= 1
+            self._landing.notify_all()
 
     def _in_parts(self, batch: tuple[Any, ...]) -> Float:
         while True:

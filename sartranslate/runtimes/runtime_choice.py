@@ -10,11 +10,10 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -39,7 +38,6 @@ EIGHT_BITS = ("openvino", "onnxruntime")  # the faster one first
 FILE_NAME = "runtimes.json"
 MACHINES = "machines"  # in it
 MOST_MACHINES = 32
-NOTHING_KEPT = (OSError, ValueError, TypeError, KeyError)
 GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 
 log = logging.getLogger(__name__)
@@ -64,21 +62,20 @@ def load_fastest(
         raise BackendError(f"no runtime is installed, expected one of {', '.join(RUNTIMES)}")
     if len(names) == 1:
         return load(names[0], folded, precision, calibration)
-    machine, question = _machine(), _question(folded, precision)
-    choices = _remembered(machine)
+    machine, question = text_digest(_machine()), _question(folded, precision)
+    choices = _kept().get(machine, {})
     if choices.get(question) in names:
         try:
             return load(choices[question], folded, precision)
         except BackendError as error:
             tell(f"{choices[question]}, the fastest until now, left out: {error}")
     tell(f"Measuring the speed of {', '.join(names)} here, once")
-    broken: list[str] = []
-    found = {name: (engine, rate) for name, engine, rate in _measured(names, folded, precision, tell, broken)}
+    found, final = _measured(names, folded, precision, tell)
     if not found:
         raise BackendError(f"precision {precision!r}: none of {', '.join(names)} can run this generator in it")
     tell(", ".join(f"{name} {rate:.3g} windows/s in {engine.precision}" for name, (engine, rate) in found.items()))
     choice = fastest({name: rate for name, (_, rate) in found.items()})
-    if not broken:  # which may pass, as where others have taken the memory
+    if final:
         _remember(machine, {**choices, question: choice})
     return found[choice][0]
 
@@ -94,16 +91,19 @@ def fastest(rates: Mapping[str, float]) -> str:
 
 
 def _measured(
-    names: Sequence[str], folded: Folded, precision: str, tell: Callable[[str], None], broken: list[str]
-) -> Iterator[tuple[str, Engine, float]]:
-    """Those that run, and how fast; the names of those that fail but for their precision are added to `broken`."""
+    names: Sequence[str], folded: Folded, precision: str, tell: Callable[[str], None]
+) -> tuple[dict[str, tuple[Engine, float]], bool]:
+    """Those that run, and how fast; and whether no other has failed by what may pass, such as memory others have."""
+    found: dict[str, tuple[Engine, float]] = {}
+    final = True
     for name in names:
         try:
             engine = load(name, folded, precision)
-            yield name, engine, _rate(engine, folded.source_bands)
+            found[name] = engine, _rate(engine, folded.source_bands)
         except (OptionError, BackendError) as error:
             tell(f"{name} left out: {error}")
-            broken += [name] * isinstance(error, BackendError)
+            final &= isinstance(error, OptionError)
+    return found, final
 
 
 def _rate(engine: Engine, bands: int) -> float:
@@ -147,30 +147,24 @@ def _question(folded: Folded, precision: str) -> str:
     return f"{precision} {sha256(repr(steps).encode()).hexdigest()}"
 
 
-def _remembered(machine: Mapping[str, object]) -> dict[str, str]:
-    """Choices in the file; none where it is absent or broken, or knows other machines or versions alone."""
-    with suppress(*NOTHING_KEPT):
-        choices = dict(_kept().get(text_digest(machine), {}))
-        return {str(question): str(choice) for question, choice in choices.items()}
+def _kept() -> dict[str, dict[str, str]]:
+    """Choices of each machine, the latest last; none where the file is absent or broken."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        machines = dict(json.loads((cache_folder() / FILE_NAME).read_text(encoding="utf-8"))[MACHINES])
+        return {
+            machine: {str(question): str(choice) for question, choice in dict(choices).items()}
+            for machine, choices in machines.items()
+        }
     return {}
 
 
-def _kept() -> dict[str, Any]:
-    """Choices of each machine, the latest last; raises one of `NOTHING_KEPT` where there are none."""
-    content = json.loads((cache_folder() / FILE_NAME).read_text(encoding="utf-8"))
-    return dict(content[MACHINES])
-
-
-def _remember(machine: Mapping[str, object], choices: Mapping[str, str]) -> None:
+def _remember(machine: str, choices: dict[str, str]) -> None:
     """Where nothing can be written, the next run measures again."""
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        kept: dict[str, Any] = {}
-        with suppress(*NOTHING_KEPT):
-            kept = _kept()
-        kept.pop(text_digest(machine), None)
-        kept = dict([*kept.items(), (text_digest(machine), choices)][-MOST_MACHINES:])
-        write_text(folder / FILE_NAME, json.dumps({MACHINES: kept}, indent=1))
+        others = [(other, known) for other, known in _kept().items() if other != machine]
+        machines = dict([*others, (machine, choices)][-MOST_MACHINES:])
+        write_text(folder / FILE_NAME, json.dumps({MACHINES: machines}, indent=1))
     except (OSError, OutputError) as error:
         log.info("choice of a runtime not kept: %s", error)

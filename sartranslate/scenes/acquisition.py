@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import NamedTuple
 
 from sartranslate.rasters.raster import opened_raster
@@ -13,7 +13,7 @@ from sartranslate.scenes.sentinel1 import MEASUREMENT_NAME, PRODUCT_NAME
 
 TIMES = re.compile(r"[_-](\d{8}T\d{6})[_-](\d{8}T\d{6})(?!\d)", re.IGNORECASE)  # after the polarisation in a name
 TAGS = (("IMAGERY", "ACQUISITIONDATETIME"), (None, "TIFFTAG_DATETIME"))  # domain and name, the better one first
-OFFSET = re.compile(r"([+-])(0\d|1[0-4]):?([0-5]\d)$")
+OFFSET = re.compile(r"[+-](0\d|1[0-4]):?[0-5]\d$")  # from UTC, at the end of a time
 FORMATS = ("%Y:%m:%d %H:%M:%S", "%Y-%m-%d %H:%M:%S")
 
 
@@ -65,18 +65,11 @@ def _tagged(scene: Scene) -> Acquisition | None:
         for tag, text in found:
             for form in FORMATS:
                 with suppress(ValueError, OverflowError):
-                    time = _parsed(text[:19].replace("T", " "), form) - _offset(text)
+                    offset = OFFSET.search(text[19:])
+                    told = f"{text[:19].replace('T', ' ')}{offset[0] if offset else '+00:00'}"
+                    time = datetime.strptime(told, f"{form}%z").astimezone(timezone.utc)
                     return Acquisition(time, time, f"the tag {tag} of the scene")
     return None
-
-
-def _offset(text: str) -> timedelta:
-    """From UTC, of a time that ends with one, such as +02:00."""
-    found = OFFSET.search(text[19:])
-    if not found:
-        return timedelta()
-    sign, hours, minutes = found.groups()
-    return timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
 
 
 def _parsed(text: str, form: str) -> datetime:

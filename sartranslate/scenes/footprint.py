@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import shapely
@@ -47,13 +47,31 @@ def footprint(crs: CRS | None, transform: Affine, window: Window, steps: int = S
     return _shape(outline(crs, transform, window, steps))
 
 
+class Raster(Protocol):
+    """What lies on a grid of pixels."""
+
+    @property
+    def crs(self) -> CRS | None: ...
+    @property
+    def transform(self) -> Affine: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+
+
+def whole_footprint(raster: Raster) -> Polygon | MultiPolygon:
+    """The ground of all pixels of a raster, as `footprint`."""
+    return footprint(raster.crs, raster.transform, Window(0, 0, raster.height, raster.width))
+
+
 def scene_footprint(scene: Scene) -> Polygon | MultiPolygon:
     """The ground of a scene, as `footprint`; of one that was warped, without the corners of its map grid."""
     if scene.grid and scene.unwarped:
         whole = Window(0, 0, scene.unwarped.height, scene.unwarped.width)
         places = scene.grid.points.to_ground(_border(whole, STEPS).astype(np.float64), scene.grid.method)
         return _shape(to_degrees(scene.crs, places))
-    return footprint(scene.crs, scene.transform, Window(0, 0, scene.height, scene.width))
+    return whole_footprint(scene)
 
 
 def bounding_box(shape: Polygon | MultiPolygon) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -119,6 +119,11 @@ def known_colours(dataset: Any) -> tuple[int, ...] | None:
     return tuple(named) if all(named) else None
 
 
+def declares_validity(dataset: Any, bands: Sequence[int]) -> bool:
+    """Whether the file of an open dataset tells of any of these bands, 1-based, which pixels are valid."""
+    return any(MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1] for band in bands)
+
+
 def _colours(dataset: Any) -> tuple[int, ...]:
     if known := known_colours(dataset):
         return known
@@ -148,7 +153,7 @@ def _stretch(dataset: Any, bands: tuple[int, ...], options: OpticalOptions, noda
 
 def _nodata(dataset: Any, bands: tuple[int, ...], told: float | None) -> float | None:
     """The value that means no data in all bands, where it is told, or the file declares nothing and parts are black."""
-    declared = any(MaskFlags.all_valid not in dataset.mask_flag_enums[band - 1] for band in bands)
+    declared = declares_validity(dataset, bands)
     if told is not None and not np.isnan(told):
         if declared:
             raise SceneError(f"nodata {told:g} told, and the file tells by itself which pixels are valid")

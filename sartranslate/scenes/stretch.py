@@ -52,7 +52,8 @@ def percentile_stretch(values: NDArray[Any], of: str) -> Stretch:
 
 
 def _check_fill(values: NDArray[Any]) -> None:
-    for value, far in ((values.min(), values.min() <= LOWEST), (values.max(), values.max() >= HIGHEST)):
+    low, high = values.min(), values.max()
+    for value, far in ((low, low <= LOWEST), (high, high >= HIGHEST)):
         if far and (share := np.count_nonzero(values == value) / values.size) > FILL_SHARE:
             raise SceneError(
                 f"{100 * share:.1f} % of the values are {value:g}; if that is no data, it has to be declared: "
