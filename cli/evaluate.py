@@ -38,7 +38,7 @@ SCENE = ("band", "bidx", "nodata", "crs", "resolution", "gcps", "allow_ungeorefe
 @click.option("--window", type=int, help="Of the translation.  [default: 256, or as --prediction tells]")
 @click.option("--overlap", type=int, help="Of its windows.  [default: 64, or as --prediction tells]")
 @options.warp("--prediction")
-@optical_in("--truth")
+@optical_in("--truth", "--truth, or of optical tiles")
 @options.direction
 @options.skip_bad
 @options.unit
@@ -104,7 +104,8 @@ def _check_usage(
     else:
         _refuse(("sar", "warp"), "--prediction", settings)
         optical = vars(settings["optical"])
-        _refuse(optical, "--prediction", {**optical, "optical_nodata": optical["optical_nodata"] is not None})
+        told = {**optical, "optical_nodata": optical["optical_nodata"] is not None}
+        _refuse([name for name in told if name != "rgb"], "--prediction", told)
         _refuse([name for name in SCENE if name != "bidx"], "--prediction", _told(settings["scene"]))
     if prediction and settings["precision"] != "auto":
         raise click.UsageError("--precision is for --pairs")
@@ -165,7 +166,7 @@ def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tup
         settings["direction"] or "AtoB",
         skip_bad=settings["skip_bad"],
         bands=tuple(settings["scene"].bands),
-        bands_option="--bidx",
+        rgb=settings["optical"].rgb,
     )
     evaluated = open_evaluated(folders, settings["split"], reading)
     backend.select(settings["backend"])

@@ -10,8 +10,11 @@ import click
 from .options import Command, Decorator, with_options
 
 
-def optical_in(image: str) -> Decorator:
-    """What a user says of the optical image that an argument or option of that name names, gathered into `optical`."""
+def optical_in(image: str, coloured: str | None = None) -> Decorator:
+    """What a user says of the optical image that an argument or option of that name names, gathered into `optical`.
+
+    `coloured` is what the bands are those of, where more than that.
+    """
 
     def with_optical(command: Command) -> Command:
         @wraps(command)
@@ -23,7 +26,7 @@ def optical_in(image: str) -> Decorator:
             told = {field.name: settings.pop(field.name) for field in fields(OpticalOptions)}
             return command(optical=OpticalOptions(**told), **settings)
 
-        return with_options(gathered, _optical_options(image))
+        return with_options(gathered, [rgb_of(coloured or image), *_optical_options(image)])
 
     return with_optical
 
@@ -38,11 +41,15 @@ def _value_or_none(ctx: click.Context, param: click.Parameter, value: str | None
         raise click.BadParameter(f"{value!r}: expected a number, or none") from error
 
 
+def rgb_of(images: str) -> Decorator:
+    """`--rgb`."""
+    return click.option(
+        "--rgb", metavar="R,G,B", callback=_colours, help=f"Bands of {images}.  [default: by colour or name]"
+    )
+
+
 def _optical_options(image: str) -> list[Decorator]:
     return [
-        click.option(
-            "--rgb", metavar="R,G,B", callback=_colours, help=f"Bands of {image}.  [default: by colour or name]"
-        ),
         click.option(
             "--stretch",
             type=(float, float),

@@ -11,6 +11,7 @@ import click
 
 from . import options, path_types, recipe
 from .interrupt import Interrupt
+from .optical import rgb_of
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
     help="Polarisations of the model's channels: comma between channels, | between alternatives.  "
     "[default: VH|VV, or colours where the source is a colour image]",
 )
+@click.option(
+    "--bidx",
+    type=int,
+    multiple=True,
+    help="Band of the SAR tiles to use, from 1; repeat in the order of the channels.  [default: by name]",
+)
+@rgb_of("the optical tiles")
 @options.direction
 @options.skip_bad
 @click.option("--seed", type=int, help="Of weights, dropout, order and augmentation.  [default: 0]")
@@ -108,6 +116,8 @@ def _begin(folders: tuple[Path, ...], out: Path, hooks: Hooks, settings: dict[st
 
     data = DataOptions(
         radiometry=_radiometry(settings["bands"], settings["start"]),
+        bands=settings["bidx"],
+        rgb=settings["rgb"],
         unit=settings["unit"],
         direction=settings["direction"] or "AtoB",
         validation=settings["validation"],
@@ -164,6 +174,7 @@ def _go_on(folders: tuple[Path, ...], run: Path, hooks: Hooks, settings: dict[st
     told = {name: settings[name] for name in ("seed", "unit", "direction") if settings[name] is not None}
     if settings["bands"] is not None:
         told["radiometry.bands"] = [list(names) for names in parse_channels(settings["bands"])]
+    told |= {name: list(settings[name]) for name in ("bidx", "rgb") if settings[name]}
     if settings["skip_bad"]:
         told["skip_bad"] = True
     if settings["precision"] != "auto":

@@ -262,8 +262,14 @@ def test_bad_pairs_are_left_out_where_that_is_asked_for(sartranslate: Run, tmp_p
 def test_bands_without_names_are_chosen_by_number(sartranslate: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     sar = rng.gamma(4.4, 1 / 4.4, (2, 128, 128)).astype(np.float32)
-    write_pair(tmp_path, "a.tif", sar, rng.integers(1, 255, (3, 128, 128), dtype=np.uint8))
-    command = ("evaluate", "--pairs", tmp_path, "--json", "-", "--window", 128, "--overlap", 0)
-    assert "choose with --bidx" in sartranslate(*command).output
-    found = sartranslate(*command, "--bidx", 2)
+    optical = rng.integers(1, 255, (5, 128, 128), dtype=np.uint8)
+    write_pair(tmp_path / "many", "a.tif", sar, optical)
+    write_pair(tmp_path / "chosen", "a.tif", sar[1:], optical[[4, 2, 0]])
+    command = ("evaluate", "--json", "-", "--window", 128, "--overlap", 0, "--pairs")
+    expected = json.loads(sartranslate(*command, tmp_path / "chosen").output)["methods"]
+    refused = sartranslate(*command, tmp_path / "many").output
+    assert "choose with --bidx" in refused
+    assert "choose with --rgb" in refused
+    found = sartranslate(*command, tmp_path / "many", "--bidx", 2, "--rgb", "5,3,1")
     assert found.exit_code == 0, found.output
+    assert json.loads(found.output)["methods"] == expected

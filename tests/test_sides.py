@@ -17,6 +17,7 @@ from tests.conftest import WriteScene
 from tests.tile_files import PLACE, RGB, SAR, cut_off, noise, save_image, save_side_by_side, write
 
 ONE = (("VH", "VV"),)
+CALLED = ("B02", "B03", "B04", "B08", "B11", "B12")
 WHOLE = Window(0, 0, 12, 10)
 LEFT_PICTURE, RIGHT_PICTURE = noise(12, 10, seed=1), noise(12, 10, seed=2)
 
@@ -69,14 +70,27 @@ def named(path: Path, names: tuple[str, ...]) -> Path:
 def test_of_many_bands_those_with_colours_or_names_count_and_without_they_are_refused(tmp_path: Path) -> None:
     bands = np.concatenate([RGB, RGB + 1])
     path = write(tmp_path / "a.tif", bands, photometric="MINISBLACK")
-    with pytest.raises(SceneError, match="6 bands of uint8, expected grey, or red, green and blue"):
+    with pytest.raises(SceneError, match="6 bands of uint8, expected grey, or red, green and blue; choose with --rgb"):
         open_image(path)
     with quiet(), rasterio.open(path, "r+") as dataset:
         others = [ColorInterp.undefined] * 2
         dataset.colorinterp = [ColorInterp.gray, *others, ColorInterp.red, ColorInterp.green, ColorInterp.blue]
     assert open_image(path).bands == (4, 5, 6)
     path = write(tmp_path / "b.tif", bands, photometric="MINISBLACK")
-    assert open_image(named(path, ("B02", "B03", "B04", "B08", "B11", "B12"))).bands == (3, 2, 1)
+    assert open_image(named(path, CALLED)).bands == (3, 2, 1)
+
+
+def test_bands_that_are_told_count_whatever_they_are_called(tmp_path: Path) -> None:
+    path = named(write(tmp_path / "a.tif", np.concatenate([RGB, RGB + 1]), photometric="MINISBLACK"), CALLED)
+    image = open_image(path, rgb=(6, 5, 4))
+    assert np.array_equal(image.read(WHOLE)[0], np.moveaxis(RGB[::-1] + 1, 0, -1))
+    with pytest.raises(SceneError, match="bands 4, 3, 7 of 6 told, expected three for RGB"):
+        open_image(path, rgb=(4, 3, 7))
+
+
+def test_a_band_that_is_told_of_three_bytes_is_radar_and_no_grey_picture(tmp_path: Path) -> None:
+    radar = open_radar(write(tmp_path / "a.tif", RGB), ONE, bands=(2,))
+    assert np.array_equal(radar.read_whole()[0][..., 0], RGB[1])
 
 
 @pytest.mark.parametrize(("bands", "dtype"), [(2, "uint8"), (3, "complex64")])

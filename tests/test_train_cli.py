@@ -345,6 +345,33 @@ def bad_validation(folder: Path) -> None:
     (folder / "val" / "sar" / "1.tif").unlink()
 
 
+@pytest.mark.usefixtures("eager")
+def test_tiles_of_many_bands_without_names_train_the_same_model_as_those_of_the_bands_that_are_told(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    for number, split in enumerate(("train", "train", "val")):
+        sar = (10 * np.log10(rng.gamma(4.4, 1 / 4.4, (2, 32, 32))) - 12).astype(np.float32)
+        optical = rng.integers(1, 4000, (6, 32, 32), dtype=np.uint16)
+        for name, radar, colours in (("many", sar, optical), ("chosen", sar[1:], optical[[3, 2, 1]])):
+            write_pair(tmp_path / name / split, f"{number}.tif", radar, colours, columns=40 * number)
+    small = (*TINY, *ALONE, *SMALL_CROPS, "--epochs", 1, "--batch-size", 2)
+    many = ("--pairs", tmp_path / "many", "--out", tmp_path / "of many", *small)
+    assert "sar/0.tif: 2 bands (unnamed, unnamed), the model expects 1 (VH or VV); choose with --bidx" in (
+        refused := train(*many).output
+    )
+    assert "optical/0.tif: 6 bands of uint16, expected grey, or red, green and blue; choose with --rgb" in refused
+    done = train(*many, "--bidx", 2, "--rgb", "4,3,2")
+    assert done.exit_code == 0, done.output
+    assert train("--pairs", tmp_path / "chosen", "--out", tmp_path / "of chosen", *small).exit_code == 0
+    weights, expected = (load_file(tmp_path / run / "model.safetensors") for run in ("of many", "of chosen"))
+    assert weights.keys() == expected.keys()
+    assert all(np.array_equal(weights[name], expected[name]) for name in expected)
+    resumed = train("--resume", tmp_path / "of many", "--bidx", 1)
+    assert "this run has bidx [2], not [1]" in resumed.output
+    assert train("--resume", tmp_path / "of many", "--rgb", "4,3,2").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("make", "arguments", "message"),
     [
@@ -353,7 +380,7 @@ def bad_validation(folder: Path) -> None:
         (only_validation, (), "pairs: no tiles to train on, only val, expected"),
         (good_folder, ("--batch-size", 4), "3 crops of 32 pixels, expected at least a batch of 4"),
         (good_folder, ("--crop", 64), "sar/2.tif: 40 x 40 pixels, expected at least 64 x 64"),
-        (good_folder, ("--bands", "VV,VH"), "1 band (unnamed), the model expects 2 (VV, VH); choose with --bands"),
+        (good_folder, ("--bands", "VV,VH"), "1 band (unnamed), the model expects 2 (VV, VH); choose with --bidx or"),
         (good_folder, ("--unit", "db"), "told to be decibels"),
         (good_folder, ("--val", "pairs"), "0.tif: for validation, shows the ground of "),
         (shared_ground, (), "which is trained on; pairs of tiles like that: 3, expected none"),

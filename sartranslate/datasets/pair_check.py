@@ -63,7 +63,8 @@ class PairOptions:
     least_side: int = 1  # pixels that both sides of a tile need
     memory: int = field(default_factory=default_memory)  # bytes of decoded tiles that are held
     bands: tuple[int, ...] = ()  # of SAR tiles, 1-based; empty: by name
-    bands_option: str = "--bands"  # that errors advise where these do not fit
+    bands_option: str = "--bidx"  # that errors advise where these do not fit
+    rgb: tuple[int, ...] = ()  # red, green and blue band of optical tiles, 1-based; empty: by colour or name
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
@@ -113,7 +114,7 @@ def check_pair(files: PairFiles, found: FoundTiles, options: PairOptions) -> Che
     faults: list[Fault] = []
     here, there = options.halves(files)
     source = _tried(files.source, faults, lambda: _open_source(files.source, options, here))
-    target = _tried(files.target, faults, lambda: open_image(files.target, there))
+    target = _tried(files.target, faults, lambda: open_image(files.target, there, options.rgb))
     if source and target:
         faults += _misfits(source, target, options)
     seen, truth = (side and _tried(side.path, faults, side.read_whole) for side in (source, target))

@@ -20,7 +20,7 @@ from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import PairsError, SceneError
 from sartranslate.rasters.png import check_png
 from sartranslate.rasters.raster import opened_raster, read_window, to_rasterio
-from sartranslate.scenes.optical import declares_validity, known_colours
+from sartranslate.scenes.optical import check_told, declares_validity, known_colours
 from sartranslate.scenes.reader import scene_reader
 from sartranslate.scenes.scene import Scene, open_scene
 from sartranslate.scenes.source import SceneOptions
@@ -120,33 +120,35 @@ def open_radar(
     wanted: Sequence[Sequence[str]],
     half: int | None = None,
     bands: tuple[int, ...] = (),
-    option: str = "--bands",
+    option: str = "--bidx",
 ) -> Radar:
     """A SAR tile with the polarisations that a model wants, or these bands, 1-based.
 
     Raises `SceneError`, which advises `option` where bands do not fit, or `PairsError`.
     """
     with opened_raster(path) as dataset:
-        repeated = len(wanted) == 1 and _is_picture(dataset)
+        repeated = len(wanted) == 1 and not bands and _is_picture(dataset)
     told = SceneOptions(allow_ungeoreferenced=True, bands=(1,) if repeated else bands, bands_option=option)
     scene = open_scene(path, wanted, told)
     col_off, width = _columns(scene.width, half)
     return Radar(path, scene, width, col_off, repeated)
 
 
-def open_image(path: Path, half: int | None = None) -> Image:
+def open_image(path: Path, half: int | None = None, rgb: tuple[int, ...] = ()) -> Image:
     """An image with any number of bands of real numbers. Raises `SceneError` or `PairsError`.
 
-    Of many bands those called red, green and blue count, of others all, which must be one or three.
+    Its red, green and blue band, 1-based, are `rgb` or, where that is empty, those called so; of an image that calls
+    none so all count, which must be one or three.
     """
     with opened_raster(path) as dataset:
         col_off, width = _columns(dataset.width, half)
         palette = ColorInterp.palette in dataset.colorinterp
-        bands = (1,) if palette else known_colours(dataset) or _data_bands(dataset)
+        check_told(dataset, rgb)
+        bands = rgb or ((1,) if palette else known_colours(dataset) or _data_bands(dataset))
         types = ["uint8"] if palette else [dataset.dtypes[band - 1] for band in bands]
         if len(bands) not in (1, 3) or any("complex" in dtype for dtype in types):
             found = f"{dataset.count} bands of {dataset.dtypes[0]}"
-            raise SceneError(f"{found}, expected grey, or red, green and blue: gdal_edit -colorinterp_1 red")
+            raise SceneError(f"{found}, expected grey, or red, green and blue; choose with --rgb")
         colours = bands if len(bands) == 3 else bands * 3
         dtype = np.result_type(*types).name
         zero_fill = len(bands) == 3 and dtype in SEEN_ABOVE_ZERO and not declares_validity(dataset, bands)

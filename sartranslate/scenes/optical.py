@@ -74,9 +74,8 @@ def open_optical(path: str | os.PathLike[str], options: OpticalOptions | None = 
             raise SceneError("no georeference, expected an optical image with CRS and transform")
         if ColorInterp.palette in dataset.colorinterp:
             raise SceneError("a palette image, expected its colours: gdal_translate -expand rgb")
+        check_told(dataset, options.rgb)
         bands = options.rgb or _colours(dataset)
-        if len(bands) != 3 or not all(1 <= band <= dataset.count for band in bands):
-            raise SceneError(f"bands {', '.join(map(str, bands))} of {dataset.count} told, expected three for RGB")
         shape = dataset.height, dataset.width
         nodata = _nodata(dataset, bands, options.optical_nodata)
         stretch = _stretch(dataset, bands, options, nodata)
@@ -117,6 +116,12 @@ def known_colours(dataset: Any) -> tuple[int, ...] | None:
     descriptions = [(text or "").upper() for text in dataset.descriptions]
     named = [next((descriptions.index(name) + 1 for name in names if name in descriptions), 0) for names in NAMES]
     return tuple(named) if all(named) else None
+
+
+def check_told(dataset: Any, rgb: tuple[int, ...]) -> None:
+    """Raise `SceneError` where bands are told, 1-based, that are not three of an open dataset's."""
+    if rgb and (len(rgb) != 3 or not all(1 <= band <= dataset.count for band in rgb)):
+        raise SceneError(f"bands {', '.join(map(str, rgb))} of {dataset.count} told, expected three for RGB")
 
 
 def declares_validity(dataset: Any, bands: Sequence[int]) -> bool:

@@ -163,6 +163,8 @@ def _settings(options: TrainingOptions, folders: Sequence[Path], data: TrainingD
         "seed": options.seed,
         "backend": backend.active(),
         "precision": backend.resolve_precision(options.precision, on_gpu="bfloat16"),
+        "bidx": list(options.data.bands),
+        "rgb": list(options.data.rgb),
         "unit": options.data.unit,
         "direction": options.data.direction,
         "radiometry": data.radiometry.as_dict(),
@@ -188,6 +190,8 @@ def _places(folders: Iterable[Path], validation: Iterable[Path]) -> dict[str, An
 def _data_options(settings: Mapping[str, Any]) -> DataOptions:
     return DataOptions(
         radiometry=Radiometry.from_dict(settings["radiometry"]),
+        bands=tuple(settings.get("bidx", ())),  # older checkpoints do not tell
+        rgb=tuple(settings.get("rgb", ())),
         unit=settings["unit"],
         direction=settings["direction"],
         validation=tuple(Path(place) for place in settings["validation"]),

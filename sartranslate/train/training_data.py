@@ -39,6 +39,8 @@ class DataOptions:
     """How folders of pairs are read."""
 
     radiometry: Radiometry | None = None  # None: one SAR band, or colours where the source is a coloured image
+    bands: tuple[int, ...] = ()  # of the SAR tiles, 1-based; empty: by name
+    rgb: tuple[int, ...] = ()  # red, green and blue band of the optical tiles, 1-based; empty: by colour or name
     unit: str | None = None  # of the SAR tiles; None: decided folder by folder
     direction: str = "AtoB"  # of side-by-side images
     validation: tuple[Path, ...] = ()  # folders; empty: the validation split of the training folders
@@ -119,6 +121,9 @@ def load_data(
         skip_bad=options.skip_bad,
         least_side=augmentation.least_side(size),
         memory=options.memory,
+        bands=options.bands,
+        bands_option="--bidx or --bands",
+        rgb=options.rgb,
     )
     pairs = open_pairs(folders, TRAINING, reading, watch=watch)
     reading = replace(reading, least_side=1)
