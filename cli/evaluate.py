@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -75,7 +75,8 @@ def evaluate(
         raise click.UsageError("--quiet without --json and --report would show nothing")
     parts = map(Path, settings["scene"].files.values())
     rasters = [prediction, truth, settings["sar"], settings["model"], *parts]
-    _check_reports(None if json_file == STANDARD_OUTPUT else json_file, report, rasters, folders, overwrite)
+    reports = Reports(None if json_file == STANDARD_OUTPUT else json_file, report, overwrite)
+    reports.check(filter(None, rasters), folders)
     with progress_bar("images", quiet=quiet) as bar:
 
         def watch(done: int, planned: int) -> None:
@@ -83,10 +84,10 @@ def evaluate(
             bar.update(done - bar.n)
 
         if prediction and truth:
-            evaluation, images = _rasters(prediction, truth, settings, watch)
+            evaluation, images = _rasters(prediction, truth, settings, reports, watch)
         else:
             evaluation, images = _pairs(folders, settings, watch)
-    _write(evaluation, images, json_file, report)
+    _write(evaluation, images, json_file, report, overwrite=overwrite)
     if not quiet and json_file != STANDARD_OUTPUT:
         for line in _table(evaluation):
             click.echo(line)
@@ -122,22 +123,24 @@ def _told(scene: SceneOptions) -> dict[str, Any]:
     return {**vars(scene), "band": scene.files, "bidx": scene.bands, "nodata": scene.nodata is not None}
 
 
-def _check_reports(
-    json_file: Path | None,
-    report: Path | None,
-    rasters: Sequence[Path | None],
-    folders: Sequence[Path],
-    overwrite: bool,
-) -> None:
-    from sartranslate.datasets.tiles import images_below
-    from sartranslate.networks.bundle import DEFAULT_MODEL
-    from sartranslate.outputs.output import check_distinct, check_report
+class Reports(NamedTuple):
+    """What is written."""
 
-    for out in filter(None, (json_file, report)):
-        read = chain(filter(None, rasters), [DEFAULT_MODEL], *map(images_below, folders))
-        check_report(out, read, overwrite=overwrite)
-    if json_file and report:
-        check_distinct(json_file, report)
+    json_file: Path | None
+    page: Path | None
+    overwrite: bool
+
+    def check(self, rasters: Iterable[Path | str], folders: Sequence[Path] = ()) -> None:
+        """Raise `OutputError` where one can not be written, or is one of these rasters or lies in these folders."""
+        from sartranslate.datasets.tiles import files_of
+        from sartranslate.networks.bundle import DEFAULT_MODEL
+        from sartranslate.outputs.output import check_distinct, check_report
+
+        read = [*rasters, DEFAULT_MODEL, *chain.from_iterable(map(files_of, folders))]
+        for out in filter(None, (self.json_file, self.page)):
+            check_report(out, read, overwrite=self.overwrite)
+        if self.json_file and self.page:
+            check_distinct(self.json_file, self.page)
 
 
 def _refuse(names: Sequence[str], wanted: str, settings: Mapping[str, Any]) -> None:
@@ -175,7 +178,9 @@ def _pairs(folders: Sequence[Path], settings: dict[str, Any], watch: Any) -> tup
     return evaluate_pairs(evaluated, translation, translator.model, watch)
 
 
-def _rasters(prediction: Path, truth: Path, settings: dict[str, Any], watch: Any) -> tuple[Evaluation, Images]:
+def _rasters(
+    prediction: Path, truth: Path, settings: dict[str, Any], reports: Reports, watch: Any
+) -> tuple[Evaluation, Images]:
     from sartranslate.evaluate.evaluation import evaluate_rasters
     from sartranslate.evaluate.raster_images import RasterOptions, open_raster_images
     from sartranslate.networks import bundle
@@ -185,10 +190,13 @@ def _rasters(prediction: Path, truth: Path, settings: dict[str, Any], watch: Any
     chosen = RasterOptions(settings["warp"], settings["optical"], settings["unit"], windows, settings["scene"])
     radiometry = bundle.describe(bundle.located(settings["model"])).radiometry
     images = open_raster_images(prediction, truth, settings["sar"], radiometry, chosen)
+    reports.check(images.files)  # what a virtual raster is made of, too
     return evaluate_rasters(images, watch), images
 
 
-def _write(evaluation: Evaluation, images: Images, json_file: Path | None, report: Path | None) -> None:
+def _write(
+    evaluation: Evaluation, images: Images, json_file: Path | None, report: Path | None, *, overwrite: bool
+) -> None:
     from sartranslate.storage.atomic import write_whole
 
     if json_file:
@@ -196,13 +204,13 @@ def _write(evaluation: Evaluation, images: Images, json_file: Path | None, repor
         if json_file == STANDARD_OUTPUT:
             click.echo(text)
         else:
-            write_whole(json_file, f"{text}\n".encode())
+            write_whole(json_file, f"{text}\n".encode(), overwrite=overwrite)
     if report:
         from sartranslate.evaluate.contact_sheets import contact_sheets
         from sartranslate.evaluate.evaluation_page import evaluation_page
 
         page = evaluation_page(evaluation, contact_sheets(images, evaluation.images))
-        write_whole(report, page.encode())
+        write_whole(report, page.encode(), overwrite=overwrite)
 
 
 def _table(evaluation: Evaluation) -> Iterator[str]:

@@ -79,6 +79,15 @@ def test_curves_of_a_chart_share_its_axes(one: list[float], other: list[float]) 
     assert_rows_follow([*one, *other], rows)
 
 
+def test_labels_of_close_values_do_not_run_into_each_other() -> None:
+    svg = histogram([12.345678, 12.345690], "", "x", "y")
+    found = labels(svg, "middle")
+    assert found[:2] == ["12.345678", "12.34569"]  # the first tick and the last one
+    assert found[2:] == ["x", "y"]
+    places = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="\d+" text-anchor="middle">1', svg)]
+    assert max(places) + 3.5 * len(found[1]) <= WIDTH
+
+
 def test_points_are_where_the_axes_say() -> None:
     (stroke,) = strokes(chart([0.0, 1.0, 0.5]))
     middle = (LEFT + WIDTH - RIGHT) / 2

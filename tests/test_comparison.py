@@ -184,6 +184,8 @@ def test_a_scene_in_pixel_coordinates_is_compared_where_that_is_allowed(
         opened(scene, out)
     allowed = opened(scene, out, scene=SceneOptions(allow_ungeoreferenced=True))
     assert set(pictures(allowed)) == {"SAR", "Translation"}
+    with pytest.raises(PairsError, match=r"out.tif: no georeference, expected one to put .*placed.tif on$"):
+        opened(scene, out, scene=SceneOptions(allow_ungeoreferenced=True), truth=write_scene("placed.tif", TRUTH))
 
 
 def test_a_picture_of_speckle_at_full_size_stays_below_two_megabytes() -> None:

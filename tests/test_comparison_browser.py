@@ -243,6 +243,46 @@ def test_without_num_lock_the_number_pad_is_arrows(opened: Opened) -> None:
 
 
 @pytest.mark.long
+def test_what_a_keyboard_types_counts_before_where_its_key_is(opened: Opened) -> None:
+    send = "(keys) => document.body.dispatchEvent(new KeyboardEvent('keydown', { ...keys, bubbles: true }))"
+    names, bar = (opened.text("left-name"), opened.text("right-name")), opened.text("scale")
+    for _ in range(2):
+        opened.page.evaluate(send, {"key": "+", "code": "Digit1", "shiftKey": True})  # Swiss
+    assert opened.text("scale") != bar
+    for _ in range(2):
+        opened.page.evaluate(send, {"key": "-", "code": "Digit6"})  # French
+    assert opened.text("scale") == bar
+    assert (opened.text("left-name"), opened.text("right-name")) == names
+    opened.page.evaluate(send, {"key": '"', "code": "Digit3"})  # French, without Shift
+    assert opened.text("left-name") == "Truth"
+
+
+@pytest.mark.long
+def test_a_picture_that_is_damaged_is_told(browser: Browser, page_file: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "page.html"
+    text = page_file.read_text(encoding="utf-8")
+    damaged.write_text(text.replace("data:image/webp;base64,UklG", "data:image/webp;base64,AAAA", 1), encoding="utf-8")
+    opened = opening(browser, damaged)
+    assert opened.page.locator("#failure").is_visible()
+    assert opened.text("left-name") == "SAR"
+    assert near(opened.colour(50, 300), RED)
+    assert opened.complaints == []
+    opened.page.context.close()
+
+
+@pytest.mark.long
+def test_on_paper_the_picture_keeps_its_shape(opened: Opened) -> None:
+    before = opened.page.locator("canvas").bounding_box()
+    opened.page.emulate_media(media="print")
+    opened.page.set_viewport_size({"width": 500, "height": 700})
+    canvas = opened.page.locator("canvas").bounding_box()
+    size = opened.page.evaluate("[...document.querySelectorAll('canvas')].map((c) => c.width / c.height)[0]")
+    assert canvas["width"] / canvas["height"] == pytest.approx(size, rel=0.01)
+    assert canvas["width"] < before["width"]
+    assert not opened.page.locator(".tools").is_visible()
+
+
+@pytest.mark.long
 def test_any_two_pictures_lie_beside_each_other(opened: Opened) -> None:
     opened.page.keyboard.press("3")
     opened.page.keyboard.press("Shift+Digit4")

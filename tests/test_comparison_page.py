@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from click.testing import Result
 from numpy.typing import NDArray
@@ -163,6 +164,41 @@ def test_what_does_not_fit_is_a_warning(scene: Path, out: Path, tags: dict[str, 
     assert found.startswith(warning)
 
 
+@pytest.mark.parametrize(
+    ("tags", "warning"),
+    [
+        ({}, "spread.tif has no tags of an uncertainty of sartranslate: nothing says what its values are."),
+        ({"SARTRANSLATE_SPREAD": "8 samples", "SARTRANSLATE_MODEL": "coast"}, ""),
+        (
+            {"SARTRANSLATE_SPREAD": "8 samples", "SARTRANSLATE_MODEL": "woods"},
+            "spread.tif is of woods, and out.tif of coast.",
+        ),
+        (
+            {"SARTRANSLATE_SPREAD": "8 samples", "SARTRANSLATE_SOURCE": "other.tif"},
+            "spread.tif is of other.tif, and out.tif of scene.tif.",
+        ),
+    ],
+)
+def test_an_uncertainty_that_is_of_something_else_is_a_warning(
+    scene: Path, out: Path, write_scene: WriteScene, tags: dict[str, str], warning: str
+) -> None:
+    made = tagged(out, SARTRANSLATE_MODEL="coast", SARTRANSLATE_SOURCE="scene.tif")
+    spread = tagged(write_scene("spread.tif", noise(HEIGHT, WIDTH, 1)), **tags)
+    assert Page(html(scene, made, uncertainty=spread)).text("li") == ([warning] if warning else [])
+
+
+def test_without_a_script_nothing_is_shown_that_needs_one(scene: Path, out: Path, write_scene: WriteScene) -> None:
+    spread = write_scene("spread.tif", noise(HEIGHT, WIDTH, 1))
+    page = Page(html(scene, out, uncertainty=spread))
+    hidden = {
+        attributes.get("id") or attributes.get("class")
+        for name in ("div", "span")
+        for attributes in page.all(name)
+        if "hidden" in attributes
+    }
+    assert {"tools", "left-name", "right-name", "divider", "scale", "legend", "failure"} <= hidden
+
+
 def test_a_part_says_where_it_lies_in_its_scene(scene: Path, write_scene: WriteScene) -> None:
     window = Window(20, 30, 100, 160)
     part = write_scene("part.tif", noise(100, 160), transform=moved(TRANSFORM, window))
@@ -175,8 +211,9 @@ def test_pixel_coordinates_are_all_that_a_scene_without_georeference_has(
     write_scene: WriteScene, amplitudes: NDArray[np.uint16]
 ) -> None:
     scene, out = write_scene("a.tif", amplitudes, **NOWHERE), write_scene("b.tif", noise(HEIGHT, WIDTH), **NOWHERE)
-    known = facts(html(scene, out, scene=SceneOptions(allow_ungeoreferenced=True)))
-    assert [known[name] for name in ("crs", "nodes", "metres", "degreeDigits")] == [None] * 4
+    text = html(scene, out, scene=SceneOptions(allow_ungeoreferenced=True))
+    assert [facts(text)[name] for name in ("crs", "nodes", "metres", "degreeDigits")] == [None] * 4
+    assert told(text)["Coordinates"] == "row and column of the translation, counted from 0"
 
 
 def test_names_from_files_are_text_and_nothing_else(write_scene: WriteScene, amplitudes: NDArray[np.uint16]) -> None:
@@ -188,6 +225,7 @@ def test_names_from_files_are_text_and_nothing_else(write_scene: WriteScene, amp
     assert [script["type"] for script in page.all("script")] == ["application/json", "module"]
     assert facts(text)["crs"] == HOSTILE
     assert facts(text)["nodes"] is None
+    assert told(text)["Coordinates"].endswith("counted from 0; x, y of the middle of that pixel")
     assert "The grid has no longitudes and latitudes." in page.text("li")
 
 
@@ -223,6 +261,20 @@ def test_what_is_there_is_kept_unless_it_may_be_replaced(
         assert spoilt.exit_code == 1
         assert re.search("is what is compared|part of. the scene", spoilt.output)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_what_a_virtual_raster_is_made_of_is_never_replaced(
+    sartranslate: Run, scene: Path, out: Path, tmp_path: Path
+) -> None:
+    truth, virtual = copy(out, tmp_path / "truth.tif"), {}
+    for path in (out, truth):
+        virtual[path] = path.with_suffix(".vrt")
+        rasterio.shutil.copy(path, virtual[path], driver="VRT")
+    before = {path: path.read_bytes() for path in virtual}
+    for path in virtual:
+        spoilt = sartranslate("compare", scene, virtual[out], path, "--truth", virtual[truth], "--overwrite")
+        assert spoilt.output == f"Error: {path}: is what is compared, expected another file name\n"
+    assert {path: path.read_bytes() for path in virtual} == before
 
 
 def test_a_page_that_someone_else_has_made_meanwhile_is_kept(scene: Path, out: Path, tmp_path: Path) -> None:

@@ -10,9 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+import rasterio.shutil
 from click.testing import Result
+from rasterio.vrt import WarpedVRT
 
+from sartranslate.datasets.tiles import INDEX_NAME
+from sartranslate.evaluate import evaluation
 from sartranslate.quality.scores import METRICS
+from sartranslate.rasters.process_wide import quiet
 from tests.conftest import WriteScene
 from tests.textures import TRUTH, textures
 from tests.tile_files import placed, ramp_pair, write, write_pair
@@ -150,6 +156,51 @@ def test_files_that_are_there_are_kept_unless_they_may_be_replaced(
     assert "methods" in json.loads(file.read_text())
     spoilt = sartranslate(*arguments, "--report", rasters[0], "--overwrite")
     assert "is what is evaluated" in spoilt.output
+
+
+def test_what_a_virtual_raster_is_made_of_is_never_replaced(sartranslate: Run, rasters: tuple[Path, ...]) -> None:
+    before = {path: path.read_bytes() for path in rasters}
+    virtual = [path.with_suffix(".vrt") for path in rasters]
+    for path, written in zip(rasters, virtual, strict=True):
+        with quiet(), rasterio.open(path) as dataset, WarpedVRT(dataset) as warped:
+            rasterio.shutil.copy(warped, written, driver="VRT")
+    out, truth, sar = virtual
+    for path in rasters:
+        refused = sartranslate(
+            "evaluate", "--prediction", out, "--truth", truth, "--sar", sar, "--report", path, "--overwrite"
+        )
+        assert refused.output == f"Error: {path}: is what is evaluated, expected another file name\n"
+    assert {path: path.read_bytes() for path in rasters} == before
+
+
+def test_what_has_come_into_being_meanwhile_is_kept(
+    sartranslate: Run, rasters: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ("evaluate", "--prediction", rasters[0], "--truth", rasters[1])
+    original = evaluation.evaluate_rasters
+
+    def slow(*arguments: Any) -> Any:
+        for name in ("scores.json", "page.html"):
+            (tmp_path / name).write_text("theirs")
+        return original(*arguments)
+
+    monkeypatch.setattr(evaluation, "evaluate_rasters", slow)
+    for option, name in (("--json", "scores.json"), ("--report", "page.html")):
+        for path in (tmp_path / "scores.json", tmp_path / "page.html"):
+            path.unlink(missing_ok=True)
+        refused = sartranslate(*line, option, tmp_path / name)
+        assert "was made by someone else meanwhile" in refused.output
+        assert (tmp_path / name).read_text() == "theirs"
+
+
+def test_the_index_of_a_folder_that_is_evaluated_is_never_replaced(
+    sartranslate: Run, pairs: Path, tiny_model: Path
+) -> None:
+    index = pairs / INDEX_NAME
+    index.write_text("precious")
+    refused = sartranslate("evaluate", "--pairs", pairs, "--model", tiny_model, "--json", index, "--overwrite")
+    assert refused.output == f"Error: {index}: is what is evaluated, expected another file name\n"
+    assert index.read_text() == "precious"
 
 
 def test_a_tile_that_is_evaluated_is_never_replaced(sartranslate: Run, pairs: Path, tiny_model: Path) -> None:

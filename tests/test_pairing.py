@@ -29,10 +29,10 @@ from sartranslate.datasets.coregistration import CLEAR
 from sartranslate.datasets.cutting import CuttingOptions
 from sartranslate.datasets.dataset import open_pairs
 from sartranslate.datasets.pair_check import PairOptions
-from sartranslate.datasets.pairing import INDEX_NAME, PairingOptions, make_pairs
+from sartranslate.datasets.pairing import PairingOptions, make_pairs
 from sartranslate.datasets.split import SPLITS, PlaceSplit
 from sartranslate.datasets.tile_index import TileRecord, read_index, write_index
-from sartranslate.datasets.tiles import find_tiles
+from sartranslate.datasets.tiles import INDEX_NAME, find_tiles
 from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
 from sartranslate.infer.planning import InferenceOptions, plan
 from sartranslate.rasters.raster import moved

@@ -39,7 +39,7 @@ def cells(run: RunFacts) -> list[list[str]]:
 
 
 def test_a_full_run_has_all_its_sections() -> None:
-    assert headings(FULL) == ["Warnings", "Key facts", "Validation", "Learning curves", "Epochs", "Recipe"]
+    assert headings(FULL) == ["Warnings", "Key facts", "Examples", "Learning curves", "Epochs", "Recipe"]
 
 
 def test_a_run_of_which_nothing_is_known_is_a_page_that_says_so() -> None:

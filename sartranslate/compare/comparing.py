@@ -50,6 +50,7 @@ def compare(
     check_report(page, read, "compared", overwrite=overwrite)
     comparison = open_comparison(scene, translation, radiometry, options)
     check_output(page, comparison.sar.scene, overwrite=overwrite)
+    check_report(page, comparison.files, "compared", overwrite=overwrite)
     pictures = draw(comparison, watch)
     html = comparison_page(comparison, pictures)
     write_text(page, html, overwrite=overwrite)

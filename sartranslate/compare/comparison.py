@@ -13,7 +13,6 @@ from sartranslate.backscatter.scaling import SceneScaling
 from sartranslate.counts import counted
 from sartranslate.errors import OptionError, PairsError
 from sartranslate.evaluate.raster_images import check_rgb
-from sartranslate.quality.uncertainty import SPREAD_TAG
 from sartranslate.rasters.raster import stored_tags
 from sartranslate.scenes.optical import Optical, OpticalOptions, open_optical
 from sartranslate.scenes.pixel_grid import PixelGrid, corner_within, other_grid
@@ -62,8 +61,14 @@ class Comparison:
     tags: Mapping[str, str]  # of the translation
     truth: Optical | None
     uncertainty: Part | None
-    spread: str | None  # what the uncertainty says of itself
+    spread_tags: Mapping[str, str]  # of the uncertainty
     reduction: Reduction
+
+    @property
+    def files(self) -> list[str]:
+        """Those that the rasters beside the SAR scene are made of, themselves included."""
+        others = (self.truth, self.uncertainty.scene if self.uncertainty else None)
+        return [*self.translation.files, *(file for other in others if other for file in other.files)]
 
 
 def open_comparison(
@@ -92,7 +97,7 @@ def open_comparison(
         stored_tags(translated.path),
         truth,
         uncertainty,
-        stored_tags(uncertainty.scene.path).get(SPREAD_TAG) if uncertainty else None,
+        stored_tags(uncertainty.scene.path) if uncertainty else {},
         Reduction.to_size(translated.height, translated.width, options.size),
     )
 
@@ -103,11 +108,11 @@ def _part(whole: Scene, translation: Scene, advice: str) -> Part:
 
 def _truth(translation: Scene, options: ComparisonOptions) -> Optical:
     optical = open_optical(str(options.truth), options.optical)
+    if translation.crs is None:
+        raise PairsError(f"{translation.path}: no georeference, expected one to put {optical.path} on")
     grid = PixelGrid.of(optical)
     if not options.warp and grid.corner_of(PixelGrid.of(translation)) is None:
         raise other_grid(optical.path, grid, translation, "; --warp puts it there")
-    if translation.crs is None:
-        raise PairsError(f"{translation.path}: no georeference, expected one to put {optical.path} on")
     return optical
 
 

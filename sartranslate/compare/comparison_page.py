@@ -109,7 +109,7 @@ def _legend(top: float | None) -> str:
     if top is None:
         return ""
     return (
-        '<div class="legend" id="legend">uncertainty in grey levels of 255<i></i>'
+        '<div class="legend" id="legend" hidden>uncertainty in grey levels of 255<i></i>'
         f"<span><b>0</b><b>{top / 2:g}</b><b>≥ {top:g}</b></span></div>"
     )
 
@@ -122,7 +122,7 @@ def _image(number: int, layer: Layer) -> str:
 def _sections(comparison: Comparison, place: Geolocation | None) -> str:
     told = warnings(comparison, place)
     warned = f'<section class="warnings">\n<h2>Warnings</h2>\n{page.items(told)}\n</section>' if told else ""
-    return page.lines([warned, page.section("What is shown", page.named_values(facts(comparison)))])
+    return page.lines([warned, page.section("What is shown", page.named_values(facts(comparison, place)))])
 
 
 def _asset(name: str) -> str:

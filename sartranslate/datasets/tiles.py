@@ -18,6 +18,7 @@ from sartranslate.printable import printable
 
 TRAINING = SPLITS[0]
 SIDES = ("sar", "optical")
+INDEX_NAME = "index.gpkg"  # of a folder that `pairs` has written
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 EXPECTED = f"sar/NAME and optical/NAME, or images of two halves side by side, as {', '.join(SUFFIXES)}"
 
@@ -92,9 +93,10 @@ def _in_two_folders(folder: Path, root: Path) -> FoundTiles:
     return FoundTiles(folder, root, tuple(pairs), tuple(faults), unpaired)
 
 
-def images_below(folder: Path) -> Iterator[Path]:
-    """All files that could be tiles, in the folder and in those inside it."""
-    return filter(_is_image, folder.rglob("*"))
+def files_of(folder: Path) -> Iterator[Path]:
+    """The index, and all files that could be tiles, in the folder and in those inside it."""
+    yield folder / INDEX_NAME
+    yield from filter(_is_image, folder.rglob("*"))
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:

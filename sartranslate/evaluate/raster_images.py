@@ -55,6 +55,11 @@ class RasterImages:
     windows: TranslatedRegion | None  # that it was translated in; None: not known
 
     @property
+    def files(self) -> list[str]:
+        """Those that the rasters are made of, themselves included."""
+        return [*self.prediction.files, *self.truth.files, *(self.sar.scene.files if self.sar else ())]
+
+    @property
     def places(self) -> list[Place]:
         grid = WindowGrid(self.prediction.height, self.prediction.width, SIZE, 0)
         return [Place(f"row {window.row_off}, column {window.col_off}", 0, window) for window in grid]

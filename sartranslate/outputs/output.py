@@ -33,14 +33,14 @@ def check_output(out: Path, scene: Scene, *, keep: Sequence[Path] = (), overwrit
     _check_replaceable(out, overwrite)
 
 
-def check_report(out: Path, inputs: Iterable[Path], done: str = "evaluated", *, overwrite: bool) -> None:
+def check_report(out: Path, inputs: Iterable[Path | str], done: str = "evaluated", *, overwrite: bool) -> None:
     """Raise `OutputError` where a report can not be written to `out`, is read from it, or one is there already.
 
     `done` tells what is done with the inputs.
     """
     if not _file_at(out):
         return
-    for file in map(os.fspath, inputs):
+    for file in map(str, inputs):
         if any(_same_file(out, place) for place in places(file)) or _lies_in(out, file):
             raise OutputError(f"{out}: is what is {done}, expected another file name")
     _check_replaceable(out, overwrite)

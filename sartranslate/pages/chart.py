@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 420, 230  # units of the SVG, about pixels
@@ -13,6 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 14, 16, 40  # margins around the plot
 COLOURS = 6  # the page gives a stroke to each of the classes s0 to s5
 MOST_X_TICKS, MOST_Y_TICKS = 7, 6
 MOST_BINS = 24  # of a histogram
+CHARACTER = 7.0  # width of one, about
 GAP = 0.5  # between its bars, at either side of one
 RATIO_OF_LOG = 20.0  # of values; from here on the smaller of two curves would be flat on a linear axis
 LARGEST = 1e100  # beyond, a value is a failure and no point of a curve
@@ -183,13 +185,13 @@ def _drawing(parts: Sequence[str], summary: str) -> str:
 
 def _grid(x_axis: Axis, y_axis: Axis, x_ticks: Sequence[float], y_ticks: Sequence[float], x_name: str) -> list[str]:
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
-    rows = [(_row(y_axis, tick), _label(tick, y_ticks)) for tick in y_ticks]
-    cols = [(_column(x_axis, tick), _label(tick, x_ticks)) for tick in x_ticks]
+    rows = [(_row(y_axis, tick), label) for tick, label in zip(y_ticks, _labels(y_ticks), strict=True)]
+    cols = _beside_each_other([_column(x_axis, tick) for tick in x_ticks], _labels(x_ticks))
     return [
         *(f'<path class="rule" d="M{LEFT},{row:.1f}H{right}"/>' for row, _ in rows),
         *(f'<text x="{LEFT - 7}" y="{row + 4:.1f}" text-anchor="end">{label}</text>' for row, label in rows),
         f'<path class="axis" d="M{LEFT},{bottom}H{right}"/>',
-        *(f'<path class="axis" d="M{col:.1f},{bottom}v4"/>' for col, _ in cols),
+        *(f'<path class="axis" d="M{_column(x_axis, tick):.1f},{bottom}v4"/>' for tick in x_ticks),
         *(f'<text x="{col:.1f}" y="{bottom + 18}" text-anchor="middle">{label}</text>' for col, label in cols),
         f'<text x="{(LEFT + right) / 2:.0f}" y="{HEIGHT - 5}" text-anchor="middle">{escape(x_name)}</text>',
         *([f'<text x="0" y="{HEIGHT - 5}">log scale</text>'] if y_axis.logarithmic else []),
@@ -201,11 +203,23 @@ def _mark(axis: Axis, value: float | None, name: str) -> list[str]:
     if value is None or not axis.low <= value <= axis.high:
         return []
     column = _column(axis, value)
-    within = min(column, WIDTH - 3.5 * len(name))
     return [
         f'<path class="mark" d="M{column:.1f},{TOP}V{HEIGHT - BOTTOM}"/>',
-        f'<text x="{within:.1f}" y="{TOP - 4}" text-anchor="middle">{escape(name)}</text>',
+        f'<text x="{_within(column, name):.1f}" y="{TOP - 4}" text-anchor="middle">{escape(name)}</text>',
     ]
+
+
+def _within(column: float, text: str) -> float:
+    """The middle of a text that is to stand there, all of it in the picture."""
+    return min(column, WIDTH - CHARACTER / 2 * len(text))
+
+
+def _beside_each_other(columns: Sequence[float], labels: Sequence[str]) -> list[tuple[float, str]]:
+    """All labels of a horizontal axis or, where they would run into each other, the first and the last one."""
+    placed = [(_within(column, label), label) for column, label in zip(columns, labels, strict=True)]
+    widest = CHARACTER * (max(map(len, labels), default=0) + 1)
+    crowded = any(after - before < widest for before, after in pairwise(columns))
+    return [placed[0], placed[-1]] if crowded else placed
 
 
 def _bar(part: Bin, x_axis: Axis, y_axis: Axis) -> str:
@@ -231,9 +245,13 @@ def _curve(line: Line, number: int, x_axis: Axis, y_axis: Axis) -> str:
     return f'<path class="line s{number % COLOURS}" d="{path}"/>{last}' if path else ""
 
 
-def _label(value: float, ticks: Sequence[float]) -> str:
-    """In few characters; all ticks of an axis in the same notation."""
-    if value == 0 or (max(map(abs, ticks)) >= 1e-3 and abs(value) < 1e5):
-        return f"{value:.9g}"
-    digits, _, exponent = f"{value:.6e}".partition("e")
-    return f"{float(digits):g}e{int(exponent)}"
+def _labels(ticks: Sequence[float]) -> list[str]:
+    """In few characters, all of them in one notation, and no two alike.
+
+    >>> _labels([0.0, 0.2]), _labels([0.0, 50000.0, 100000.0]), _labels([1000000.4, 1000000.5])
+    (['0', '0.2'], ['0', '5e4', '1e5'], ['1.0000004e6', '1.0000005e6'])
+    """
+    if 1e-3 <= max(map(abs, ticks), default=1) < 1e5:
+        return [f"{value:.9g}" for value in ticks]
+    parts = [f"{value:.11e}".partition("e") for value in ticks]
+    return [f"{float(digits):.12g}e{int(exponent)}" if float(digits) else "0" for digits, _, exponent in parts]

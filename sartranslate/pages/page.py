@@ -161,6 +161,12 @@ figure { margin: 0; padding: .8rem; background: var(--panel); border-radius: 6px
 .sheet { max-width: 52rem; }
 .sheet img { display: block; width: 100%; height: auto; }
 .sheet figcaption { margin-top: .5rem; color: var(--soft); }
+@media print {
+  .wide { overflow: visible; }
+  .numbers { font-size: .6rem; }
+  .numbers th, .numbers td { padding-left: .35rem; }
+  .scores th:first-child { position: static; min-width: 0; padding-left: 0; }
+}
 .columns { display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; text-align: center; color: var(--soft); }
 .legend { display: flex; flex-wrap: wrap; gap: 0 1rem; margin: .1rem 0 .3rem; padding: 0; list-style: none;
   font-size: .85rem; color: var(--soft); }

@@ -18,7 +18,7 @@ from rasterio.vrt import WarpedVRT
 
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.errors import OptionError, SceneError
-from sartranslate.rasters.raster import applied, named_errors, opened_raster, read_window, to_rasterio
+from sartranslate.rasters.raster import all_files, applied, named_errors, opened_raster, read_window, to_rasterio
 from sartranslate.scenes.sampling import spread_windows
 from sartranslate.scenes.scene import Scene
 from sartranslate.scenes.source import check_can_hold
@@ -59,6 +59,7 @@ class Optical:
     bands: tuple[int, ...]  # red, green and blue, 1-based
     stretch: Stretch | None  # None: bytes already
     nodata: float | None = None  # in place of what the file declares
+    files: tuple[str, ...] = ()  # those that it is made of, itself included
 
 
 def open_optical(path: str | os.PathLike[str], options: OpticalOptions | None = None) -> Optical:
@@ -79,7 +80,8 @@ def open_optical(path: str | os.PathLike[str], options: OpticalOptions | None = 
         shape = dataset.height, dataset.width
         nodata = _nodata(dataset, bands, options.optical_nodata)
         stretch = _stretch(dataset, bands, options, nodata)
-        return Optical(os.fspath(path), dataset.crs, dataset.transform, *shape, bands, stretch, nodata)
+        place = dataset.crs, dataset.transform
+        return Optical(os.fspath(path), *place, *shape, bands, stretch, nodata, tuple(all_files(dataset)))
 
 
 class OpticalReader:

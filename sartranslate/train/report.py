@@ -40,7 +40,7 @@ def report(run: RunFacts) -> str:
     sections = [
         _warnings(run.warnings),
         page.section("Key facts", page.named_values(run.facts)),
-        page.section("Validation", page.grid("sheets", [page.sheet_figure(figure) for figure in run.sheets])),
+        page.section("Examples", page.grid("sheets", [page.sheet_figure(figure) for figure in run.sheets])),
         page.section("Learning curves", page.grid("charts", _charts(run))),
         page.section("Epochs", _epochs(run)),
         page.section("Recipe", page.named_values(run.recipe)),

@@ -104,6 +104,7 @@ function drawPictures() {
 }
 
 function drawSide(image, from, to) {
+  if (!image.naturalWidth) return; // not decoded, or damaged
   const magnified = view.scale * facts.step * ratio;
   context.save();
   context.beginPath();
@@ -301,12 +302,14 @@ function key(event) {
   if (action(event) !== false) event.preventDefault();
 }
 
-// With Shift the keys of digits give other characters, which ones depends on the keyboard; without Num Lock those of
-// the number pad are arrows and the like.
+// The keys of digits give other characters, with Shift or without, which ones depends on the keyboard: those that are
+// keys of the page come first. Without Num Lock those of the number pad are arrows and the like.
 function actionOf(event) {
+  const typed = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (typed) return typed;
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code);
   if (digit && event.key.length === 1) return () => choose(event.shiftKey ? "right" : "left", Number(digit[1]) - 1);
-  return KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  return undefined;
 }
 
 function toggleKeys() {
@@ -341,9 +344,19 @@ function paintLegend() {
   if (bar) bar.style.background = `linear-gradient(to right, ${facts.ramp.join(", ")})`;
 }
 
-listen();
+// What is of no use without a script is hidden until then.
+function reveal() {
+  for (const part of document.querySelectorAll(".tools, #divider, #scale")) part.hidden = false;
+}
+
+reveal();
 paintLegend();
-await Promise.all(images.map((image) => image.decode()));
-resize();
 showChoice();
+listen();
+try {
+  await Promise.all(images.map((image) => image.decode()));
+} catch {
+  find("failure").hidden = false;
+}
+resize();
 stage.removeAttribute("aria-busy");
