@@ -24,7 +24,8 @@ from . import options, path_types
     "--source-range",
     type=(float, float),
     metavar="LOW HIGH",
-    help="Include the scaling: values, such as decibels, that become -1 and 1; others are clipped.  [default: -1 1]",
+    help="Include the scaling: values, such as decibels, that become -1 and 1; others are clipped.  [default: -1 1, "
+    "and nothing is clipped]",
 )
 @click.option(
     "--target-range",
@@ -59,9 +60,12 @@ def export(
     It takes (N, H, W, bands) and gives (N, H, W, 3), for any N. What it computes is compared with Keras, and refused if
     it is more than 0.0001 off.
     """
-    from sartranslate.exchange.export import ExportOptions, export
+    from sartranslate.errors import OptionError
+    from sartranslate.exchange.export import NO_RANGES, ExportOptions, export
     from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
 
+    if form == "deepness" and (source_range or target_range):
+        raise OptionError(NO_RANGES)
     ranges = ValueRanges(source_range or UNIT, target_range or UNIT)
     chosen = ExportOptions(form, ranges, window, resolution, overwrite)
     difference = export(model, out, chosen)

@@ -50,6 +50,31 @@ def test_a_text_is_written_as_utf_8_in_place_of_the_one_before(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_folder_is_back_where_the_new_one_does_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fail(*names: Path) -> None:
+        raise error
+
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+
+    def replace_it() -> None:
+        with replaced_when_whole(path) as unfinished:
+            unfinished.mkdir()
+            (unfinished / "new").touch()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        with pytest.raises((KeyboardInterrupt, OutputError)):
+            replace_it()
+    assert [file.name for file in tmp_path.rglob("*")] == ["folder", "old"]
+    replace_it()
+    assert [file.name for file in tmp_path.rglob("*")] == ["folder", "new"]
+
+
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.safetensors"
     seen = []

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cli import main
 from sartranslate.backscatter.radiometry import Radiometry
-from sartranslate.errors import BackendError, OptionError
+from sartranslate.errors import BackendError, OptionError, OutputError
 from sartranslate.exchange import export
 from sartranslate.exchange.export import ExportOptions
 from sartranslate.networks import backend, bundle
@@ -133,7 +133,7 @@ def test_a_format_that_computes_otherwise_is_refused_and_leaves_nothing(
 
     original = export._onnx
     monkeypatch.setattr(export, "_onnx", off)
-    with pytest.raises(BackendError, match=r"g\.onnx: 0\.0002 from Keras, expected at most 0\.0001"):
+    with pytest.raises(BackendError, match=r"g\.onnx: 0\.0002\d* from Keras, expected at most 0\.0001"):
         export.export(model, tmp_path / "g.onnx", ExportOptions(window=SIDE))
     assert list(tmp_path.iterdir()) == []
 
@@ -144,8 +144,13 @@ def test_a_format_that_computes_otherwise_is_refused_and_leaves_nothing(
         (("--window", 66), "window 66: the model needs a multiple of 4"),
         (("--source-range", 0, -25), "range 0 to -25: expected low < high"),
         (("--format", "deepness", "--target-range", 0, 255), "has its own: 0 to 1"),
-        (("--format", "deepness", "--resolution", 0), "expected more than 0 metres"),
-        (("--format", "deepness", "--resolution", "nan"), "expected more than 0 metres"),
+        (("--window", 0), "window 0: expected at least 1 pixel"),
+        (("--window", -64), "window -64: expected at least 1 pixel"),
+        (("--source-range", 1e6, 1000000.01), "expected a span and limits that float32 computes with"),
+        (("--format", "deepness", "--source-range", -1, 1), "has its own: 0 to 1"),
+        (("--format", "deepness", "--resolution", 0), "expected 1e-06 to 1e+06 metres"),
+        (("--format", "deepness", "--resolution", 1e307), "expected 1e-06 to 1e+06 metres"),
+        (("--format", "deepness", "--resolution", "nan"), "expected 1e-06 to 1e+06 metres"),
         (("--format", "tflite", "--resolution", 20), "resolution for tflite, expected it for deepness alone"),
     ],
 )
@@ -238,17 +243,68 @@ def test_values_that_are_no_numbers_are_refused(model: Path, tmp_path: Path, mon
     assert not (tmp_path / "g.onnx").exists()
 
 
-@pytest.mark.parametrize("kind", ["the model", "notes", "a link"])
+@pytest.mark.parametrize("form", ["savedmodel", "onnx"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_has_come_into_being_meanwhile_is_kept(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, overwrite: bool
+) -> None:
+    def slow(*arguments: Any) -> Any:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "notes").write_text("precious")
+        Path(arguments[2]).write_text("exported")
+        return lambda source: expected(source)
+
+    expected = backend.predictor(bundle.load(model).model)
+    monkeypatch.setattr(export, "_written", slow)
+    with pytest.raises(OutputError):
+        export.export(model, tmp_path / "out", ExportOptions(form, window=SIDE, overwrite=overwrite))
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "notes"]
+
+
+def test_a_savedmodel_takes_the_place_of_another_one_and_of_nothing_else(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written(*arguments: Any) -> Any:
+        Path(arguments[2]).mkdir()
+        (Path(arguments[2]) / "saved_model.pb").write_text("new")
+        return expected
+
+    expected = backend.predictor(bundle.load(model).model)
+    monkeypatch.setattr(export, "_written", written)
+    options = ExportOptions("savedmodel", window=SIDE, overwrite=True)
+    out = tmp_path / "out"
+    for part in (out / "variables", out / "assets"):
+        part.mkdir(parents=True)
+    for file in ("saved_model.pb", "variables/variables.index"):
+        (out / file).write_text("old")
+    export.export(model, out, options)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "saved_model.pb"]
+    for name, message in (("plain", "is a file, expected the name of a folder"), ("a[1]", "for a pattern")):
+        (tmp_path / name).write_text("precious")
+        with pytest.raises(OutputError, match=message):
+            export.export(model, tmp_path / name, options)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("architecture", ["resnet_6blocks", "encoder_decoder"])
+def test_networks_that_enlarge_by_resizing_have_a_form_in_tensorflow_lite(tmp_path: Path, architecture: str) -> None:
+    config = GeneratorConfig(architecture, source_bands=2, filters=2, upsampling="resize")
+    path = saved(tmp_path / "model.safetensors", config)
+    assert export.export(path, tmp_path / "g.tflite", ExportOptions("tflite", window=256)) <= export.TOLERANCE
+
+
+@pytest.mark.parametrize("kind", ["the model", "the model among assets", "notes", "notes among variables", "a link"])
 def test_a_folder_that_holds_more_than_a_savedmodel_is_kept(model: Path, tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "saved"
     (folder / "variables").mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"")
     source, out = model, folder
-    if kind == "the model":
-        source = folder / "model.safetensors"
+    if kind.startswith("the model"):
+        (folder / "assets").mkdir()
+        source = folder / ("assets" if "assets" in kind else "") / "model.safetensors"
         source.write_bytes(model.read_bytes())
-    elif kind == "notes":
-        (folder / "notes.txt").write_text("precious")
+    elif kind.startswith("notes"):
+        (folder / ("variables" if "variables" in kind else "") / "notes.txt").write_text("precious")
     else:
         out = tmp_path / "link"
         out.symlink_to(folder)

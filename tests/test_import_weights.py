@@ -14,6 +14,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from cli import main
+from sartranslate.exchange import weight_import
 from sartranslate.networks import bundle
 from tests.conftest import WriteScene
 from tests.test_peer_weights import resnet, tensors_of, unet, with_random_weights
@@ -92,7 +93,31 @@ def test_what_is_no_generator_is_refused_in_a_line_and_nothing_of_it_runs(weight
     broken = unet(7, 1, 3, 1, "none").state_dict()
     next(iter(broken.values()))[0] = np.nan
     torch.save(broken, tmp_path / "broken.pth")
+    usual = unet(7, 1, 3, 2, "batch").state_dict()
+    first = next(iter(usual))
+    kernel = usual[first]
+    odd = {
+        "claims.pth": torch.zeros(1).expand(10**12),
+        "sparse.pth": kernel.to_sparse(),
+        "complex.pth": kernel.to(torch.complex64),
+        "eight.pth": kernel.to(torch.float8_e4m3fn),
+        "meta.pth": kernel.to("meta"),
+        "beyond.pth": kernel.double() * 1e300,
+        "wide.pth": torch.zeros(1024, 1, 4, 4),
+    }
+    for name, tensor in odd.items():
+        torch.save({**usual, first: tensor}, tmp_path / name)
+    variance = next(name for name in usual if name.endswith("running_var"))
+    torch.save({**usual, variance: -usual[variance]}, tmp_path / "variance.pth")
     for name, message in {
+        "claims.pth": "claims 1000000000000 values, which are not in the file",
+        "sparse.pth": "torch.sparse_coo, expected whole float32 or the like",
+        "complex.pth": "is a tensor of torch.complex64",
+        "eight.pth": "is a tensor of torch.float8_e4m3fn",
+        "meta.pth": "expected whole float32 or the like",
+        "beyond.pth": "has values that are not finite",
+        "wide.pth": "filters 1024: expected a whole number from 1 to 512",
+        "variance.pth": "beyond float32",
         "broken.pth": "has values that are not finite",
         "malicious.pth": "not weights of PyTorch",
         "noise.pth": "not weights of PyTorch",
@@ -106,6 +131,20 @@ def test_what_is_no_generator_is_refused_in_a_line_and_nothing_of_it_runs(weight
         assert done.output.count(str(tmp_path / name)) == 1
     assert not (tmp_path / "made").exists()
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_model_that_has_come_into_being_meanwhile_is_kept(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(path: Path) -> Any:
+        (tmp_path / "model.safetensors").write_text("theirs")
+        return original(path)
+
+    original = weight_import.read_state
+    monkeypatch.setattr(weight_import, "read_state", slow)
+    done = run("import-weights", weights, tmp_path / "model.safetensors")
+    assert (done.exit_code, "was made by someone else meanwhile" in done.output) == (1, True)
+    assert (tmp_path / "model.safetensors").read_text() == "theirs"
 
 
 def test_a_model_that_is_there_is_kept(weights: Path, tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import shutil
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,13 @@ FORMATS = ("onnx", "savedmodel", "tflite", "deepness")
 ENDINGS = {".onnx": ("onnx", "deepness"), ".tflite": ("tflite",)}  # and the formats that they promise
 OF_TENSORFLOW = ("savedmodel", "tflite")
 RESOLUTION = 10.0  # metres for a pixel, those of Sentinel-1
+FINEST, COARSEST = 1e-6, 1e6
 TOLERANCE = 1e-4  # of values in [-1, 1]
 BATCHES = (1, 3)  # compared, where any is taken
 MARK = "saved_model.pb"  # in a folder that is a SavedModel
-SAVED = {MARK, "assets", "variables", "fingerprint.pb", "keras_metadata.pb"}  # all that one holds
+SAVED = (MARK, "assets", "variables", "variables/variables.*", "fingerprint.pb", "keras_metadata.pb")  # all in one
+NO_RANGES = "ranges for deepness, which has its own: 0 to 1"
+PATTERN = re.compile(r"[*?\[\]]")
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,11 @@ class ExportOptions:
         if self.format not in FORMATS:
             raise OptionError(f"format {self.format!r}: expected one of {', '.join(FORMATS)}")
         if self.format == "deepness" and self.ranges != ValueRanges():
-            raise OptionError("ranges for deepness, which has its own: 0 to 1")
+            raise OptionError(NO_RANGES)
         if self.resolution is not None and self.format != "deepness":
             raise OptionError(f"resolution for {self.format}, expected it for deepness alone")
-        if self.resolution is not None and not 0 < self.resolution < math.inf:
-            raise OptionError(f"resolution {self.resolution:g}: expected more than 0 metres")
+        if self.resolution is not None and not FINEST <= self.resolution <= COARSEST:
+            raise OptionError(f"resolution {self.resolution:g}: expected {FINEST:g} to {COARSEST:g} metres")
         self.ranges.check()
 
 
@@ -74,24 +77,35 @@ def export(model: Path, out: Path, options: ExportOptions | None = None) -> floa
             call = _written(model, network, unfinished, options)
         difference = _difference(network, call, options)
         if not difference <= TOLERANCE:
-            raise BackendError(f"{out}: {difference:.2g} from Keras, expected at most {TOLERANCE:g}")
-        if out.is_dir():
-            shutil.rmtree(out)
+            raise BackendError(f"{out}: {difference:.3g} from Keras, expected at most {TOLERANCE:g}")
+        _check_free(out, model, options)  # as it is by now
     return difference
 
 
 def _check_free(out: Path, model: Path, options: ExportOptions) -> None:
+    if options.format == "savedmodel" and (found := PATTERN.search(str(out.resolve()))):
+        raise OutputError(f"{out}: TensorFlow takes {found[0]} in a path for a pattern, expected another one")
     if not out.is_dir():
-        return check_report(out, [model], "exported", overwrite=options.overwrite)
+        check_report(out, [model], "exported", overwrite=options.overwrite)
+        if out.exists() and options.format == "savedmodel":
+            raise OutputError(f"{out}: is a file, expected the name of a folder")
+        return
     if not options.overwrite:
         raise OutputError(f"{out}: exists already; --overwrite replaces it")
     if out.is_symlink():
         raise OutputError(f"{out}: is a link to a folder, expected the folder itself")
     if not (options.format == "savedmodel" and (out / MARK).is_file()):
         raise OutputError(f"{out}: is a folder, and no SavedModel to replace")
-    if others := sorted({file.name for file in out.iterdir()} - SAVED):
+    if others := sorted(_others_in(out)):
         raise OutputError(f"{out}: holds {others[0]} beside a SavedModel, expected another folder")
-    return None
+
+
+def _others_in(folder: Path) -> Iterator[str]:
+    """What does not belong to a SavedModel without assets."""
+    for file in folder.rglob("*"):
+        name = file.relative_to(folder).as_posix()
+        if not any(fnmatchcase(name, pattern) for pattern in SAVED):
+            yield name
 
 
 def _written(model: Path, network: Any, out: Path, options: ExportOptions) -> Callable[[Float], Float]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sartranslate.errors import BundleError
+from sartranslate.errors import BundleError, OptionError
 from sartranslate.networks.topology import variables
 from sartranslate.recipes.architecture import RESNET_HALVINGS, RESNETS, GeneratorConfig
 
@@ -109,16 +109,19 @@ def _config(tensors: Tensors, form: _Form, test_mode: str) -> GeneratorConfig:
     norm = "instance" if f"{place}.bias" in tensors else "none"
     if f"{form.places['down1_norm']}.weight" in tensors:
         norm = "batch"
-    return GeneratorConfig(
-        form.architecture,
-        source_bands=bands,
-        target_bands=target_bands,
-        filters=filters,
-        norm=norm,
-        dropout=form.dropout,
-        dropout_layers=form.dropout_layers,
-        test_mode=test_mode,
-    )
+    try:
+        return GeneratorConfig(
+            form.architecture,
+            source_bands=bands,
+            target_bands=target_bands,
+            filters=filters,
+            norm=norm,
+            dropout=form.dropout,
+            dropout_layers=form.dropout_layers,
+            test_mode=test_mode,
+        )
+    except OptionError as error:
+        raise BundleError(str(error)) from error
 
 
 def _kernel(tensors: Tensors, form: _Form, layer: str) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +9,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
 
 from sartranslate.backscatter.radiometry import Float
+from sartranslate.errors import BackendError
 from sartranslate.networks.topology import SOURCE, TARGET
 from sartranslate.rasters.raster import first_line
 from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
@@ -46,10 +47,14 @@ def call_savedmodel(folder: Path) -> Call:
 
 
 def write_tflite(model: keras.Model, file: Path) -> None:
-    """Any batch of the model's window, in float32."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_savedmodel(model, Path(folder))
-        file.write_bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+    """Any batch of the model's window, in float32. Raises `BackendError` where the format can not hold the model."""
+    window = tf.TensorSpec(model.inputs[0].shape, tf.float32, name=SOURCE)
+    compute = tf.function(lambda source: model(source, training=False), input_signature=[window])
+    try:
+        content = tf.lite.TFLiteConverter.from_concrete_functions([compute.get_concrete_function()]).convert()
+    except ConverterError as error:
+        raise BackendError(f"TensorFlow Lite can not hold this generator: {first_line(error)}") from error
+    file.write_bytes(content)
 
 
 def call_tflite(file: Path) -> Call:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from sartranslate.errors import BackendError, BundleError
@@ -22,12 +24,27 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise BundleError(f"{path}: no such file")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other kinds of files, which are refused
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken file may raise anything
         raise BundleError(f"{path}: not weights of PyTorch, or more than weights, which may run code") from error
     if not isinstance(state, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise BundleError(f"{path}: not a state dict, expected tensors by name")
-    for name, tensor in state.items():
-        if not torch.isfinite(tensor).all():
-            raise BundleError(f"{path}: {name} has values that are not finite")
-    return {str(name): tensor.detach().float().numpy() for name, tensor in state.items()}
+    return {str(name): _as_array(tensor, f"{path}: {name}") for name, tensor in state.items()}
+
+
+def _as_array(tensor: Any, name: str) -> NDArray[Any]:
+    """In float32. Raises `BundleError` for a tensor of another kind, or values that float32 does not have."""
+    import torch
+
+    plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+    kinds = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64, torch.int32)
+    if not plain or tensor.dtype not in kinds:
+        raise BundleError(f"{name} is a tensor of {tensor.dtype}, {tensor.layout}, expected whole float32 or the like")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise BundleError(f"{name} claims {tensor.numel()} values, which are not in the file")
+    values = tensor.detach().float()
+    if not torch.isfinite(values).all():
+        raise BundleError(f"{name} has values that are not finite")
+    return np.asarray(values.numpy())

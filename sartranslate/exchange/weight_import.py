@@ -12,6 +12,7 @@ from sartranslate.exchange.torch_file import read_state
 from sartranslate.networks import bundle
 from sartranslate.networks.bundle import Description
 from sartranslate.outputs.output import check_report
+from sartranslate.runtimes.folding import fold
 
 CHANNELS = {1: (("VH", "VV"),), 2: (("VV",), ("VH",)), 3: IMAGE.bands}  # by number, where nobody says
 
@@ -43,11 +44,12 @@ def import_weights(weights: Path, out: Path, options: ImportOptions | None = Non
         config, variables = generator_of(state, options.test_mode)
         config = config if options.dropout else replace(config, dropout=0.0)
         radiometry = _radiometry(config.source_bands, options)
+        fold(config, variables)  # which refuses what can not be computed with
     except BundleError as error:
         raise BundleError(f"{weights}: {error}") from error
     provenance = {"imported": weights.name, "from": "pytorch-CycleGAN-and-pix2pix"}
     description = Description(weights.stem, config, radiometry, provenance)
-    bundle.save_variables(out, description, variables, storage="float32")
+    bundle.save_variables(out, description, variables, storage="float32", overwrite=options.overwrite)
     return description
 
 

@@ -70,18 +70,23 @@ def save(path: Path, bundle: Bundle, storage: str = "float16") -> None:
 
 
 def save_variables(
-    path: Path, description: Description, variables: Mapping[str, NDArray[Any]], storage: str = "float16"
+    path: Path,
+    description: Description,
+    variables: Mapping[str, NDArray[Any]],
+    storage: str = "float16",
+    *,
+    overwrite: bool = True,
 ) -> None:
     """Write a description and its generator's variables, by path, to `path`, whole or not at all.
 
     With `storage` "float16" the kernels are rounded to half precision; biases and batch-norm
-    statistics stay float32. Raises `OutputError` when the file can not be written.
+    statistics stay float32. Raises `OutputError` when the file can not be written, or is there and `overwrite` off.
     """
     if storage not in STORAGES:
         raise OptionError(f"storage {storage!r}: expected one of {', '.join(STORAGES)}")
     tensors = _tensors(variables, storage)
     content = {**_to_json(description), CHECKSUM_KEY: checksum(tensors)}
-    with replaced_when_whole(path) as unfinished:
+    with replaced_when_whole(path, overwrite=overwrite) as unfinished:
         try:
             unfinished.write_bytes(serialize(tensors, {METADATA_KEY: json.dumps(content, sort_keys=True)}))
         except OSError as error:

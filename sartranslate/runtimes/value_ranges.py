@@ -12,6 +12,7 @@ from sartranslate.errors import OptionError
 Range = tuple[float, float]
 UNIT: Range = (-1.0, 1.0)
 LEAST, MOST = 1e-30, 1e30  # of a range
+LEAST_SHARE = 1e-3  # of the larger end, of its span: float32 tells the values of less too badly apart
 
 
 class Line(NamedTuple):
@@ -32,7 +33,8 @@ class ValueRanges(NamedTuple):
         for low, high in self:
             if not (np.isfinite([low, high]).all() and low < high):
                 raise OptionError(f"range {low:g} to {high:g}: expected low < high")
-            if not LEAST <= high - low <= MOST or max(abs(low), abs(high)) > MOST:
+            largest = max(abs(low), abs(high))
+            if not max(LEAST, LEAST_SHARE * largest) <= high - low <= MOST or largest > MOST:
                 raise OptionError(f"range {low:g} to {high:g}: expected a span and limits that float32 computes with")
 
     @property

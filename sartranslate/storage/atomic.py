@@ -17,6 +17,7 @@ from sartranslate.errors import OutputError
 
 UNABLE = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # of file systems that know no such wish
 UNFINISHED = ".part"  # how names of hidden folders end
+FORMER = ".former"  # in one, the folder that is about to be replaced
 _TIDIES: list[Callable[[], None]] = []  # what removes all that is unfinished, the latest last
 
 
@@ -24,8 +25,8 @@ _TIDIES: list[Callable[[], None]] = []  # what removes all that is unfinished, t
 def replaced_when_whole(path: Path, *, overwrite: bool = True, durable: bool = True) -> Iterator[Path]:
     """Yield a file name in a hidden folder beside `path`; on normal exit that file takes the place of `path`.
 
-    Of a symbolic link, the file it points to is replaced. On any exception `path` is what it was
-    before; the hidden folder is gone in either case. The file is on the disk before it has its name, unless it need
+    A folder of that name takes the place of a folder. Of a symbolic link, the file it points to is replaced. On any
+    exception `path` is what it was before; the hidden folder is gone in either case. The file is on the disk before it has its name, unless it need
     not be `durable`. Raises `OutputError` when the folder of `path` is missing or can not be written, or `path` has
     come into being meanwhile and `overwrite` is off.
     """
@@ -44,9 +45,20 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True, durable: bool = T
         try:
             if durable and unfinished.is_file():
                 onto_disk(unfinished)
-            unfinished.replace(path)
+            _take_place(unfinished, path, folder / FORMER)
         except OSError as error:
             raise OutputError(f"{path}: can not be replaced: {error.strerror}") from error
+
+
+def _take_place(unfinished: Path, path: Path, former: Path) -> None:
+    """Of a file at once; of a folder, the former one is back where the new one has not come."""
+    try:
+        if unfinished.is_dir() and path.is_dir():
+            path.rename(former)
+        unfinished.replace(path)
+    finally:
+        if former.exists() and not path.exists():
+            former.rename(path)
 
 
 def onto_disk(path: Path) -> None:

@@ -71,7 +71,8 @@ def offsets(length: int, size: int, overlap: int) -> list[int]:
 
 def check_multiple(window: int, multiple: int) -> None:
     """Raise `OptionError` for a window whose side a model can not take."""
-    if whole(window, "window") % multiple:
+    WindowGrid(1, 1, window, 0)
+    if window % multiple:
         raise OptionError(f"window {window}: the model needs a multiple of {multiple}")
 
 
