@@ -26,9 +26,9 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True, durable: bool = T
     """Yield a file name in a hidden folder beside `path`; on normal exit that file takes the place of `path`.
 
     A folder of that name takes the place of a folder. Of a symbolic link, the file it points to is replaced. On any
-    exception `path` is what it was before; the hidden folder is gone in either case. The file is on the disk before it has its name, unless it need
-    not be `durable`. Raises `OutputError` when the folder of `path` is missing or can not be written, or `path` has
-    come into being meanwhile and `overwrite` is off.
+    exception `path` is what it was before; the hidden folder is gone in either case. The file is on the disk before it
+    has its name, unless it need not be `durable`. Raises `OutputError` when the folder of `path` is missing or can not
+    be written, or `path` has come into being meanwhile and `overwrite` is off.
     """
     path = path.resolve()
     if not path.parent.is_dir():
