@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from script import begin, folder, positive
 from variants import print_table, result
 
 from sartranslate.backscatter.radiometry import to_rgb
@@ -59,11 +60,11 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True)
+    parser.add_argument("--data", type=folder, required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--updates", type=int, default=3000)
-    parser.add_argument("--batch-size", type=int, default=2)
-    parser.add_argument("--filters", type=int, default=16)
+    parser.add_argument("--updates", type=positive, default=3000)
+    parser.add_argument("--batch-size", type=positive, default=2)
+    parser.add_argument("--filters", type=positive, default=16)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED")
     parser.add_argument("--variants", nargs="+", default=list(CHOSEN), choices=list(VARIANTS))
     parser.add_argument("--table", action="store_true", help="print what is there")
@@ -137,4 +138,4 @@ def _block_correlation(generated: NDArray[np.uint8], truth: NDArray[np.uint8]) -
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from script import begin
 
 from sartranslate.streaming.blend import axis_weights, taper
 from sartranslate.streaming.windows import WindowGrid, offsets
@@ -118,4 +119,4 @@ def _box(x: int, y: int, width: int, height: int, style: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
+from script import begin
 
 from sartranslate.backscatter.radiometry import to_rgb
-from sartranslate.datasets.dataset import open_pairs
 from sartranslate.datasets.fixed_windows import windows_to_score
+from sartranslate.datasets.split import SPLITS
+from sartranslate.evaluate.tile_images import open_evaluated
 from sartranslate.quality import metrics
 from sartranslate.quality.pyramid import high_frequency_ratio
 from sartranslate.quality.wasserstein import sliced_wasserstein
@@ -34,9 +36,9 @@ Pictures = NDArray[np.uint8]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
-    parser.add_argument("--split", default="val")
+    parser.add_argument("--split", default="val", choices=SPLITS)
     arguments = parser.parse_args()
-    pairs = open_pairs(arguments.pairs, arguments.split)
+    pairs = open_evaluated(arguments.pairs, arguments.split).pairs
     truth = np.stack([to_rgb(window.target) for window in windows_to_score(pairs, SIZE, ALL)])
     print(f"{len(truth)} windows")
     for name, pictures in _variants(truth):
@@ -59,4 +61,4 @@ def _variants(truth: Pictures) -> Iterator[tuple[str, Pictures]]:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

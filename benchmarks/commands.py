@@ -51,8 +51,17 @@ def stopped(arguments: Sequence[object], number: int, seconds: float) -> tuple[i
     with started(*arguments) as process:
         time.sleep(seconds)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=PATIENCE)
+        errors = ended(process)
         return process.returncode if process.returncode >= 0 else 128 - process.returncode, errors
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """What a process has said on standard error by its end; one that does not end is killed, and says so."""
+    try:
+        return process.communicate(timeout=PATIENCE)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return f"{process.communicate()[1]} had to be killed after {PATIENCE} s"
 
 
 def done_well(arguments: Sequence[object], before: Sequence[str] = ()) -> tuple[str, float]:

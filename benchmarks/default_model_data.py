@@ -26,6 +26,7 @@ from sartranslate.rasters.raster import moved
 from sartranslate.scenes.stretch import WHITE, Stretch, to_bytes, with_neutral_haze, without_haze
 from sartranslate.simulate.simulation import SimulationOptions, simulate
 from sartranslate.simulate.speckle import Speckle
+from sartranslate.storage.atomic import replaced_when_whole
 from sartranslate.streaming.windows import Window
 
 VALIDATION = {"la_047", "la_048", "la_060", "la_061", "sat_258", "sat_259", "sat_260"}
@@ -144,7 +145,10 @@ def _prepare(given: Sides, made: Sides, haze: Stretch | None, *, registered: boo
         placed = moved(profile["transform"], kept)
         size = {"height": kept.height, "width": kept.width, "transform": placed, "compress": "zstd"}
         made[side].parent.mkdir(parents=True, exist_ok=True)
-        with rasterio.open(made[side], "w", **{**profile, **size}) as dataset:
+        with (
+            replaced_when_whole(made[side]) as unfinished,
+            rasterio.open(unfinished, "w", **{**profile, **size}) as dataset,
+        ):
             dataset.write(values[:, kept.rows, kept.cols])
 
 

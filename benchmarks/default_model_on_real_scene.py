@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from script import begin
 
 from sartranslate.infer.inference import translate
 from sartranslate.infer.planning import plan
@@ -60,4 +61,4 @@ def _psnr(picture: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

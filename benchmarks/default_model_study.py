@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from default_model_data import Preparation, add_arguments, training_folders, validation_folders
+from script import begin, folder, positive
 from stages import Stage, provenance, train_stages
 from train_default_model import FILTERS, STAGES, UPDATES
 from variants import print_table, result
@@ -129,10 +130,10 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=folder, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--updates", type=int, default=UPDATES)
-    parser.add_argument("--filters", type=int, default=FILTERS)
+    parser.add_argument("--updates", type=positive, default=UPDATES)
+    parser.add_argument("--filters", type=positive, default=FILTERS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], metavar="SEED", help="one after the other")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--registered", action="store_true", help="train on registered pairs")
@@ -165,4 +166,4 @@ def scores(held_out: Sequence[Path], model: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from script import begin
 
 from sartranslate.backscatter.radiometry import Float
 from sartranslate.datasets.pair_check import PairOptions
@@ -86,4 +87,4 @@ def _bytes(image: Float) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

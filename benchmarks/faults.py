@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ from determinism import repeat
 from full_disks import full_disks
 from kills import Infer, Train
 from rivals import infer_rivals, train_rivals
+from script import begin, positive
 from soak import soak_commands, soak_library
 
 BEGUN = 0.5  # seconds, after which a command and not yet its interpreter answers a signal
@@ -43,13 +45,22 @@ def main() -> None:
     for name in arguments.only or FAULTS:
         begun = time.monotonic()
         times = arguments.times or FAULTS[name].times
-        with tempfile.TemporaryDirectory() as folder:
-            outcomes[name] = FAULTS[name].provoke(Path(folder), np.random.default_rng(arguments.seed), times)
+        outcomes[name] = _provoked(FAULTS[name], arguments.seed, times)
         print(_lines(name, outcomes[name], time.monotonic() - begun), flush=True)
-    if arguments.json:
-        arguments.json.write_text(json.dumps({name: asdict(outcome) for name, outcome in outcomes.items()}, indent=1))
+        if arguments.json:
+            content = {name: asdict(outcome) for name, outcome in outcomes.items()}
+            arguments.json.write_text(json.dumps(content, indent=1))
     if any(outcome.faults for outcome in outcomes.values()):
         sys.exit("not all is as promised")
+
+
+def _provoked(fault: Fault, seed: int, times: int) -> Outcome:
+    """What can not even be provoked is a fault, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return fault.provoke(Path(folder), np.random.default_rng(seed), times)
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            return Outcome(faults=[str(error)])
 
 
 def kill_infer(folder: Path, rng: np.random.Generator, times: int) -> Outcome:
@@ -138,11 +149,13 @@ def _lines(name: str, outcome: Outcome, seconds: float) -> str:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--times", type=int, help="that each fault is provoked, in place of as many as are documented")
+    parser.add_argument(
+        "--times", type=positive, help="that each fault is provoked, in place of as many as are documented"
+    )
     parser.add_argument("--only", nargs="+", choices=FAULTS, metavar="FAULT", help=", ".join(FAULTS))
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -5,6 +5,7 @@ Is a program, too, which `full_disks` starts under `unshare`, since only there a
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from commands import Outcome, done_well, run
 from kills import CHECKPOINT, train_arguments
+from script import positive
 
 ROOMY = 2**30  # bytes
 
@@ -106,5 +108,10 @@ def _resize(disk: Path, size: int) -> None:
 COMMANDS: dict[str, Callable[[Path, np.random.Generator, int], Outcome]] = {"infer": _infer, "train": _train}
 
 if __name__ == "__main__":
-    command, given, seed, times = sys.argv[1:]
-    print(json.dumps(asdict(COMMANDS[command](Path(given), np.random.default_rng(int(seed)), int(times)))))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("given", type=Path, help="scene, or folder of pairs")
+    parser.add_argument("seed", type=int)
+    parser.add_argument("times", type=positive)
+    told = parser.parse_args()
+    print(json.dumps(asdict(COMMANDS[told.command](told.given, np.random.default_rng(told.seed), told.times))))

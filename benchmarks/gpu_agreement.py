@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from script import begin, positive
 
 from sartranslate.networks import backend
 
@@ -34,7 +35,7 @@ RECIPE = ("--filters", "16", "--discriminator-filters", "16", "--batch-size", "4
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--updates", type=int, nargs="+", default=[1, 5, 20])
+    parser.add_argument("--updates", type=positive, nargs="+", default=[1, 5, 20])
     arguments = parser.parse_args()
     backend.select("torch")
     if backend.device() == "CPU":
@@ -87,4 +88,4 @@ def _call(arguments: tuple[object, ...], environment: Mapping[str, str]) -> None
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

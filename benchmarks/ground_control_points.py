@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 from numpy.typing import NDArray
+from script import begin
 
 from sartranslate.rasters.groundcontrol import METHODS, ControlPoints
 from sartranslate.rasters.polynomial import Points
@@ -75,4 +76,4 @@ def rms(values: NDArray[np.float64]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -19,6 +19,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
+from script import begin, positive
 
 from sartranslate.backscatter.fill import fill_mirrored
 from sartranslate.backscatter.radiometry import Float, Mask, to_rgb
@@ -138,7 +139,7 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scene", type=Path, help="any SAR scene with a VH or VV band; simulated if left out")
-    parser.add_argument("--windows", type=int, default=24)
+    parser.add_argument("--windows", type=positive, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--picture", type=Path, help="JPEG or PNG of one window: whole, then each rule's fill and output"
@@ -207,4 +208,4 @@ def _write(path: Path, picture: Picture) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

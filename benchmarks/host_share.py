@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from script import begin, positive
 
 from sartranslate.backscatter.radiometry import Float, Radiometry
 from sartranslate.infer.inference import translate
@@ -44,10 +45,10 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=6000, help="height and width of the scene")
-    parser.add_argument("--batches", type=int, nargs="+", default=[4, 32])
+    parser.add_argument("--size", type=positive, default=6000, help="height and width of the scene")
+    parser.add_argument("--batches", type=positive, nargs="+", default=[4, 32])
     parser.add_argument("--milliseconds", type=float, default=0.65, help="of the generator, for a window")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=positive, default=5)
     return parser.parse_args()
 
 
@@ -75,7 +76,7 @@ def _waiting(batch: int, seconds: float) -> Callable[[Float], Float]:
 
     def generate(patches: Float) -> Float:
         time.sleep(seconds * len(patches))
-        return picture.copy()
+        return picture[: len(patches)].copy()
 
     return generate
 
@@ -87,4 +88,4 @@ def _print(batch: int, found: Sequence[Mapping[str, float]]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

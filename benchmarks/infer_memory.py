@@ -19,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from script import begin, positive
+
 MEGABYTE = 1e6
 LIMIT_MB = 700
 LIMIT_GROWTH = 5  # percent
@@ -50,9 +52,9 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--width", type=int, default=20_000)
-    parser.add_argument("--heights", type=int, nargs="+", default=[2_000, 8_000])
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--width", type=positive, default=20_000)
+    parser.add_argument("--heights", type=positive, nargs="+", default=[2_000, 8_000])
+    parser.add_argument("--runs", type=positive, default=3)
     parser.add_argument("--gcps", action="store_true")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -124,4 +126,4 @@ def _peak_resident_bytes() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

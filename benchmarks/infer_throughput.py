@@ -30,11 +30,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from script import begin, positive
 from throughput_sides import OVERLAP, WINDOW, Given, Ours, Peer, side
 
 from sartranslate.networks.backend import CPU_BATCH, GPU_BATCH
 
 RUNTIMES = ("keras", "onnxruntime", "openvino")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 PEER = "PyTorch"
 WITH = {"bfloat16": ("keras", "openvino", PEER), "int8": ("onnxruntime", "openvino")}  # float32: all
 BATCHES = {"cpu": (4, 8, 16), "gpu": (8, 16, 32, 64)}
@@ -79,11 +81,11 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--filters", type=int, default=64, help="of an untrained network")
+    parser.add_argument("--filters", type=positive, default=64, help="of an untrained network")
     parser.add_argument("--model", type=Path, help="a U-Net of one band, in the place of an untrained one")
-    parser.add_argument("--size", type=int, default=6000, help="height and width of the scene")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--precisions", nargs="+", default=["bfloat16", "float32"])
+    parser.add_argument("--size", type=positive, default=6000, help="height and width of the scene")
+    parser.add_argument("--rounds", type=positive, default=3)
+    parser.add_argument("--precisions", nargs="+", default=["bfloat16", "float32"], choices=PRECISIONS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of bare calls in a turn, about; 0.5 on a GPU")
     parser.add_argument("--device", default="cpu", choices=["cpu", "gpu"])
     parser.add_argument("--json", type=Path, help="file for the figures")
@@ -227,4 +229,4 @@ def _apart(folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

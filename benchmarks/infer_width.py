@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from script import begin, positive
+
 from sartranslate.infer.inference import translate
 from sartranslate.infer.planning import InferenceOptions, plan
 from sartranslate.networks import bundle
@@ -39,9 +41,9 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--widths", type=int, nargs="+", default=[2_000, 6_000, 20_000])
-    parser.add_argument("--height", type=int, default=6_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--widths", type=positive, nargs="+", default=[2_000, 6_000, 20_000])
+    parser.add_argument("--height", type=positive, default=6_000)
+    parser.add_argument("--rounds", type=positive, default=3)
     return parser.parse_args()
 
 
@@ -68,4 +70,4 @@ def _print(rounds: Sequence[Mapping[int, tuple[float, float]]], widths: Sequence
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from script import begin, positive
+
 from sartranslate.scenes.reader import block_cache
 from sartranslate.scenes.sampling import survey
 from sartranslate.scenes.scene import open_scene
@@ -22,7 +24,7 @@ from sartranslate.scenes.source import SceneOptions
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenes", nargs="+")
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=positive, default=5)
     arguments = parser.parse_args()
     command = shutil.which("sartranslate")
     if command is None:
@@ -54,4 +56,4 @@ def _read(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

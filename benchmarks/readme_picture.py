@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from script import begin
 
 from sartranslate.backscatter.radiometry import to_rgb
 from sartranslate.infer.inference import translate
@@ -70,4 +71,4 @@ def _write(path: Path, picture: Picture) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 
+from script import begin, positive
 from train_throughput import noise, seconds
 
 from sartranslate.networks import backend
@@ -29,9 +30,9 @@ TERMS = {"generator.upsampling": "resize", "objective.ssim": 5.0, "objective.fea
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--filters", type=int, default=24)
-    parser.add_argument("--batches", type=int, nargs="+", default=[8, 16, 32])
-    parser.add_argument("--updates", type=int, default=20)
+    parser.add_argument("--filters", type=positive, default=24)
+    parser.add_argument("--batches", type=positive, nargs="+", default=[8, 16, 32])
+    parser.add_argument("--updates", type=positive, default=20)
     arguments = parser.parse_args()
     if backend.device() == "CPU":
         raise SystemExit("no GPU: updates are recorded on GPUs alone")
@@ -84,4 +85,4 @@ def _milliseconds(trainer: Pix2Pix, count: int, updates: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

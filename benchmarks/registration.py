@@ -9,6 +9,7 @@ import argparse
 
 import numpy as np
 from numpy.typing import NDArray
+from script import begin, positive
 
 from sartranslate.backscatter.radiometry import Float, Mask
 from sartranslate.datasets.coregistration import CLEAR, Shift, estimate_shift
@@ -26,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sar", required=True)
     parser.add_argument("--optical", required=True)
-    parser.add_argument("--step", type=int, default=2, help="every so many tiles along each axis")
+    parser.add_argument("--step", type=positive, default=2, help="every so many tiles along each axis")
     arguments = parser.parse_args()
     scene, image = open_scene(arguments.sar, None), open_optical(arguments.optical)
     stride = TILE * arguments.step
@@ -65,4 +66,4 @@ def report(found: NDArray[np.float64], moved: NDArray[np.float64], foreign: NDAr
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -7,6 +7,7 @@ Needed are, once each, the stored blocks that windows or the sampling for the sc
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -122,6 +123,7 @@ def stored(file: Path, windows: Iterable[Window]) -> int:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(
         f"| {SIDE} x {SIDE} px | part | needed, MB | read, MB | read / needed | requests |\n|---|---|---|---|---|---|"
     )

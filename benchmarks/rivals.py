@@ -6,7 +6,7 @@ from pathlib import Path
 from time import sleep
 
 import numpy as np
-from commands import Outcome, done_well, started
+from commands import Outcome, done_well, ended, started
 from kills import train_arguments
 
 IN_USE = "is being written by another process"
@@ -44,7 +44,7 @@ def _compete(arguments: list[object], delay: float, outcome: Outcome) -> None:
     first = started(*arguments)
     sleep(delay)
     second = started(*arguments)
-    errors = [process.communicate()[1] for process in (first, second)]
+    errors = [ended(process) for process in (first, second)]
     codes = sorted([first.returncode, second.returncode])
     outcome.check(codes == [0, 1], f"exit codes {codes}: {errors}")
     refused = errors[first.returncode == 0]

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from script import begin, positive
 from workers import translator_of, write_scene
 
 from sartranslate.networks import bundle
@@ -162,7 +163,7 @@ class Simulation:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true")
-    parser.add_argument("--size", type=int, default=4000, help="of the scene to measure on, in pixels")
+    parser.add_argument("--size", type=positive, default=4000, help="of the scene to measure on, in pixels")
     for each in fields(Costs):
         parser.add_argument(
             f"--{each.name.replace('_', '-')}", type=float, default=each.default, help=each.metadata["help"]
@@ -250,4 +251,4 @@ def _fitted(run: Run, size: int) -> Costs:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from scipy.ndimage import uniform_filter
+from script import begin
 
 from sartranslate.backscatter.radiometry import UNITS, Float, to_decibels
 from sartranslate.rasters.process_wide import quiet
@@ -67,4 +68,4 @@ def _print(name: str, found: np.typing.ArrayLike) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -41,7 +41,7 @@ def train_stages(
     """
     for number, stage in enumerate(stages, 1):
         run = out if number == len(stages) else out.with_name(f"{out.name}_stage_{number}")
-        whole = {**changes, **stage.changes, "optimisation.updates": round(stage.share * updates)}
+        whole = {**changes, **stage.changes, "optimisation.updates": max(1, round(stage.share * updates))}
         taken = [folder for folder in folders for _ in range(stage.repeats.get(folder.name, 1))]
         _train(preset(stage.preset).with_fields(whole), seed, taken, run, start, held_out, stage.kept_after)
         start = run / "model.safetensors"

@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from script import begin, positive
+
 SIZE = 512  # pixels, height and width of the scene
 BARE = """
 from sartranslate.networks import backend, bundle
@@ -28,8 +30,8 @@ bundle.load(bundle.DEFAULT_MODEL, backend.resolve_precision("auto"))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--infers", type=int, default=7)
+    parser.add_argument("--runs", type=positive, default=20)
+    parser.add_argument("--infers", type=positive, default=7)
     arguments = parser.parse_args()
     command = shutil.which("sartranslate")
     if command is None:
@@ -65,4 +67,4 @@ def _timed(command: list[str]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -229,12 +229,18 @@ def side(kind: Any, *arguments: Any) -> Iterator[Any]:
     try:
         yield ask
     finally:
-        here.send(None)
+        with suppress(BrokenPipeError):  # of a process that has failed
+            here.send(None)
         process.join()
 
 
 def _serve(line: Any, kind: Any, arguments: tuple[Any, ...]) -> None:
-    served = kind(*arguments)
+    try:
+        served = kind(*arguments)
+    except (Exception, SystemExit) as error:
+        line.recv()
+        line.send(RuntimeError(str(error)))
+        return
     while (request := line.recv()) is not None:
         method, values = request
         try:

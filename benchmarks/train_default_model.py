@@ -33,6 +33,7 @@ from default_model_data import (
     training_folders,
     validation_folders,
 )
+from script import begin, folder
 from stages import KEPT, Stage, provenance, train_stages
 
 from sartranslate.networks import backend
@@ -111,7 +112,7 @@ def _trained(
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=folder, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--backend", choices=backend.BACKENDS)
     add_arguments(parser)
@@ -171,4 +172,4 @@ def _without_place(scaling: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

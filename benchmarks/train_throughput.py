@@ -17,14 +17,16 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from script import begin, positive
 
 SIZE = 256  # pixels
+PRECISIONS = ("float32", "bfloat16")  # that both sides compute in
 AGREEMENT = 2e-3  # of first losses in float32, relative; 2e-2 in bfloat16
 WARM_UP = 2  # steps
 CROP_EPOCHS = 10  # of 32 crops
@@ -48,8 +50,11 @@ def main() -> None:
         for batch in arguments.batches:
             rows.append(_compare(Case(batch, precision, arguments.backend, device), arguments.rounds, arguments.steps))
             print(_line(rows[-1]), flush=True)
-    rows.append({"crops_per_second": {name: _crops_per_second(name) for name in ("sar", "junyanz")}})
-    print(f"input, one thread: {rows[-1]['crops_per_second']} crops/s")
+    crops = {name: _crops_per_second(name, arguments.rounds) for name in ("sar", "junyanz")}
+    rows.append({"crops_per_second": crops})
+    for name, rates in crops.items():
+        spread = f"{min(rates):.0f} to {max(rates):.0f}"
+        print(f"input of {name}, one thread: {statistics.median(rates):.0f} crops/s ({spread})")
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:  # noqa: PTH123
             json.dump(rows, file, indent=1)
@@ -57,10 +62,10 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
-    parser.add_argument("--steps", type=int, default=4, help="updates in a turn")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--rounds", type=positive, default=5, help="turns of each side")
+    parser.add_argument("--steps", type=positive, default=4, help="updates in a turn")
+    parser.add_argument("--batches", type=positive, nargs="+", default=[1, 8])
+    parser.add_argument("--precisions", nargs="+", default=[*PRECISIONS], choices=PRECISIONS)
     parser.add_argument("--backend", default="tensorflow", choices=["tensorflow", "torch"])
     parser.add_argument("--device", default="cpu", choices=["cpu", "gpu"])
     parser.add_argument("--json", help="file for the figures")
@@ -102,7 +107,7 @@ def _worker(target: Any, case: Case) -> Iterator[Connection]:
     try:
         yield here
     finally:
-        if process.is_alive():
+        with suppress(BrokenPipeError):  # of a process that has failed, and has said why
             here.send(("end", None))
         process.join()
 
@@ -172,8 +177,8 @@ def _serve(line: Connection, losses: Any, step: Any) -> None:
         line.send(losses(value) if kind == "losses" else seconds(step, value))
 
 
-def _crops_per_second(name: str) -> float:
-    """Of tiles held in memory, augmented and stacked, while nothing else computes."""
+def _crops_per_second(name: str, rounds: int) -> list[float]:
+    """So many times, of tiles held in memory, augmented and stacked, while nothing else computes."""
     import tempfile
     from pathlib import Path
 
@@ -185,9 +190,13 @@ def _crops_per_second(name: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         simulate(Path(folder), SimulationOptions(pairs=8, tile_size=512))
         crops = Crops(open_pairs([Path(folder)]), CropOptions(SIZE, 8, preset(name).augmentation))
-        started = time.perf_counter()
-        made = sum(len(batch.source) for epoch in range(CROP_EPOCHS) for batch in crops.epoch(epoch))
-        return round(made / (time.perf_counter() - started), 1)
+        return [round(_crop_rate(crops), 1) for _ in range(rounds)]
+
+
+def _crop_rate(crops: Any) -> float:
+    started = time.perf_counter()
+    made = sum(len(batch.source) for epoch in range(CROP_EPOCHS) for batch in crops.epoch(epoch))
+    return made / (time.perf_counter() - started)
 
 
 def seconds(step: Any, count: int) -> float:
@@ -199,4 +208,4 @@ def seconds(step: Any, count: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

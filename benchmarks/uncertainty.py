@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
+from script import begin, positive
 
 from sartranslate.backscatter.radiometry import Mask
 from sartranslate.datasets.dataset import open_pairs
@@ -60,6 +61,8 @@ def main() -> None:
     found = []
     for folder in arguments.pairs:
         split = SPLITS[1] if find_tiles(folder, SPLITS[1]).count else SPLITS[0]
+        if split == SPLITS[0] and (folder / split).is_dir():
+            raise SystemExit(f"{folder}: has no {SPLITS[1]}/, and a model may be trained on {split}/")
         windows = list(windows_to_score(open_pairs([folder], split, reading), SIZE, arguments.windows))
         found.append(_squares(windows, translator))
         print(f"{folder} ({split}): {found[-1]}", flush=True)
@@ -70,8 +73,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
     parser.add_argument("--model", type=Path, default=bundle.DEFAULT_MODEL)
-    parser.add_argument("--samples", type=int, default=8)
-    parser.add_argument("--windows", type=int, default=150, help="of each folder at most, evenly spread")
+    parser.add_argument("--samples", type=positive, default=8)
+    parser.add_argument("--windows", type=positive, default=150, help="of each folder at most, evenly spread")
     return parser.parse_args()
 
 
@@ -109,4 +112,4 @@ def _together(found: list[Squares]) -> Squares:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

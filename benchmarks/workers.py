@@ -3,7 +3,7 @@
     python benchmarks/workers.py [--workers 2] [--size 6000] [--rounds 3] [--runtime keras] [--model FILE] [--json FILE]
     python benchmarks/workers.py --heights 2000 4000 8000 [--width 6000]
 
-The first translates one scene by one process and by the workers in turns, from the first read to the finished COG,
+The first translates one scene by one process and by the workers in turns, from the first window to the finished COG,
 models being loaded before. What a window costs is processor time of all processes, which other work on the machine
 hardly changes. The second is the largest resident memory of the client while it blends and writes scenes of one width
 and growing height.
@@ -27,6 +27,7 @@ import psutil
 import rasterio
 from affine import Affine
 from rasterio.windows import Window
+from script import begin, positive
 
 from sartranslate.infer.inference_summary import InferenceSummary
 from sartranslate.infer.planning import InferenceOptions, plan
@@ -49,14 +50,14 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--size", type=int, default=6000, help="height and width of the scene in pixels")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=positive, default=2)
+    parser.add_argument("--size", type=positive, default=6000, help="height and width of the scene in pixels")
+    parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--runtime", default="keras")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--model", type=Path, default=bundle.DEFAULT_MODEL)
-    parser.add_argument("--heights", type=int, nargs="+", help="of scenes in pixels, for the client's memory")
-    parser.add_argument("--width", type=int, default=6000, help="of those in pixels")
+    parser.add_argument("--heights", type=positive, nargs="+", help="of scenes in pixels, for the client's memory")
+    parser.add_argument("--width", type=positive, default=6000, help="of those in pixels")
     parser.add_argument("--json", type=Path, help="also write all results here")
     return parser.parse_args()
 
@@ -157,4 +158,4 @@ def _peak(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    begin(main)

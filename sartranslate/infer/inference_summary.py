@@ -19,7 +19,7 @@ class InferenceSummary:
     width: int  # pixels
     windows: int
     skipped_windows: int  # without a valid pixel
-    seconds: float  # from the first read to the finished file, without loading the model
+    seconds: float  # from the first window to the finished file, without planning and loading the model
     megapixels_per_second: float
     resumed_rows: int  # that an interrupted run had finished
     runtime: str  # what computed the generator
