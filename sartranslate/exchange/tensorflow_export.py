@@ -13,6 +13,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 
 from sartranslate.backscatter.radiometry import Float
 from sartranslate.errors import BackendError
+from sartranslate.networks.backend import without_notes
 from sartranslate.networks.topology import SOURCE, TARGET
 from sartranslate.rasters.raster import first_line
 from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
@@ -49,9 +50,11 @@ def call_savedmodel(folder: Path) -> Call:
 def write_tflite(model: keras.Model, file: Path) -> None:
     """Any batch of the model's window, in float32. Raises `BackendError` where the format can not hold the model."""
     window = tf.TensorSpec(model.inputs[0].shape, tf.float32, name=SOURCE)
-    compute = tf.function(lambda source: model(source, training=False), input_signature=[window])
+    kept = tf.Module()  # with the model in its place all values would be NaN
+    kept.compute = tf.function(lambda source: model(source, training=False), input_signature=[window])
+    compute = [kept.compute.get_concrete_function()]
     try:
-        content = tf.lite.TFLiteConverter.from_concrete_functions([compute.get_concrete_function()]).convert()
+        content = tf.lite.TFLiteConverter.from_concrete_functions(compute, kept).convert()
     except ConverterError as error:
         raise BackendError(f"TensorFlow Lite can not hold this generator: {first_line(error)}") from error
     file.write_bytes(content)
@@ -66,7 +69,8 @@ def call_tflite(file: Path) -> Call:
 
     def call(batch: Float) -> Float:
         interpreter.resize_tensor_input(source, batch.shape)
-        interpreter.allocate_tensors()
+        with without_notes():
+            interpreter.allocate_tensors()
         interpreter.set_tensor(source, batch)
         interpreter.invoke()
         return np.asarray(interpreter.get_tensor(target))

@@ -40,7 +40,7 @@ def select(name: str | None = None) -> str:
         raise BackendError(f"backend {name!r} is not installed: pip install {' '.join(missing)}")
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = name
-        with _quiet_loading():
+        with without_notes():
             importlib.import_module("keras")
     if active() != name:
         raise BackendError(f"backend {name!r}: keras already runs on {active()!r} in this process")
@@ -104,7 +104,7 @@ def seed(value: int) -> None:
     """Seed everything that draws random numbers in the framework: weights and dropout."""
     import keras
 
-    with _quiet_loading():  # keras seeds TensorFlow wherever it is installed, and loads it for that
+    with without_notes():  # keras seeds TensorFlow wherever it is installed, and loads it for that
         keras.utils.set_random_seed(value)
 
 
@@ -207,11 +207,11 @@ def _torch_gpu() -> Any:
 
 
 @contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Load TensorFlow inside without its notes on the processor and absent GPUs.
+def without_notes() -> Iterator[None]:
+    """Load TensorFlow inside, or a part of it, without its notes on the processor and absent GPUs.
 
-    It writes to file descriptor 2 while it loads, before its log level is in force. Whoever sets
-    another level gets the notes.
+    They are written to file descriptor 2, some before its log level is in force, and some whatever that is. Whoever
+    sets another level gets them.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", ERRORS_ONLY) != ERRORS_ONLY or sys.stderr is None:
         yield
