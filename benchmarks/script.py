@@ -8,9 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from rasterio._err import CPLE_BaseError  # of GDAL, which rasterio does not always make one of its own
 from rasterio.errors import RasterioError
 
 from sartranslate.errors import SartranslateError
+
+OF_OTHERS = (RasterioError, CPLE_BaseError, subprocess.SubprocessError)
 
 
 def positive(text: str) -> int:
@@ -32,5 +35,5 @@ def begin(main: Callable[[], None]) -> None:
     """Run a script; what it can not read, write or load ends it with a line."""
     try:
         main()
-    except (SartranslateError, RasterioError, ImportError, OSError, subprocess.SubprocessError) as error:
-        sys.exit(f"Error: {error}")
+    except (SartranslateError, ImportError, OSError, EOFError, *OF_OTHERS) as error:
+        sys.exit(f"Error: {error or type(error).__name__}")

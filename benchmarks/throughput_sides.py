@@ -239,7 +239,7 @@ def _serve(line: Any, kind: Any, arguments: tuple[Any, ...]) -> None:
         served = kind(*arguments)
     except (Exception, SystemExit) as error:
         line.recv()
-        line.send(RuntimeError(str(error)))
+        line.send(OSError(str(error)))  # there is no such device
         return
     while (request := line.recv()) is not None:
         method, values = request

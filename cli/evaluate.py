@@ -104,9 +104,9 @@ def _check_usage(
         _refuse(("split", "direction", "skip_bad", "backend"), "--pairs", settings)
     else:
         _refuse(("sar", "warp"), "--prediction", settings)
-        optical = vars(settings["optical"])
+        optical = dict(vars(settings["optical"]), rgb=())  # which is of tiles, too
         told = {**optical, "optical_nodata": optical["optical_nodata"] is not None}
-        _refuse([name for name in told if name != "rgb"], "--prediction", told)
+        _refuse(list(told), "--prediction", told)
         _refuse([name for name in SCENE if name != "bidx"], "--prediction", _told(settings["scene"]))
     if prediction and settings["precision"] != "auto":
         raise click.UsageError("--precision is for --pairs")
@@ -124,21 +124,21 @@ def _told(scene: SceneOptions) -> dict[str, Any]:
 
 
 class Reports(NamedTuple):
-    """What is written."""
+    """Files for the scores and for a page."""
 
     json_file: Path | None
     page: Path | None
     overwrite: bool
 
     def check(self, rasters: Iterable[Path | str], folders: Sequence[Path] = ()) -> None:
-        """Raise `OutputError` where one can not be written, or is one of these rasters or lies in these folders."""
+        """Raise `OutputError` where one can not be written, or is one of the rasters, or of the folders' tiles."""
         from sartranslate.datasets.tiles import files_of
         from sartranslate.networks.bundle import DEFAULT_MODEL
         from sartranslate.outputs.output import check_distinct, check_report
 
-        read = [*rasters, DEFAULT_MODEL, *chain.from_iterable(map(files_of, folders))]
+        named = [*rasters, DEFAULT_MODEL]
         for out in filter(None, (self.json_file, self.page)):
-            check_report(out, read, overwrite=self.overwrite)
+            check_report(out, chain(named, *map(files_of, folders)), overwrite=self.overwrite)
         if self.json_file and self.page:
             check_distinct(self.json_file, self.page)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,13 @@ def test_the_formats_of_tensorflow_agree_with_keras_too(
 ) -> None:
     out = tmp_path / "out"
     assert export.export(model, out, ExportOptions(form, ranges, SIDE)) <= export.TOLERANCE
+    if form == "tflite":
+        from tensorflow import lite
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it will be found in another package
+            signature = lite.Interpreter(str(out)).get_signature_list()
+        assert signature == {"serving_default": {"inputs": ["source"], "outputs": ["output_0"]}}
     if form == "savedmodel":
         from tensorflow import saved_model
 
@@ -251,7 +259,10 @@ def test_a_folder_that_has_come_into_being_meanwhile_is_kept(
     def slow(*arguments: Any) -> Any:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "notes").write_text("precious")
-        Path(arguments[2]).write_text("exported")
+        if form == "savedmodel":
+            Path(arguments[2]).mkdir()
+        else:
+            Path(arguments[2]).write_text("exported")
         return lambda source: expected(source)
 
     expected = backend.predictor(bundle.load(model).model)

@@ -105,6 +105,10 @@ def test_what_is_no_generator_is_refused_in_a_line_and_nothing_of_it_runs(weight
         "beyond.pth": kernel.double() * 1e300,
         "wide.pth": torch.zeros(1024, 1, 4, 4),
     }
+    count = next(name for name in usual if name.endswith("num_batches_tracked"))
+    turned = {**usual, first: torch._neg_view(kernel), count: usual[count].to(torch.uint8)}
+    torch.save(turned, tmp_path / "turned.pth")
+    assert run("import-weights", tmp_path / "turned.pth", tmp_path / "turned.safetensors").exit_code == 0
     for name, tensor in odd.items():
         torch.save({**usual, first: tensor}, tmp_path / name)
     variance = next(name for name in usual if name.endswith("running_var"))

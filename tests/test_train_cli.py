@@ -370,6 +370,13 @@ def test_tiles_of_many_bands_without_names_train_the_same_model_as_those_of_the_
     resumed = train("--resume", tmp_path / "of many", "--bidx", 1)
     assert "this run has bidx [2], not [1]" in resumed.output
     assert train("--resume", tmp_path / "of many", "--rgb", "4,3,2").exit_code == 0
+    older = tmp_path / "of chosen" / "checkpoint.safetensors"
+    arrays, position = load_checkpoint(older)
+    position["settings"] = {name: told for name, told in position["settings"].items() if name not in ("bidx", "rgb")}
+    save_checkpoint(older, arrays, position)
+    resumed = train("--resume", tmp_path / "of chosen", "--rgb", "3,2,1")
+    assert "this run has rgb [], not [3, 2, 1]" in resumed.output
+    assert train("--resume", tmp_path / "of chosen").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -393,6 +400,7 @@ def test_tiles_of_many_bands_without_names_train_the_same_model_as_those_of_the_
         (odd_columns, (), "1.png: 81 columns, expected an even number for two images side by side"),
         (deep_colours, (), "1.tif: values of uint16, the model expects bytes (uint8) of an image"),
         (colourful, ("--bands", "VV"), "1.png: 3 bands (a coloured image), the model expects 1"),
+        (colourful, ("--bidx", 4), "1.png: bands 4 of 3 bands (unnamed, unnamed, unnamed) told, the model expects 1"),
     ],
 )
 def test_pairs_that_can_not_be_trained_on_are_refused_before_anything_is_written(

@@ -64,7 +64,7 @@ class PairOptions:
     memory: int = field(default_factory=default_memory)  # bytes of decoded tiles that are held
     bands: tuple[int, ...] = ()  # of SAR tiles, 1-based; empty: by name
     bands_option: str = "--bidx"  # that errors advise where these do not fit
-    rgb: tuple[int, ...] = ()  # red, green and blue band of optical tiles, 1-based; empty: by colour or name
+    rgb: tuple[int, ...] = ()  # red, green and blue band of images, 1-based; empty: by colour or name
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
@@ -147,7 +147,9 @@ def _tried(path: Path, faults: list[Fault], work: Callable[[], Result]) -> Resul
 
 def _open_source(path: Path, options: PairOptions, half: int | None) -> Side:
     if options.radiometry.is_colour:
-        return open_image(path, half)
+        if options.bands:
+            raise OptionError("--bidx is for SAR, and the model takes colours, which --rgb tells")
+        return open_image(path, half, options.rgb)
     return open_radar(path, options.radiometry.bands, half, options.bands, options.bands_option)
 
 

@@ -20,7 +20,7 @@ from sartranslate.datasets.cutting import CuttingOptions, ScenePair, cut
 from sartranslate.datasets.split import SPLITS
 from sartranslate.datasets.tile_index import TileRecord, read_index, write_index
 from sartranslate.datasets.tile_spacing import audit
-from sartranslate.datasets.tiles import INDEX_NAME
+from sartranslate.datasets.tiles import INDEX_NAME, SIDES
 from sartranslate.errors import OptionError, OutputError, PairsError, SceneError
 from sartranslate.rasters.address import public, unsigned
 from sartranslate.rasters.geotiff import write_errors
@@ -35,7 +35,6 @@ from sartranslate.scenes.source import SceneOptions
 from sartranslate.scenes.stretch import Stretch
 from sartranslate.storage.digest import text_digest
 
-SIDES = ("sar", "optical")
 LONGEST_NAME = 150  # characters, which those of tiles begin with
 
 

@@ -34,7 +34,7 @@ BATCHES = (1, 3)  # compared, where any is taken
 MARK = "saved_model.pb"  # in a folder that is a SavedModel
 SAVED = (MARK, "assets", "variables", "variables/variables.*", "fingerprint.pb", "keras_metadata.pb")  # all in one
 NO_RANGES = "ranges for deepness, which has its own: 0 to 1"
-PATTERN = re.compile(r"[*?\[\]]")
+PATTERN = re.compile(r"[*?\[\\]")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -48,16 +50,29 @@ def call_savedmodel(folder: Path) -> Call:
 
 
 def write_tflite(model: keras.Model, file: Path) -> None:
-    """Any batch of the model's window, in float32. Raises `BackendError` where the format can not hold the model."""
+    """Any batch of the model's window, in float32. Raises `BackendError` where the format can not hold the model.
+
+    It has a signature, unless the shapes of the model get lost in a SavedModel, as those of some that resize do.
+    """
+    for converted in (_by_savedmodel, _by_call):
+        with suppress(ConverterError), without_notes():
+            file.write_bytes(converted(model))
+            return
+    raise BackendError("TensorFlow Lite can not hold this generator")
+
+
+def _by_savedmodel(model: keras.Model) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write_savedmodel(model, Path(folder))
+        return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+
+
+def _by_call(model: keras.Model) -> bytes:
     window = tf.TensorSpec(model.inputs[0].shape, tf.float32, name=SOURCE)
     kept = tf.Module()  # with the model in its place all values would be NaN
     kept.compute = tf.function(lambda source: model(source, training=False), input_signature=[window])
     compute = [kept.compute.get_concrete_function()]
-    try:
-        content = tf.lite.TFLiteConverter.from_concrete_functions(compute, kept).convert()
-    except ConverterError as error:
-        raise BackendError(f"TensorFlow Lite can not hold this generator: {first_line(error)}") from error
-    file.write_bytes(content)
+    return bytes(tf.lite.TFLiteConverter.from_concrete_functions(compute, kept).convert())
 
 
 def call_tflite(file: Path) -> Call:

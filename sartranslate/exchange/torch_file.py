@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from sartranslate.errors import BackendError, BundleError
 
+HALF = 2  # bytes of a number
+
 
 def read_state(path: Path) -> dict[str, NDArray[Any]]:
     """The tensors of a state dict by name.
@@ -39,12 +41,11 @@ def _as_array(tensor: Any, name: str) -> NDArray[Any]:
     import torch
 
     plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
-    kinds = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64, torch.int32)
-    if not plain or tensor.dtype not in kinds:
+    if not plain or tensor.dtype.is_complex or (tensor.is_floating_point() and tensor.element_size() < HALF):
         raise BundleError(f"{name} is a tensor of {tensor.dtype}, {tensor.layout}, expected whole float32 or the like")
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise BundleError(f"{name} claims {tensor.numel()} values, which are not in the file")
     values = tensor.detach().float()
     if not torch.isfinite(values).all():
         raise BundleError(f"{name} has values that are not finite")
-    return np.asarray(values.numpy())
+    return np.asarray(values.numpy(force=True))

@@ -246,12 +246,12 @@ def _curve(line: Line, number: int, x_axis: Axis, y_axis: Axis) -> str:
 
 
 def _labels(ticks: Sequence[float]) -> list[str]:
-    """In few characters, all of them in one notation, and no two alike.
+    """In few characters, and all of them in one notation.
 
     >>> _labels([0.0, 0.2]), _labels([0.0, 50000.0, 100000.0]), _labels([1000000.4, 1000000.5])
     (['0', '0.2'], ['0', '5e4', '1e5'], ['1.0000004e6', '1.0000005e6'])
     """
     if 1e-3 <= max(map(abs, ticks), default=1) < 1e5:
-        return [f"{value:.9g}" for value in ticks]
+        return [f"{value:.12g}" for value in ticks]
     parts = [f"{value:.11e}".partition("e") for value in ticks]
     return [f"{float(digits):.12g}e{int(exponent)}" if float(digits) else "0" for digits, _, exponent in parts]

@@ -17,7 +17,7 @@ from sartranslate.errors import OutputError
 
 UNABLE = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # of file systems that know no such wish
 UNFINISHED = ".part"  # how names of hidden folders end
-FORMER = ".former"  # in one, the folder that is about to be replaced
+FORMER = ".former"  # and that of a folder that is being replaced
 _TIDIES: list[Callable[[], None]] = []  # what removes all that is unfinished, the latest last
 
 
@@ -45,20 +45,22 @@ def replaced_when_whole(path: Path, *, overwrite: bool = True, durable: bool = T
         try:
             if durable and unfinished.is_file():
                 onto_disk(unfinished)
-            _take_place(unfinished, path, folder / FORMER)
+            _take_place(unfinished, path, folder.with_suffix(FORMER))
         except OSError as error:
             raise OutputError(f"{path}: can not be replaced: {error.strerror}") from error
 
 
 def _take_place(unfinished: Path, path: Path, former: Path) -> None:
-    """Of a file at once; of a folder, the former one is back where the new one has not come."""
+    """Of a file at once; of a folder, the former one, which lies beside it meanwhile, is back where that fails."""
     try:
         if unfinished.is_dir() and path.is_dir():
             path.rename(former)
         unfinished.replace(path)
-    finally:
+    except BaseException:
         if former.exists() and not path.exists():
             former.rename(path)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def onto_disk(path: Path) -> None:

@@ -69,9 +69,17 @@ def offsets(length: int, size: int, overlap: int) -> list[int]:
     return [*range(0, length - size, stride), length - size]
 
 
+def check_window(window: int) -> None:
+    """Raise `OptionError` for a side that no window can have."""
+    if whole(window, "window") < 1:
+        raise OptionError(f"window {window}: expected at least 1 pixel")
+    if window > LARGEST:
+        raise OptionError(f"window {window}: expected at most {LARGEST} pixels")
+
+
 def check_multiple(window: int, multiple: int) -> None:
     """Raise `OptionError` for a window whose side a model can not take."""
-    WindowGrid(1, 1, window, 0)
+    check_window(window)
     if window % multiple:
         raise OptionError(f"window {window}: the model needs a multiple of {multiple}")
 
@@ -94,10 +102,7 @@ class WindowGrid:
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
             raise OptionError(f"a scene of {self.height} x {self.width} pixels has no windows")
-        if whole(self.size, "window") < 1:
-            raise OptionError(f"window {self.size}: expected at least 1 pixel")
-        if self.size > LARGEST:
-            raise OptionError(f"window {self.size}: expected at most {LARGEST} pixels")
+        check_window(self.size)
         if not 0 <= whole(self.overlap, "overlap") < self.size:
             raise OptionError(
                 f"overlap {self.overlap}: expected 0 to {self.size - 1}, less than the window ({self.size})"

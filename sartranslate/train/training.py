@@ -109,6 +109,7 @@ def resume(
     folder, cluster = RunFolder(run), workers()
     arrays, position = load_checkpoint(folder.checkpoint)
     settings, course = begun_with(folder.checkpoint, position)
+    settings = {"bidx": [], "rgb": [], **settings}  # older checkpoints do not tell
     check_settings(folder, settings, {**(wanted or {}), "backend": backend.active()})
     recipe, stored = from_dict(settings["recipe"]), _data_options(settings)
     check_recipe(folder, recipe)
@@ -190,8 +191,8 @@ def _places(folders: Iterable[Path], validation: Iterable[Path]) -> dict[str, An
 def _data_options(settings: Mapping[str, Any]) -> DataOptions:
     return DataOptions(
         radiometry=Radiometry.from_dict(settings["radiometry"]),
-        bands=tuple(settings.get("bidx", ())),  # older checkpoints do not tell
-        rgb=tuple(settings.get("rgb", ())),
+        bands=tuple(settings["bidx"]),
+        rgb=tuple(settings["rgb"]),
         unit=settings["unit"],
         direction=settings["direction"],
         validation=tuple(Path(place) for place in settings["validation"]),

@@ -112,7 +112,7 @@ def load_data(
     Also refused are fewer crops than a batch, and validation pairs that share ground with training pairs.
     """
     size, batch_size = recipe.optimisation.crop, recipe.optimisation.batch_size
-    radiometry = options.radiometry or default_radiometry(folders, options.direction)
+    radiometry = options.radiometry or _radiometry(folders, options)
     augmentation = _fitting(recipe.augmentation, radiometry)
     reading = PairOptions(
         radiometry=radiometry,
@@ -136,6 +136,11 @@ def load_data(
     shown = examples(checked if checked.pairs else pairs, size, recipe.validation.examples)
     crops = Crops(pairs, CropOptions(size, batch_size, augmentation, seed))
     return TrainingData(pairs, checked, radiometry, crops, Examination(scored, shown), size, batch_size)
+
+
+def _radiometry(folders: Sequence[Path], options: DataOptions) -> Radiometry:
+    """As the pairs look; bands are told of SAR alone."""
+    return Radiometry() if options.bands else default_radiometry(folders, options.direction)
 
 
 def check_direction(folders: Sequence[Path], direction: str) -> None:
