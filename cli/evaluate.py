@@ -87,8 +87,10 @@ def evaluate(
             evaluation, images = _rasters(prediction, truth, settings, reports, watch)
         else:
             evaluation, images = _pairs(folders, settings, watch)
-    _write(evaluation, images, json_file, report, overwrite=overwrite)
-    if not quiet and json_file != STANDARD_OUTPUT:
+    reports.write(evaluation, images)
+    if json_file == STANDARD_OUTPUT:
+        click.echo(_json(evaluation))
+    elif not quiet:
         for line in _table(evaluation):
             click.echo(line)
 
@@ -142,6 +144,23 @@ class Reports(NamedTuple):
         if self.json_file and self.page:
             check_distinct(self.json_file, self.page)
 
+    def write(self, evaluation: Evaluation, images: Images) -> None:
+        """Each whole or not at all; raises `OutputError`."""
+        from sartranslate.storage.atomic import write_text
+
+        if self.json_file:
+            write_text(self.json_file, f"{_json(evaluation)}\n", overwrite=self.overwrite)
+        if self.page:
+            from sartranslate.evaluate.contact_sheets import contact_sheets
+            from sartranslate.evaluate.evaluation_page import evaluation_page
+
+            page = evaluation_page(evaluation, contact_sheets(images, evaluation.images))
+            write_text(self.page, page, overwrite=self.overwrite)
+
+
+def _json(evaluation: Evaluation) -> str:
+    return json.dumps(evaluation.as_dict(), indent=2, allow_nan=False)
+
 
 def _refuse(names: Sequence[str], wanted: str, settings: Mapping[str, Any]) -> None:
     for name in names:
@@ -192,25 +211,6 @@ def _rasters(
     images = open_raster_images(prediction, truth, settings["sar"], radiometry, chosen)
     reports.check(images.files)  # what a virtual raster is made of, too
     return evaluate_rasters(images, watch), images
-
-
-def _write(
-    evaluation: Evaluation, images: Images, json_file: Path | None, report: Path | None, *, overwrite: bool
-) -> None:
-    from sartranslate.storage.atomic import write_whole
-
-    if json_file:
-        text = json.dumps(evaluation.as_dict(), indent=2, allow_nan=False)
-        if json_file == STANDARD_OUTPUT:
-            click.echo(text)
-        else:
-            write_whole(json_file, f"{text}\n".encode(), overwrite=overwrite)
-    if report:
-        from sartranslate.evaluate.contact_sheets import contact_sheets
-        from sartranslate.evaluate.evaluation_page import evaluation_page
-
-        page = evaluation_page(evaluation, contact_sheets(images, evaluation.images))
-        write_whole(report, page.encode(), overwrite=overwrite)
 
 
 def _table(evaluation: Evaluation) -> Iterator[str]:
