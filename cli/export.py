@@ -60,13 +60,11 @@ def export(
     It takes (N, H, W, bands) and gives (N, H, W, 3), for any N. What it computes is compared with Keras, and refused if
     it is more than 0.0001 off.
     """
-    from sartranslate.errors import OptionError
-    from sartranslate.exchange.export import NO_RANGES, ExportOptions, export
+    from sartranslate.exchange.export import ExportOptions, export
     from sartranslate.runtimes.value_ranges import UNIT, ValueRanges
 
-    if form == "deepness" and (source_range or target_range):
-        raise OptionError(NO_RANGES)
-    ranges = ValueRanges(source_range or UNIT, target_range or UNIT)
+    told = source_range or target_range
+    ranges = ValueRanges(source_range or UNIT, target_range or UNIT) if told else None
     chosen = ExportOptions(form, ranges, window, resolution, overwrite)
     difference = export(model, out, chosen)
     if not quiet:

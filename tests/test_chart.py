@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sartranslate.pages.axis import Axis
 from sartranslate.pages.chart import (
     BOTTOM,
     GAP,
@@ -19,7 +20,6 @@ from sartranslate.pages.chart import (
     RIGHT,
     TOP,
     WIDTH,
-    Axis,
     Line,
     bins,
     histogram,

@@ -44,7 +44,7 @@ PLAIN = {
     *("batching", "deepness", "folding", "steps", "topology", "value_ranges"),
     *("evaluation_page", "landcover", "materials", "noise", "simulator", "speckle"),
     *("board", "course", "history", "inference_summary", "report", "roll_call", "tf_config"),
-    *("chart", "colour_ramp", "longitudes", "page", "png", "scene_list", "split"),
+    *("axis", "chart", "colour_ramp", "longitudes", "page", "png", "scene_list", "split"),
 }
 HANDED_ON = {"arrays", "dataarrays", "translation"}  # by the package itself, and loaded only when asked for
 # A few modules know the frameworks, one module each the other runtimes, the files of TensorBoard, and so on.

@@ -33,7 +33,6 @@ TOLERANCE = 1e-4  # of values in [-1, 1]
 BATCHES = (1, 3)  # compared, where any is taken
 MARK = "saved_model.pb"  # in a folder that is a SavedModel
 SAVED = (MARK, "assets", "variables", "variables/variables.*", "fingerprint.pb", "keras_metadata.pb")  # all in one
-NO_RANGES = "ranges for deepness, which has its own: 0 to 1"
 PATTERN = re.compile(r"[*?\[\\]")
 
 
@@ -42,7 +41,7 @@ class ExportOptions:
     """What an exported generator takes and gives."""
 
     format: str = "onnx"  # one of FORMATS
-    ranges: ValueRanges = ValueRanges()  # noqa: RUF009 immutable; those of deepness are its own
+    ranges: ValueRanges | None = None  # None: -1 to 1, or those of "deepness", which takes no others
     window: int = 256  # pixels, both sides: all that "tflite" and "deepness" take
     resolution: float | None = None  # metres for a pixel of the scenes that "deepness" cuts; None: RESOLUTION
     overwrite: bool = False
@@ -50,13 +49,19 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise OptionError(f"format {self.format!r}: expected one of {', '.join(FORMATS)}")
-        if self.format == "deepness" and self.ranges != ValueRanges():
-            raise OptionError(NO_RANGES)
+        if self.format == "deepness" and self.ranges:
+            raise OptionError("ranges for deepness, which has its own: 0 to 1")
         if self.resolution is not None and self.format != "deepness":
             raise OptionError(f"resolution for {self.format}, expected it for deepness alone")
         if self.resolution is not None and not FINEST <= self.resolution <= COARSEST:
             raise OptionError(f"resolution {self.resolution:g}: expected {FINEST:g} to {COARSEST:g} metres")
-        self.ranges.check()
+        self.ends.check()
+
+    @property
+    def ends(self) -> ValueRanges:
+        """The values at both ends of the exported generator."""
+        own = ValueRanges(deepness.RANGE, deepness.RANGE) if self.format == "deepness" else ValueRanges()
+        return self.ranges or own
 
 
 def export(model: Path, out: Path, options: ExportOptions | None = None) -> float:
@@ -120,7 +125,7 @@ def _written(model: Path, network: Any, out: Path, options: ExportOptions) -> Ca
             "a SavedModel can (--format savedmodel)"
         )
     side = options.window if options.format == "tflite" else None
-    network = exporting.with_ranges(network, options.ranges, side)
+    network = exporting.with_ranges(network, options.ends, side)
     if options.format == "tflite":
         exporting.write_tflite(network, out)
         return exporting.call_tflite(out)
@@ -135,7 +140,7 @@ def _onnx(model: Path, out: Path, options: ExportOptions) -> Callable[[Float], F
 
     folded = _folded(model)
     if options.format == "onnx":
-        content = onnx_graph.onnx_model(folded, options.ranges)
+        content = onnx_graph.onnx_model(folded, options.ends)
         call: Any = onnx_runtime.generator(content, "float32")
     else:
         content = onnx_graph.deepness_model(folded, options.window, 100 * (options.resolution or RESOLUTION))
@@ -161,9 +166,7 @@ def _as_deepness(run: Callable[[Float], Float]) -> Callable[[Float], Float]:
 
 def _difference(network: Any, call: Callable[[Float], Float], options: ExportOptions) -> float:
     """The largest one, of random values in the source's range and around it."""
-    ranges = options.ranges
-    if options.format == "deepness":
-        ranges = ValueRanges(deepness.RANGE, deepness.RANGE)
+    ranges = options.ends
     low, high = ranges.source
     margin = (high - low) / 8 if ranges.source != UNIT else 0.0  # which is clipped
     compute, found = backend.predictor(network), 0.0

@@ -9,6 +9,8 @@ from html import escape
 from itertools import pairwise
 from typing import NamedTuple
 
+from sartranslate.pages.axis import LARGEST, SAME, Axis, labels_of, round_step, widened
+
 WIDTH, HEIGHT = 420, 230  # units of the SVG, about pixels
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 16, 40  # margins around the plot
 COLOURS = 6  # the page gives a stroke to each of the classes s0 to s5
@@ -17,8 +19,6 @@ MOST_BINS = 24  # of a histogram
 CHARACTER = 7.0  # width of one, about
 GAP = 0.5  # between its bars, at either side of one
 RATIO_OF_LOG = 20.0  # of values; from here on the smaller of two curves would be flat on a linear axis
-LARGEST = 1e100  # beyond, a value is a failure and no point of a curve
-SAME = 1e-9  # relative difference that no axis resolves
 
 
 @dataclass(frozen=True)
@@ -35,43 +35,6 @@ class Bin(NamedTuple):
     low: float
     high: float
     number: int
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Values from `low` to `high` spread over 0 to 1."""
-
-    low: float
-    high: float
-    logarithmic: bool = False
-
-    def fraction(self, value: float) -> float:
-        """Where a value lies: 0 at the low end, 1 at the high one, rising in between."""
-        if self.logarithmic:
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
-
-    def ticks(self, most: int, least_step: float = 0.0) -> list[float]:
-        """Round values within the axis, ascending, about `most` of them at most.
-
-        >>> Axis(0, 1).ticks(6), Axis(0.05, 2, logarithmic=True).ticks(6)
-        ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [0.05, 0.1, 0.2, 0.5, 1.0, 2.0])
-        """
-        return self._log_ticks(most) if self.logarithmic else self._linear_ticks(most, least_step)
-
-    def _linear_ticks(self, most: int, least_step: float) -> list[float]:
-        step = max(_round_step((self.high - self.low) / (most - 1)), least_step)
-        # A little slack, since ends that are multiples of the step may not divide without a rest.
-        first, last = math.ceil(self.low / step - SAME), math.floor(self.high / step + SAME)
-        # Twelve digits, for 3 x 0.1 is not 0.3.
-        return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
-
-    def _log_ticks(self, most: int) -> list[float]:
-        decades = range(math.floor(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
-        fine = [float(f"{digit}e{decade}") for decade in decades for digit in (1, 2, 5)]
-        coarse = [float(f"1e{decade}") for decade in decades[:: -(-len(decades) // most)]]
-        fine, coarse = ([value for value in ticks if self.low <= value <= self.high] for ticks in (fine, coarse))
-        return fine if len(fine) <= most else coarse
 
 
 def line_chart(lines: Sequence[Line], summary: str, x_name: str, mark: float | None = None) -> str:
@@ -120,8 +83,8 @@ def bins(values: Sequence[float]) -> list[Bin]:
     known = [value for value in values if _drawable(value)]
     if not known:
         return []
-    low, high = _widened(min(known), max(known))
-    step = _round_step((high - low) / (MOST_BINS - 1))  # one less, since the ends move outwards
+    low, high = widened(min(known), max(known))
+    step = round_step((high - low) / (MOST_BINS - 1))  # one less, since the ends move outwards
     # A little slack, since values that are multiples of the step may not divide without a rest.
     first = math.floor(low / step + SAME)
     counts = [0] * max(1, math.ceil(high / step - SAME) - first)
@@ -141,32 +104,16 @@ def _drawable(value: float) -> bool:
     return math.isfinite(value) and abs(value) <= LARGEST
 
 
-def _round_step(least: float) -> float:
-    """The smallest of 1, 2 and 5 times a power of ten that is at least as large."""
-    exponent = math.floor(math.log10(least))
-    steps = (float(f"{digit}e{exponent}") for digit in (1, 2, 5))
-    return next((step for step in steps if step >= least * (1 - SAME)), float(f"1e{exponent + 1}"))
-
-
-def _widened(low: float, high: float) -> tuple[float, float]:
-    """The same, or a range around it where both are about equal."""
-    largest = max(abs(low), abs(high))
-    if high - low > max(SAME * largest, 1 / LARGEST):
-        return low, high
-    margin = 0.1 * largest if largest > 1 / LARGEST else 1.0
-    return low - margin, high + margin
-
-
 def _x_axis(values: Sequence[float]) -> Axis:
-    return Axis(*_widened(min(values), max(values)))
+    return Axis(*widened(min(values), max(values)))
 
 
 def _y_axis(values: Sequence[float], *, several: bool = False) -> Axis:
     low, high = min(values), max(values)
     if several and low > 1 / LARGEST and high / low >= RATIO_OF_LOG:
         return Axis(low / 1.1, high * 1.1, logarithmic=True)
-    low, high = _widened(low, high)
-    step = _round_step((high - low) / (MOST_Y_TICKS - 1))
+    low, high = widened(low, high)
+    step = round_step((high - low) / (MOST_Y_TICKS - 1))
     return Axis(math.floor(low / step) * step, math.ceil(high / step) * step)
 
 
@@ -185,8 +132,8 @@ def _drawing(parts: Sequence[str], summary: str) -> str:
 
 def _grid(x_axis: Axis, y_axis: Axis, x_ticks: Sequence[float], y_ticks: Sequence[float], x_name: str) -> list[str]:
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
-    rows = [(_row(y_axis, tick), label) for tick, label in zip(y_ticks, _labels(y_ticks), strict=True)]
-    cols = _beside_each_other([_column(x_axis, tick) for tick in x_ticks], _labels(x_ticks))
+    rows = [(_row(y_axis, tick), label) for tick, label in zip(y_ticks, labels_of(y_ticks), strict=True)]
+    cols = _beside_each_other([_column(x_axis, tick) for tick in x_ticks], labels_of(x_ticks))
     return [
         *(f'<path class="rule" d="M{LEFT},{row:.1f}H{right}"/>' for row, _ in rows),
         *(f'<text x="{LEFT - 7}" y="{row + 4:.1f}" text-anchor="end">{label}</text>' for row, label in rows),
@@ -243,15 +190,3 @@ def _curve(line: Line, number: int, x_axis: Axis, y_axis: Axis) -> str:
     # Round ends make a dot even of a stretch that is one point.
     path = "".join(f"M{'L'.join(stroke)}{'h0' if len(stroke) == 1 else ''}" for stroke in strokes if stroke)
     return f'<path class="line s{number % COLOURS}" d="{path}"/>{last}' if path else ""
-
-
-def _labels(ticks: Sequence[float]) -> list[str]:
-    """In few characters, and all of them in one notation.
-
-    >>> _labels([0.0, 0.2]), _labels([0.0, 50000.0, 100000.0]), _labels([1000000.4, 1000000.5])
-    (['0', '0.2'], ['0', '5e4', '1e5'], ['1.0000004e6', '1.0000005e6'])
-    """
-    if 1e-3 <= max(map(abs, ticks), default=1) < 1e5:
-        return [f"{value:.12g}" for value in ticks]
-    parts = [f"{value:.11e}".partition("e") for value in ticks]
-    return [f"{float(digits):.12g}e{int(exponent)}" if float(digits) else "0" for digits, _, exponent in parts]
